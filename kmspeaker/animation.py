@@ -1,0 +1,38 @@
+"""The result of a generation: one animation, its sound, and where it came from."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from kmspeaker.audio import Sound
+from kmspeaker.performance import Weights
+
+Use = Literal["stylize", "localize"]
+
+
+@dataclass(frozen=True)
+class FaceAnimation:
+    """ARKit weights that play on the rig of ``face.FaceModel``; frame ``k`` lies at ``k / fps`` s."""
+
+    weights: Weights
+    """In ``face.ARKIT_NAMES`` order, each within [0, 1]."""
+    fps: float
+    identity: str
+    """One of ``FaceModel.identities``."""
+    use: Use
+    sound: Sound
+    """The speech, at playback quality."""
+    model: str
+    """Which weights spoke: name and the first eight digits of their sha256, ``small@1a2b3c4d``."""
+    seed: int
+    steps: int
+    stage_seconds: Mapping[str, float] = field(default_factory=dict)
+    """How long each stage took, in order."""
+
+    def __len__(self) -> int:
+        return len(self.weights)
+
+    @property
+    def seconds(self) -> float:
+        """Duration of the motion."""
+        return len(self) / self.fps

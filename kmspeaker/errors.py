@@ -1,0 +1,9 @@
+"""The one exception that is meant to be read by the person at the keyboard."""
+
+
+class InputError(ValueError):
+    """What was given cannot be used.
+
+    The message is one sentence: what was got, what is needed, what to do. The command line prints it
+    and exits with 2; the app shows it as a notice.
+    """
