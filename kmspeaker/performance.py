@@ -3,6 +3,7 @@
 Place in the flow: ``retarget`` and ``live_link`` make it, ``keypoints`` and ``pipeline`` read it.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +12,9 @@ from jaxtyping import Bool, Float32
 from kmspeaker.errors import InputError
 
 Weights = Float32[np.ndarray, "frames 52"]
+
+Progress = Callable[[float], None]
+"""Called with the fraction of a long step that is done, 0 to 1."""
 
 
 @dataclass(frozen=True)

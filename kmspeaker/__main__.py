@@ -1,0 +1,7 @@
+"""``python -m kmspeaker``."""
+
+import sys
+
+from kmspeaker.cli import main
+
+sys.exit(main())

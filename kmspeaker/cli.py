@@ -1,0 +1,244 @@
+"""The command line: the library's public calls, one subcommand each.
+
+Exit codes: 0 done, 2 the input cannot be used (one sentence on standard error), 130 interrupted.
+"""
+
+import argparse
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from tqdm import tqdm
+
+from kmspeaker.errors import InputError
+from kmspeaker.limits import DEFAULT_MODEL, MAX_SECONDS
+from kmspeaker.performance import Progress
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one subcommand; returns the exit code."""
+    options = build_parser().parse_args(arguments)
+    try:
+        options.run(options)
+    except InputError as error:
+        print(f"kmspeaker: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("kmspeaker: stopped; nothing was written.", file=sys.stderr)
+        return 130
+    return 0
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The subcommands and their options."""
+    parser = argparse.ArgumentParser(
+        prog="kmspeaker",
+        description="Animate a 3D face from speech in the manner of a reference performance.",
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    track = commands.add_parser("track", help="find the face in a video and save its track")
+    track.add_argument("video", type=Path)
+    track.add_argument("-o", "--output", type=Path, required=True, help="track file, .npz")
+    track.add_argument("--overlay", type=Path, help="also write the video with its keypoints, .mp4")
+    _add_max_seconds(track)
+    track.set_defaults(run=_track)
+
+    for use, reference, summary in (
+        ("stylize", "reference", "say SPEECH in the manner of REFERENCE"),
+        ("localize", "performance", "dub: lips say SPEECH, upper face follows PERFORMANCE"),
+    ):
+        command = commands.add_parser(use, help=summary, description=f"{summary}.")
+        command.add_argument("speech", type=Path, help="audio, or a video with sound")
+        command.add_argument(
+            reference, type=Path, help="a video, a saved track .npz, or a Live Link Face .csv"
+        )
+        command.add_argument(
+            "-o", "--output", type=Path, required=True, help=".glb, .mp4, .csv or .npz"
+        )
+        command.add_argument("--identity", help="whose head; see `kmspeaker identities`")
+        command.add_argument("--seed", type=int, default=0)
+        command.add_argument("--steps", type=int, help="solver steps; default: the model's own")
+        _add_model(command)
+        _add_max_seconds(command)
+        command.set_defaults(run=_generate, use=use, reference_argument=reference)
+
+    identities = commands.add_parser("identities", help="list the heads")
+    identities.set_defaults(run=_identities)
+
+    bench = commands.add_parser("bench", help="measure speed and memory on this machine")
+    bench.add_argument("--json", action="store_true", help="print every figure with its unit")
+    bench.add_argument("--runs", type=int, default=5, help="each figure is the median of this many")
+    _add_model(bench)
+    bench.set_defaults(run=_bench)
+
+    app = commands.add_parser("app", help="open the app in a browser")
+    app.add_argument("--host", default="127.0.0.1")
+    app.add_argument("--port", type=int, default=7860)
+    _add_model(app)
+    _add_max_seconds(app)
+    app.set_defaults(run=_app)
+    return parser
+
+
+def _add_model(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--model",
+        default=DEFAULT_MODEL,
+        help="a bundled name, a folder, or owner/repo@revision on the Hugging Face Hub",
+    )
+    command.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
+
+
+def _add_max_seconds(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--max-seconds",
+        type=float,
+        default=MAX_SECONDS,
+        help="refuse longer speech or video (default %(default).0f)",
+    )
+
+
+def _track(options: argparse.Namespace) -> None:
+    from kmspeaker.export import check_writable
+    from kmspeaker.tracking import track_video, write_overlay
+
+    _require_suffix(options.output, ".npz")
+    check_writable(options.output)
+    if options.overlay is not None:
+        _require_suffix(options.overlay, ".mp4")
+        check_writable(options.overlay)
+    started = time.perf_counter()
+    with progress_bar("track") as progress:
+        track = track_video(options.video, progress=progress, max_seconds=options.max_seconds)
+    track.save(options.output)
+    tracked = time.perf_counter()
+    stages = {"track": tracked - started}
+    written = [options.output]
+    if options.overlay is not None:
+        with progress_bar("overlay") as progress:
+            write_overlay(track, options.video, options.overlay, progress=progress)
+        stages["overlay"] = time.perf_counter() - tracked
+        written.append(options.overlay)
+    seen = float((track.confidence > 0).mean())
+    _say_written(written, f"{len(track.times)} frames, face seen in {seen:.0%}", stages)
+
+
+def _generate(options: argparse.Namespace) -> None:
+    from kmspeaker.audio import load_sound
+    from kmspeaker.export import check_writable, save_animation
+    from kmspeaker.pipeline import Pipeline
+
+    check_writable(options.output)
+    if options.steps is not None and options.steps < 1:
+        raise InputError(f"Got --steps {options.steps}; it must be 1 or more.")
+    sound = load_sound(options.speech, max_seconds=options.max_seconds)
+    with progress_bar("load") as progress:
+        pipeline = Pipeline.load(options.model, device=options.device, progress=progress)
+    if options.identity is not None:
+        pipeline.face.neutral(options.identity)
+    started = time.perf_counter()
+    with progress_bar("reference") as progress:
+        reference = pipeline.reference(
+            getattr(options, options.reference_argument),
+            progress=progress,
+            max_seconds=options.max_seconds,
+        )
+    referenced = time.perf_counter()
+    with stage_bars() as report:
+        animation = getattr(pipeline, options.use)(
+            sound,
+            reference.performance,
+            identity=options.identity,
+            seed=options.seed,
+            steps=options.steps,
+            progress=report,
+        )
+    generated = time.perf_counter()
+    with progress_bar("write") as progress:
+        written = save_animation(animation, pipeline.face, options.output, progress=progress)
+    stages = {
+        "reference": referenced - started,
+        **animation.stage_seconds,
+        "write": time.perf_counter() - generated,
+    }
+    _say_written(written, f"{animation.seconds:.1f} s spoken by {animation.model}", stages)
+
+
+def _identities(options: argparse.Namespace) -> None:
+    from kmspeaker.face import FaceModel
+
+    del options
+    face = FaceModel.load()
+    width = max(map(len, face.identities))
+    for identity in face.identities:
+        print(f"{identity:<{width}}  {face.descriptions[identity]}")
+
+
+def _bench(options: argparse.Namespace) -> None:
+    from kmspeaker.bench import run_bench
+
+    run_bench(options.model, device=options.device, runs=options.runs, as_json=options.json)
+
+
+def _app(options: argparse.Namespace) -> None:
+    from kmspeaker.pipeline import Pipeline
+    from kmspeaker.web import serve
+
+    pipeline = Pipeline.load(options.model, device=options.device)
+    serve(pipeline, host=options.host, port=options.port, max_seconds=options.max_seconds)
+
+
+@contextmanager
+def progress_bar(stage: str) -> Iterator[Progress]:
+    """A bar for one stage, fed with fractions."""
+    with tqdm(total=1.0, desc=stage, bar_format=_BAR, leave=False) as bar:
+
+        def update(fraction: float) -> None:
+            bar.n = min(max(fraction, 0.0), 1.0)
+            bar.refresh()
+
+        yield update
+
+
+@contextmanager
+def stage_bars() -> Iterator["StageBars"]:
+    """Bars for a call that names its stages as it goes."""
+    bars = StageBars()
+    try:
+        yield bars
+    finally:
+        bars.close()
+
+
+class StageBars:
+    """Shows one bar, renamed whenever the stage changes."""
+
+    def __init__(self) -> None:
+        self._bar = tqdm(total=1.0, bar_format=_BAR, leave=False)
+
+    def __call__(self, stage: str, fraction: float) -> None:
+        """Show that ``stage`` is done to ``fraction``."""
+        self._bar.set_description(stage, refresh=False)
+        self._bar.n = min(max(fraction, 0.0), 1.0)
+        self._bar.refresh()
+
+    def close(self) -> None:
+        """Take the bar off the screen."""
+        self._bar.close()
+
+
+_BAR = "{desc:>10} {percentage:3.0f}%|{bar:30}| {elapsed}"
+
+
+def _require_suffix(path: Path, suffix: str) -> None:
+    if path.suffix.lower() != suffix:
+        raise InputError(f"Got the output name {path.name!r}; it must end in {suffix}.")
+
+
+def _say_written(paths: Sequence[Path], what: str, stages: dict[str, float]) -> None:
+    names = " and ".join(str(path) for path in paths)
+    times = ", ".join(f"{stage} {seconds:.2f} s" for stage, seconds in stages.items())
+    print(f"{names}: {what} ({times})")

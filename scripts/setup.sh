@@ -1,0 +1,59 @@
+#!/usr/bin/env bash
+# Everything KM-Speaker needs on a fresh machine; `app.sh` and `test.sh` call it. Quick when nothing is missing.
+#   setup.sh REQUIREMENTS [APT_PACKAGE ...]
+# KMSPEAKER_VENV: the Python environment (default .venv); KMSPEAKER_CACHE: viewer files (default ~/.cache/kmspeaker).
+set -euo pipefail
+cd "$(dirname "$0")/.."
+requirements=$1
+shift
+
+# Debian packages: the tracker and the renderer need EGL, the viewer's files come by npm.
+wanted=$(tr '\n' ' ' < packages.txt)
+if ! command -v npm > /dev/null; then wanted+=" npm"; fi
+wanted+=" $*"
+if command -v apt-get > /dev/null; then
+  missing=()
+  for package in $wanted; do
+    dpkg-query -W -f='${Status}' "$package" 2> /dev/null | grep -q 'ok installed' || missing+=("$package")
+  done
+  if ((${#missing[@]})); then
+    echo "Installing Debian packages: ${missing[*]}"
+    as_root=""
+    if [ "$(id -u)" -ne 0 ]; then as_root="sudo"; fi
+    $as_root apt-get update -qq
+    $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" > /dev/null
+  fi
+fi
+
+# Viewer files: three.js for the page, the Khronos validator for the tests.
+cache=${KMSPEAKER_CACHE:-$HOME/.cache/kmspeaker}
+if command -v npm > /dev/null; then
+  if [ ! -f "$cache/node/node_modules/three/package.json" ] || [ ! -f "$cache/node/node_modules/gltf-validator/package.json" ]; then
+    echo "Fetching the viewer's files into $cache/node"
+    mkdir -p "$cache/node"
+    npm install --silent --no-audit --no-fund --ignore-scripts --prefix "$cache/node" three@0.187.0 gltf-validator@2.0.0-dev.3.10
+  fi
+fi
+
+# Python 3.11 or 3.12 and what the requirements file names, once per version of that file.
+venv=${KMSPEAKER_VENV:-.venv}
+if [ ! -x "$venv/bin/python" ]; then
+  python=""
+  for candidate in ${PYTHON:-} python3 python3.12 python3.11; do
+    if "$candidate" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 13))' 2> /dev/null; then
+      python=$candidate
+      break
+    fi
+  done
+  if [ -z "$python" ]; then
+    echo "KM-Speaker needs Python 3.11 or 3.12 and found neither; install one, or set PYTHON to it." >&2
+    exit 2
+  fi
+  "$python" -m venv "$venv"
+fi
+stamp=$(cat requirements*.txt | sha256sum | cut -c1-16)-$requirements
+if [ ! -f "$venv/.installed-$stamp" ]; then
+  echo "Installing Python packages into $venv (a few minutes the first time)"
+  "$venv/bin/python" -m pip install --quiet --disable-pip-version-check -r "$requirements"
+  touch "$venv/.installed-$stamp"
+fi
