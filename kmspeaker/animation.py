@@ -12,7 +12,7 @@ Use = Literal["stylize", "localize"]
 
 @dataclass(frozen=True)
 class FaceAnimation:
-    """ARKit weights that play on the rig of ``face.FaceModel``; frame ``k`` lies at ``k / fps`` s."""
+    """ARKit weights that play on ``face.FaceModel``; frame ``k`` lies at ``k / fps`` seconds."""
 
     weights: Weights
     """In ``face.ARKIT_NAMES`` order, each within [0, 1]."""

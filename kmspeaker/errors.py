@@ -4,6 +4,6 @@
 class InputError(ValueError):
     """What was given cannot be used.
 
-    The message is one sentence: what was got, what is needed, what to do. The command line prints it
-    and exits with 2; the app shows it as a notice.
+    The message is one sentence: what was got, what is needed, what to do. The command line prints
+    it and exits with 2; the app shows it as a notice.
     """
