@@ -1,0 +1,56 @@
+"""Vertices, faces and weights for numpy: ``numpy.load`` reads it, without pickles."""
+
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float32
+
+from kmspeaker.animation import FaceAnimation
+from kmspeaker.export.provenance import provenance
+from kmspeaker.face import ARKIT_NAMES, FaceModel
+from kmspeaker.performance import Progress
+
+_CHUNK = 64
+"""Frames in memory at a time; ten minutes of vertices are over a gigabyte."""
+
+
+def write_npz(
+    animation: FaceAnimation, face: FaceModel, path: Path, *, progress: Progress | None = None
+) -> None:
+    """Write the animation as arrays.
+
+    Keys: ``vertices`` float32 (frames, V, 3) in mm, ``faces`` int32 (T, 3), ``weights`` float32
+    (frames, 52), ``weight_names`` (52,), ``fps``, and what ``provenance`` tells (``identity``,
+    ``model``, ``seed``, ...). ``vertices`` are stored as they are, so writing and reading need no
+    more memory than a few frames.
+    """
+    arrays = {
+        "faces": face.faces,
+        "weights": animation.weights,
+        "weight_names": np.array(ARKIT_NAMES),
+        "fps": np.float64(animation.fps),
+    }
+    arrays |= {name: np.asarray(value) for name, value in provenance(animation).items()}
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
+        for name, array in arrays.items():
+            with archive.open(f"{name}.npy", "w") as entry:
+                np.lib.format.write_array(entry, np.asarray(array), allow_pickle=False)
+        shape = (len(animation), len(face.part), 3)
+        with archive.open("vertices.npy", "w", force_zip64=True) as entry:
+            header = {"descr": "<f4", "fortran_order": False, "shape": shape}
+            np.lib.format.write_array_header_1_0(entry, header)
+            written = 0
+            for vertices in _chunks(animation, face):
+                entry.write(vertices.astype("<f4").tobytes())
+                written += len(vertices)
+                if progress is not None:
+                    progress(written / len(animation))
+
+
+def _chunks(
+    animation: FaceAnimation, face: FaceModel
+) -> Iterator[Float32[np.ndarray, "frames vertices 3"]]:
+    for start in range(0, len(animation), _CHUNK):
+        yield face.vertices(animation.weights[start : start + _CHUNK], animation.identity)
