@@ -123,12 +123,17 @@ def read_frames(
 
 
 def write_video(
-    path: Path | str, frames: Iterable[Frame], fps: float, sound: Sound | None = None
+    path: Path | str,
+    frames: Iterable[Frame],
+    fps: float,
+    sound: Sound | None = None,
+    *,
+    comment: str = "",
 ) -> None:
     """Write H.264 and AAC in an MP4 that plays while it loads; it appears whole or not at all.
 
     Frames of one size; an odd side gets one more pixel, since the codec halves the colours.
-    Sound longer than the picture is cut there.
+    Sound longer than the picture is cut there. The comment goes into the file's metadata.
 
     Raises:
         InputError: No frames, or the file cannot be written there.
@@ -139,6 +144,7 @@ def write_video(
         with av.open(
             str(part), "w", format="mp4", container_options={"movflags": "+faststart"}
         ) as container:
+            container.metadata["comment"] = comment
             _encode(container, frames, fps, sound)
         part.replace(path)
     except OSError as error:
