@@ -1,10 +1,10 @@
 """A glTF 2.0 binary: the textured head, its 52 shapes as morph targets, and one animation of them.
 
 Written here because no maintained library writes animated morph targets. What readers need to know:
-one mesh on one node, one primitive per material, ``targetNames`` in the mesh's extras (where three.js,
-Blender and Unreal look), a linear ``weights`` channel with a key for every frame. Targets are sparse
-accessors, since a shape moves a fifth of the head on average; a target that leaves a primitive alone
-is an accessor of zeros. Metres, y up, z out of the face, as glTF has it.
+one mesh on one node, one primitive per material, ``targetNames`` in the mesh's extras (where
+three.js and Blender look), a linear ``weights`` channel with a key for every frame. Targets
+are sparse accessors, since a shape moves a fifth of the head on average; a target that leaves a
+primitive alone is an accessor of zeros. Metres, y up, z out of the face, as glTF has it.
 """
 
 import json
