@@ -1,0 +1,258 @@
+"""The head: 52 ARKit shapes that every identity shares, and everything fixed on their one topology.
+
+Place in the flow: the lowest stage. Tracking and retargeting read the landmarks, the model reads
+keypoints and masks, viewer and export read vertices. Built once by ``scripts/build_face.py`` from the
+CC0 MakeHuman data; ``docs/face.md`` says how each index and mask was chosen.
+
+Millimetres; y up, z out of the face, +x to the subject's left; the origin lies midway between the
+eyeball centres of each identity.
+"""
+
+import difflib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from types import MappingProxyType
+
+import numpy as np
+from jaxtyping import Bool, Float, Float32, Float64, Int32, UInt8
+
+from kmspeaker.errors import InputError
+from kmspeaker.least_squares import bounded_least_squares
+
+ARKIT_NAMES: tuple[str, ...] = (
+    *("eyeBlinkLeft", "eyeLookDownLeft", "eyeLookInLeft", "eyeLookOutLeft", "eyeLookUpLeft"),
+    *("eyeSquintLeft", "eyeWideLeft"),
+    *("eyeBlinkRight", "eyeLookDownRight", "eyeLookInRight", "eyeLookOutRight", "eyeLookUpRight"),
+    *("eyeSquintRight", "eyeWideRight"),
+    *("jawForward", "jawRight", "jawLeft", "jawOpen"),
+    *("mouthClose", "mouthFunnel", "mouthPucker", "mouthRight", "mouthLeft"),
+    *("mouthSmileLeft", "mouthSmileRight", "mouthFrownLeft", "mouthFrownRight"),
+    *("mouthDimpleLeft", "mouthDimpleRight", "mouthStretchLeft", "mouthStretchRight"),
+    *("mouthRollLower", "mouthRollUpper", "mouthShrugLower", "mouthShrugUpper"),
+    *("mouthPressLeft", "mouthPressRight", "mouthLowerDownLeft", "mouthLowerDownRight"),
+    *("mouthUpperUpLeft", "mouthUpperUpRight"),
+    *("browDownLeft", "browDownRight", "browInnerUp", "browOuterUpLeft", "browOuterUpRight"),
+    *("cheekPuff", "cheekSquintLeft", "cheekSquintRight"),
+    *("noseSneerLeft", "noseSneerRight", "tongueOut"),
+)
+"""The 52 shapes in the order of ARKit and of Live Link Face files."""
+ARKIT_INDEX: Mapping[str, int] = MappingProxyType({n: i for i, n in enumerate(ARKIT_NAMES)})
+PART_NAMES = ("skin", "teeth_upper", "teeth_lower", "tongue", "eye_left", "eye_right", "lashes")
+"""What ``FaceModel.part`` counts."""
+
+FACE_FOLDER = Path(__file__).parent.parent / "assets" / "face"
+INNER_UPPER_LIP, INNER_LOWER_LIP = 13, 14
+"""mediapipe's landmarks on the midline of the inner lips."""
+
+Weights = Float[np.ndarray, "frames 52"]
+
+
+@dataclass(frozen=True)
+class KeypointSet:
+    """Vertices that stand for the face's motion."""
+
+    indices: Int32[np.ndarray, " keypoints"]
+    upper: Bool[np.ndarray, " keypoints"]
+    """True for those the temporal style sees; the global style sees all."""
+    names: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+
+@dataclass(frozen=True)
+class FaceModel:
+    """A linear rig: ``vertices = neutral(identity) + weights @ deltas``."""
+
+    deltas: Float32[np.ndarray, "52 vertices 3"]
+    """Displacement of each vertex at weight 1, mm, the same for every identity."""
+    faces: Int32[np.ndarray, "faces 3"]
+    part: UInt8[np.ndarray, " vertices"]
+    """Index into ``PART_NAMES``."""
+    lower_mask: Float32[np.ndarray, " vertices"]
+    """M_lower of the paper's App. B.3 (beta 1, centimetres)."""
+    upper_mask: Float32[np.ndarray, " vertices"]
+    """1 - ``lower_mask``."""
+    region: UInt8[np.ndarray, " vertices"]
+    """0 in R_lower, 1 in the band, 2 in R_upper."""
+    render_source: Int32[np.ndarray, " render_vertices"]
+    """The vertex each render vertex copies: seams are split so that each has one texture place."""
+    render_uv: Float32[np.ndarray, "render_vertices 2"]
+    """Texture place, origin at the lower left."""
+    render_faces: Int32[np.ndarray, "faces 3"]
+    landmark_triangles: Int32[np.ndarray, "468 3"]
+    landmark_weights: Float32[np.ndarray, "468 3"]
+    """Barycentric place of each of mediapipe's landmarks on its triangle of vertices."""
+    keypoints: Mapping[str, KeypointSet]
+    """``ours`` (55, of them 47 upper), ``ibug68`` and ``dense``."""
+    neutrals: Mapping[str, Float32[np.ndarray, "vertices 3"]]
+    descriptions: Mapping[str, str]
+    """For each identity, for example ``woman, 34, White``."""
+    eye_centers: Mapping[str, Float32[np.ndarray, "2 3"]]
+    """Centres of the left and the right eyeball, mm, for each identity."""
+    eye_radius: float
+    incisor_edge: Int32[np.ndarray, " edge"]
+    """Vertices along the cutting edge of the upper front teeth."""
+    lower_lip_rim: Int32[np.ndarray, " rim"]
+    """Vertices on the middle of the lower lip that may touch that edge."""
+    folder: Path = field(repr=False)
+
+    @classmethod
+    def load(cls, folder: Path | None = None) -> "FaceModel":
+        """Read the rig that ``scripts/build_face.py`` wrote.
+
+        Args:
+            folder: Where ``rig.npz``, ``identities.json`` and ``textures/`` lie; the bundled face
+                when not given.
+
+        Raises:
+            InputError: A file is missing.
+        """
+        folder = FACE_FOLDER if folder is None else folder
+        if not (folder / "rig.npz").is_file():
+            raise InputError(f"Got no face in {folder}; it needs rig.npz, reinstall the program.")
+        people = json.loads((folder / "identities.json").read_text())
+        with np.load(folder / "rig.npz", allow_pickle=False) as file:
+            rig = {name: file[name] for name in file.files}
+        return cls(
+            deltas=rig["deltas"].astype(np.float32),
+            faces=rig["faces"],
+            part=rig["part"],
+            lower_mask=rig["lower_mask"],
+            upper_mask=1 - rig["lower_mask"],
+            region=rig["region"],
+            render_source=rig["render_source"],
+            render_uv=rig["render_uv"],
+            render_faces=rig["render_faces"],
+            landmark_triangles=rig["landmark_triangles"],
+            landmark_weights=rig["landmark_weights"],
+            keypoints={
+                name: KeypointSet(
+                    rig[f"{name}_indices"],
+                    rig[f"{name}_upper"],
+                    tuple(str(n) for n in rig[f"{name}_names"]),
+                )
+                for name in ("ours", "ibug68", "dense")
+            },
+            neutrals=dict(zip(people, rig["neutrals"], strict=True)),
+            descriptions={
+                name: f"{person['sex']}, {person['age']}, {person['origin']}"
+                for name, person in people.items()
+            },
+            eye_centers=dict(zip(people, rig["eye_centers"], strict=True)),
+            eye_radius=float(rig["eye_radius"]),
+            incisor_edge=rig["incisor_edge"],
+            lower_lip_rim=rig["lower_lip_rim"],
+            folder=folder,
+        )
+
+    @property
+    def identities(self) -> tuple[str, ...]:
+        """Every identity's name."""
+        return tuple(self.neutrals)
+
+    def neutral(self, identity: str) -> Float32[np.ndarray, "vertices 3"]:
+        """The face at rest.
+
+        Raises:
+            InputError: There is no such identity.
+        """
+        self._require(identity)
+        return self.neutrals[identity]
+
+    def texture(self, identity: str) -> Path:
+        """The identity's colours, a PNG for ``render_uv``.
+
+        Raises:
+            InputError: There is no such identity.
+        """
+        self._require(identity)
+        return self.folder / "textures" / f"{identity}.png"
+
+    def vertices(self, weights: Weights, identity: str) -> Float32[np.ndarray, "frames vertices 3"]:
+        """The moving face, mm."""
+        return _combine(weights, self.deltas) + self.neutral(identity)
+
+    def landmarks(self, weights: Weights, identity: str) -> Float32[np.ndarray, "frames 468 3"]:
+        """mediapipe's 468 landmarks on the moving face, mm."""
+        at_rest = self._at_landmarks(self.neutral(identity)[None])
+        return _combine(weights, self._landmark_deltas) + at_rest
+
+    def landmark_deltas(self) -> Float32[np.ndarray, "52 468 3"]:
+        """How each shape moves the landmarks at weight 1, mm."""
+        return self._landmark_deltas
+
+    def gram(
+        self, mask: Float[np.ndarray, " vertices"] | None = None
+    ) -> Float64[np.ndarray, "52 52"]:
+        """Inner products of the shapes, mm²: ``w @ gram @ w`` is the squared motion of ``w``.
+
+        Args:
+            mask: Multiplies each vertex's motion before it is squared (paper Sec. 3.2).
+        """
+        deltas = self.deltas if mask is None else self.deltas * mask[:, None].astype(np.float32)
+        flat = deltas.reshape(len(deltas), -1).astype(np.float64)
+        return flat @ flat.T
+
+    def weights_of(
+        self, offsets: Float[np.ndarray, "frames vertices 3"]
+    ) -> Float32[np.ndarray, "frames 52"]:
+        """The weights within [0, 1] whose motion comes closest to ``offsets`` from the neutral, mm."""
+        flat = self.deltas.reshape(len(self.deltas), -1)
+        rhs = (offsets.reshape(len(offsets), -1) @ flat.T).astype(np.float64)
+        gram = self.gram()
+        # Shapes differ a hundredfold in energy: solve for weights times their own energy's root.
+        scale = 1 / np.sqrt(np.diag(gram))
+        solved = bounded_least_squares(
+            gram * np.outer(scale, scale),
+            rhs * scale,
+            upper=1 / scale,
+            start=np.linalg.solve(gram, rhs.T).T / scale,
+            iterations=500,
+        )
+        return (solved * scale).clip(0, 1).astype(np.float32)
+
+    def lip_gap(self, weights: Weights, identity: str) -> Float32[np.ndarray, " frames"]:
+        """How far the inner lips are open on the midline, mm; below zero where they press."""
+        lips = [INNER_UPPER_LIP, INNER_LOWER_LIP]
+        at_rest = self._at_landmarks(self.neutral(identity)[None])[0, lips, 1]
+        height = weights.astype(np.float32) @ self._landmark_deltas[:, lips, 1] + at_rest
+        return height[:, 0] - height[:, 1]
+
+    def teeth_gap(self, weights: Weights, identity: str) -> Float32[np.ndarray, " frames"]:
+        """From the lower lip to the edge of the upper front teeth, mm (closed for f and v)."""
+        neutral = self.neutral(identity)
+        edge, lip = (
+            _combine(weights, self.deltas[:, indices]) + neutral[indices]
+            for indices in (self.incisor_edge, self.lower_lip_rim)
+        )
+        apart = np.linalg.norm(edge[:, :, None] - lip[:, None], axis=-1)
+        return apart.min(axis=(1, 2))
+
+    @cached_property
+    def _landmark_deltas(self) -> Float32[np.ndarray, "52 468 3"]:
+        return self._at_landmarks(self.deltas)
+
+    def _at_landmarks(
+        self, field: Float32[np.ndarray, "frames vertices 3"]
+    ) -> Float32[np.ndarray, "frames 468 3"]:
+        return np.einsum("lc,flcx->flx", self.landmark_weights, field[:, self.landmark_triangles])
+
+    def _require(self, identity: str) -> None:
+        if identity in self.neutrals:
+            return
+        nearest = difflib.get_close_matches(identity.lower(), self.neutrals, n=1, cutoff=0)[0]
+        raise InputError(
+            f"Got identity {identity!r}, did you mean {nearest!r}? "
+            f"Known are {', '.join(self.neutrals)}."
+        )
+
+
+def _combine(
+    weights: Weights, deltas: Float32[np.ndarray, "52 points 3"]
+) -> Float32[np.ndarray, "frames points 3"]:
+    moved = weights.astype(np.float32) @ deltas.reshape(len(deltas), -1)
+    return moved.reshape(len(weights), -1, 3)
