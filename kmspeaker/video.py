@@ -156,26 +156,21 @@ def write_video(
             part.unlink(missing_ok=True)
 
 
-def frames_at(
-    timed_frames: Iterable[tuple[float, Frame]], fps: float
-) -> Iterator[tuple[int, Frame]]:
-    """Constant-rate view of timed frames: index and picture on show at each ``k / fps``."""
-    shown = enumerate(timed_frames)
+def frames_at(timed_frames: Iterable[tuple[float, Frame]], fps: float) -> Iterator[Frame]:
+    """Constant-rate view of timed frames: the picture on show at each ``k / fps``."""
+    shown = iter(timed_frames)
     first = next(shown, None)
     if first is None:
         return
-    k = 0
-    index, (_, frame) = first
-    last_interval = 1 / fps
-    previous = 0.0
-    for following, (seconds, picture) in shown:
+    on_show, picture = first
+    interval, k = 1 / fps, 0
+    for seconds, following in shown:
         while k / fps < seconds - 1e-6:
-            yield index, frame
+            yield picture
             k += 1
-        last_interval, previous = seconds - previous, seconds
-        index, frame = following, picture
-    while k / fps < previous + last_interval - 1e-6:
-        yield index, frame
+        interval, on_show, picture = seconds - on_show, seconds, following
+    while k / fps < on_show + interval - 1e-6:
+        yield picture
         k += 1
 
 

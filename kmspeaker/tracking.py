@@ -1,0 +1,307 @@
+"""Follow one face through a video: the largest that persists becomes a ``FaceTrack``.
+
+Place in the flow: ``landmarker`` finds faces in each frame -> here -> ``retarget``. A saved track
+stands in for its video and does not show the person.
+"""
+
+import secrets
+import zipfile
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, fields
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float32, Float64, UInt8
+
+from kmspeaker.audio import load_sound
+from kmspeaker.drawing import draw_track
+from kmspeaker.errors import InputError
+from kmspeaker.face import ARKIT_NAMES, FaceModel
+from kmspeaker.landmarker import Detection, detect_faces
+from kmspeaker.limits import MAX_SECONDS
+from kmspeaker.performance import Progress
+from kmspeaker.video import Frame, frames_at, probe_video, read_frames, write_video
+
+MAX_GAP = 0.5
+"""Seconds without the face that are bridged; longer, and it counts as lost."""
+MIN_SEEN = 0.4
+"""Share of the frames in which the face must be seen."""
+MIN_SECONDS = 0.4
+"""Shorter clips hold no performance."""
+MAX_FPS = 60.0
+"""Frames beyond this rate are passed over."""
+LINK_FRAMES = 15
+"""A face not seen for more frames than this has to be recognised anew."""
+SEEN, BRIDGED, LOST = 0, 1, 2
+"""What ``FaceTrack.status`` counts."""
+
+FORMAT = "kmspeaker-track-1"
+MAX_BYTES = 4 * 1024**3
+
+
+@dataclass(frozen=True)
+class FaceTrack:
+    """One face over the frames of a video."""
+
+    landmarks: Float32[np.ndarray, "frames 478 3"]
+    """mediapipe's: x right, y down, z away from the camera, in pixels of the scaled frame."""
+    scores: Float32[np.ndarray, "frames 52"]
+    """mediapipe's blendshape scores in ``face.ARKIT_NAMES`` order, 0 to 1."""
+    pose: Float32[np.ndarray, "frames 4 4"]
+    """From mediapipe's canonical face to the camera (y up, z towards the viewer, cm)."""
+    confidence: Float32[np.ndarray, " frames"]
+    """Share of the landmarks that lie inside the picture; 0 where there is no face."""
+    times: Float64[np.ndarray, " frames"]
+    """Seconds from the first frame, rising."""
+    width: int
+    """Of the frames the landmarks refer to, pixels."""
+    height: int
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be a track, so that a damaged file ends here."""
+        frames = len(self.times)
+        shapes = {"landmarks": (478, 3), "scores": (52,), "pose": (4, 4), "confidence": ()}
+        for name, shape in shapes.items():
+            value = getattr(self, name)
+            if value.shape != (frames, *shape) or not np.isfinite(value).all():
+                raise InputError(
+                    f"Got a face track whose {name} are damaged; track the video again."
+                )
+        times_rise = np.isfinite(self.times).all() and (np.diff(self.times) > 0).all()
+        if not frames or not times_rise or self.width < 1 or self.height < 1:
+            raise InputError("Got a face track whose times are damaged; track the video again.")
+
+    def __len__(self) -> int:
+        return len(self.times)
+
+    @cached_property
+    def status(self) -> UInt8[np.ndarray, " frames"]:
+        """``SEEN``, ``BRIDGED`` where the face is away for up to ``MAX_GAP``, else ``LOST``."""
+        status = np.where(self.confidence > 0, SEEN, LOST).astype(np.uint8)
+        away = np.flatnonzero(status)
+        for gap in np.split(away, np.flatnonzero(np.diff(away) > 1) + 1):
+            if len(gap):
+                until = self.times[min(gap[-1] + 1, len(self) - 1)]
+                short = until - self.times[gap[0]] <= MAX_GAP + 1e-6
+                status[gap] = BRIDGED if short else LOST
+        return status
+
+    def save(self, path: Path | str) -> None:
+        """Write an ``.npz``; it appears whole or not at all.
+
+        Raises:
+            InputError: The file cannot be written there.
+        """
+        path = Path(path)
+        part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+        arrays = {field.name: np.asarray(getattr(self, field.name)) for field in fields(self)}
+        try:
+            with part.open("wb") as file:
+                np.savez(file, allow_pickle=False, format=np.asarray(FORMAT), **arrays)
+            part.replace(path)
+        except OSError as error:
+            raise InputError(
+                f"Cannot write {path} ({error.strerror or error}); "
+                "choose a folder that can be written."
+            ) from error
+        finally:
+            with suppress(OSError):
+                part.unlink(missing_ok=True)
+
+    @classmethod
+    def load(cls, path: Path | str) -> "FaceTrack":
+        """Read what ``save`` wrote.
+
+        Raises:
+            InputError: No such file, not a track, of another version, or damaged.
+        """
+        path = Path(path)
+        try:
+            with zipfile.ZipFile(path) as archive:
+                if sum(entry.file_size for entry in archive.infolist()) > MAX_BYTES:
+                    raise InputError(f"Got {path.name}, which is too large to be a face track.")
+            with np.load(path, allow_pickle=False) as file:
+                found = str(file["format"]) if "format" in file.files else "no face track"
+                if found != FORMAT:
+                    raise InputError(
+                        f"Got {path.name}, which is {found}; a track of this version "
+                        f"({FORMAT}) is needed, track the video again."
+                    )
+                arrays = {field.name: file[field.name] for field in fields(cls)}
+            return cls(
+                *(arrays[n].astype(np.float32) for n in ("landmarks", "scores", "pose")),
+                confidence=arrays["confidence"].astype(np.float32),
+                times=arrays["times"].astype(np.float64),
+                width=int(arrays["width"]),
+                height=int(arrays["height"]),
+            )
+        except InputError:
+            raise
+        except FileNotFoundError as error:
+            raise InputError(f"Cannot read {path}, there is no such file.") from error
+        except (OSError, ValueError, KeyError, TypeError, MemoryError, zipfile.BadZipFile) as error:
+            raise InputError(
+                f"Got {path.name}, which is no face track or is damaged; track the video again."
+            ) from error
+
+
+def track_video(
+    path: Path | str, *, progress: Progress | None = None, max_seconds: float = MAX_SECONDS
+) -> FaceTrack:
+    """Track the largest face that persists.
+
+    Raises:
+        InputError: The video cannot be read (``video.read_frames``), is shorter than
+            ``MIN_SECONDS``, shows no face, or shows it in less than ``MIN_SEEN`` of its frames.
+    """
+    path = Path(path)
+    total = probe_video(path).seconds
+    times, sizes, found = [], [], []
+    for seconds, size, faces in detect_faces(_thinned(read_frames(path, max_seconds=max_seconds))):
+        times.append(seconds)
+        sizes.append(size)
+        found.append(faces)
+        if progress is not None and total:
+            progress(min(seconds / total, 1.0))
+    if times[-1] < MIN_SECONDS:
+        raise InputError(
+            f"Got {times[-1]:.2f} s of video in {path.name}, at least {MIN_SECONDS:g} s is needed; "
+            "give a longer clip."
+        )
+    chosen = follow_largest(found)
+    seen = sum(face is not None for face in chosen)
+    if not seen:
+        raise InputError(
+            f"Got no face in any of the {len(times)} frames of {path.name}; "
+            "a face must be seen from the front, not too small."
+        )
+    if seen < MIN_SEEN * len(times):
+        raise InputError(
+            f"Got a face in only {seen} of the {len(times)} frames of {path.name}; at least "
+            f"{MIN_SEEN:.0%} is needed, give a clip in which the face stays in view."
+        )
+    if progress is not None:
+        progress(1.0)
+    return _as_track(chosen, np.array(times), *sizes[0])
+
+
+def follow_largest(found: list[list[Detection]]) -> list[Detection | None]:
+    """The face that is largest over the whole clip, in each frame; None where it is not seen.
+
+    Faces are linked from frame to frame by place and size; of the pieces, the one with the largest
+    sum of sizes is followed, and those that can continue it fill its gaps.
+    """
+    pieces: list[dict[int, Detection]] = []
+    for frame, faces in enumerate(found):
+        recent = [piece for piece in pieces if frame - _last(piece) <= LINK_FRAMES]
+        pairs = sorted(
+            (_apartness(piece[_last(piece)], face), i, j)
+            for i, piece in enumerate(recent)
+            for j, face in enumerate(faces)
+        )
+        linked, placed = set(), set()
+        for apartness, i, j in pairs:
+            if apartness < 1 and i not in linked and j not in placed:
+                recent[i][frame] = faces[j]
+                linked.add(i)
+                placed.add(j)
+        pieces += [{frame: face} for j, face in enumerate(faces) if j not in placed]
+    chain: dict[int, Detection] = {}
+    for piece in sorted(pieces, key=lambda piece: -sum(face.size for face in piece.values())):
+        if chain.keys() & piece.keys():
+            continue
+        # The frame of the chain next to the piece, and the frame of the piece next to that.
+        before = min(chain, key=lambda k: min(abs(k - min(piece)), abs(k - max(piece))), default=-1)
+        after = min(piece, key=lambda k: abs(k - before))
+        if not chain or _apartness(chain[before], piece[after]) < 2:
+            chain |= piece
+    return [chain.get(frame) for frame in range(len(found))]
+
+
+def keypoint_pixels(
+    track: FaceTrack, face: FaceModel, set_name: str = "ours"
+) -> Float32[np.ndarray, "frames keypoints 2"]:
+    """Where each keypoint lies in each frame, pixels: at the nearest of mediapipe's landmarks.
+
+    Bridged frames are interpolated; NaN where ``status`` is ``LOST``.
+    """
+    identity = face.identities[0]
+    keypoints = face.neutral(identity)[face.keypoints[set_name].indices]
+    landmarks = face.landmarks(np.zeros((1, 52), np.float32), identity)[0]
+    nearest = np.linalg.norm(keypoints[:, None] - landmarks, axis=-1).argmin(axis=1)
+    seen = track.status == SEEN
+    pixels = track.landmarks[:, nearest, :2].reshape(len(track), -1)
+    filled = np.stack(
+        [np.interp(track.times, track.times[seen], channel[seen]) for channel in pixels.T], axis=1
+    )
+    filled[track.status == LOST] = np.nan
+    return filled.reshape(len(track), -1, 2).astype(np.float32)
+
+
+def write_overlay(
+    track: FaceTrack, video: Path | str, out: Path | str, *, progress: Progress | None = None
+) -> None:
+    """Write the video with its keypoints drawn on it, and with its sound.
+
+    Upper face and lower face have two colours; frames without the face have a red border, bridged
+    ones an amber one.
+
+    Raises:
+        InputError: The video cannot be read, or the file cannot be written there.
+    """
+    face = FaceModel.load()
+    info = probe_video(video)
+    upper = face.keypoints["ours"].upper
+    pixels = keypoint_pixels(track, face) / np.array([track.width, track.height], np.float32)
+    middles = (track.times[1:] + track.times[:-1]) / 2
+    total = track.times[-1]
+
+    def drawn() -> Iterator[tuple[float, Frame]]:
+        for seconds, frame in read_frames(video, max_seconds=total + MAX_GAP):
+            index = int(np.searchsorted(middles, seconds))
+            if progress is not None:
+                progress(min(seconds / total, 1.0))
+            yield seconds, draw_track(frame, pixels[index], upper, int(track.status[index]))
+
+    fps = float(np.clip(1 / np.median(np.diff(track.times)), 5, MAX_FPS))
+    sound = load_sound(video, min_seconds=0) if info.has_sound else None
+    write_video(out, frames_at(drawn(), fps), fps, sound)
+
+
+def _as_track(
+    chosen: list[Detection | None], times: Float64[np.ndarray, " frames"], width: int, height: int
+) -> FaceTrack:
+    frames = len(chosen)
+    landmarks = np.zeros((frames, 478, 3), np.float32)
+    scores = np.zeros((frames, len(ARKIT_NAMES)), np.float32)
+    pose = np.tile(np.eye(4, dtype=np.float32), (frames, 1, 1))
+    confidence = np.zeros(frames, np.float32)
+    for k, face in enumerate(chosen):
+        if face is not None:
+            landmarks[k], scores[k], pose[k] = face.landmarks, face.scores, face.pose
+            place = face.landmarks[:, :2]
+            confidence[k] = ((place >= 0) & (place < (width, height))).all(axis=1).mean()
+    return FaceTrack(landmarks, scores, pose, confidence, times, width, height)
+
+
+def _thinned(timed_frames: Iterator[tuple[float, Frame]]) -> Iterator[tuple[float, Frame]]:
+    """Pass over frames that come faster than ``MAX_FPS``."""
+    due = 0.0
+    for seconds, frame in timed_frames:
+        if seconds >= due - 0.1 / MAX_FPS:
+            yield seconds, frame
+            due = max(due + 1 / MAX_FPS, seconds + 0.5 / MAX_FPS)
+
+
+def _last(piece: dict[int, Detection]) -> int:
+    return next(reversed(piece))  # frames enter in order
+
+
+def _apartness(one: Detection, other: Detection) -> float:
+    """Below 1 where two detections of neighbouring frames can be the same face."""
+    size = max(one.size, other.size)
+    moved = float(np.linalg.norm(one.centre - other.centre)) / (0.6 * size)
+    grown = abs(np.log(one.size / other.size)) / np.log(1.6)
+    return float(max(moved, grown))
