@@ -18,6 +18,7 @@ from torch import Tensor
 
 from kmspeaker.audio import SAMPLE_RATE, Sound
 from kmspeaker.errors import InputError
+from kmspeaker.hub import without_telemetry
 from kmspeaker.performance import Progress
 from kmspeaker.whisper import load_whisper_encoder, log_mel
 
@@ -187,9 +188,7 @@ def _samples(sound: Sound, device: str) -> Float[Tensor, " samples"]:
 
 def _pretrained(network: type, source: Path | str) -> Any:
     """A ``transformers`` network in evaluation mode, from the cache or the Hub; no pickles."""
-    from huggingface_hub import constants
-
-    constants.HF_HUB_DISABLE_TELEMETRY = True
+    without_telemetry()
     try:
         return network.from_pretrained(source, use_safetensors=True).requires_grad_(False)
     except OSError as error:
