@@ -99,9 +99,7 @@ def measure(model: str, *, device: str, runs: int) -> Iterator[Figure]:
             SPEECH_SECONDS / statistics.median(stages[1:]),
             "x real time",
         )
-        yield Figure(
-            "10 s of speech and a track to a .glb", statistics.median(totals[1:]), "s"
-        )
+        yield Figure("10 s of speech and a track to a .glb", statistics.median(totals[1:]), "s")
 
         track.save(Path(folder) / "track.npz")
         (Path(folder) / "speech.wav").write_bytes(_wav_bytes(sound, Path(folder)))
