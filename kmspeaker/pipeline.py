@@ -1,7 +1,7 @@
 """The whole program in two calls: ``stylize`` and ``localize``.
 
-Everything above (command line, app, evaluation) goes through here, and everything here goes through
-the stages. The pipeline holds what is loaded; nothing of a request stays on it, so that two visitors
+Everything above (command line, app, evaluation) goes through here, and everything here through the
+stages. The pipeline holds what is loaded; nothing of a request stays on it, so that two visitors
 may share one.
 """
 
