@@ -26,7 +26,7 @@ HUB_NAME = re.compile(
     r"(@(?P<revision>[A-Za-z0-9][\w-]*(\.[\w-]+)*))?",
     re.ASCII,
 )
-"""``owner/repo@revision``; a dot stands only between letters, so no part can climb out of a folder."""
+"""``owner/repo@revision``; a dot stands only between letters, so nothing climbs out of a folder."""
 
 
 def bundled_models() -> tuple[str, ...]:
@@ -35,7 +35,7 @@ def bundled_models() -> tuple[str, ...]:
 
 
 def resolve_model(name: str, *, progress: Progress | None = None) -> Path:
-    """The folder of a model, fetched from the Hub if need be; ``verify_model`` checks what is in it.
+    """The folder of a model, fetched from the Hub if need be; ``verify_model`` checks its files.
 
     Args:
         name: A bundled name, the path of a folder, or ``owner/repo@revision`` on the Hugging Face
@@ -48,7 +48,7 @@ def resolve_model(name: str, *, progress: Progress | None = None) -> Path:
     if name in bundled_models():
         return MODELS_FOLDER / name
     folder = Path(name)
-    if folder.is_dir():
+    if name and folder.is_dir():
         if not (folder / WEIGHTS).is_file():
             raise InputError(_no_safetensors(name))
         return folder
@@ -111,7 +111,7 @@ def _fetched(repo: str, revision: str, progress: Progress | None) -> Path:
         "allow_patterns": list(FETCHED),
     }
     try:
-        plan = snapshot_download(**wanted, dry_run=True)
+        plan = snapshot_download(**wanted, dry_run=True, tqdm_class=_progress_bar(None, 0))
     except DryRunError as error:  # no answer, or none that helps
         return _cached(wanted, name, error.__cause__)
     except (OSError, httpx2.HTTPError) as error:
@@ -165,7 +165,7 @@ def _progress_bar(progress: Progress | None, total: int) -> type:
             self.counts = kwargs.get("name") == "huggingface_hub.snapshot_download"
             super().__init__(*args, **kwargs | {"disable": True})
 
-        def update(self, n: float | None = 1) -> None:
+        def update(self, n: int | float | None = 1) -> None:
             self.n += n or 0
             if progress and self.counts and total:
                 progress(min(1.0, self.n / total))
