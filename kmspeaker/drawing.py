@@ -13,7 +13,7 @@ LOWER_COLOUR = (251, 146, 60)
 STATUS_COLOURS = (None, (245, 158, 11), (239, 68, 68))
 """Of the border, by ``tracking.FaceTrack.status``: seen, bridged, lost."""
 STATUS_TEXTS = ("", "face hidden, bridged", "face lost")
-MIN_SIDE = 640
+MIN_SIDE = 480
 """Smaller pictures are doubled until their longer side has this many pixels, to draw finely."""
 
 
