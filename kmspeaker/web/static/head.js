@@ -1,0 +1,104 @@
+// One talking head: a neutral face, 52 sparse shapes, and normals that are right in every pose.
+// Shapes are added on the CPU: a pose moves a few thousand vertices, which costs less than a morph
+// texture on weak hardware and gives true normals, where blended normals would shade lips wrongly.
+
+export class Head {
+  #basis;
+  #neutral;
+  #vertices; // (V, 3) of the current pose
+  #vertexNormals; // (V, 3)
+  #corners; // triangles on V vertices, seams closed
+  #shown = null; // weights of the current pose
+
+  constructor(THREE, basis, materials) {
+    this.#basis = basis;
+    const { renderSource, uv, triangles, surface, groups } = basis;
+    this.#vertices = new Float32Array(basis.vertexCount * 3);
+    this.#vertexNormals = new Float32Array(basis.vertexCount * 3);
+    this.#corners = Uint16Array.from(triangles, (corner) => renderSource[corner]);
+
+    this.geometry = new THREE.BufferGeometry();
+    const dynamic = (size) =>
+      new THREE.BufferAttribute(new Float32Array(renderSource.length * size), size).setUsage(
+        THREE.DynamicDrawUsage,
+      );
+    this.geometry.setAttribute("position", dynamic(3));
+    this.geometry.setAttribute("normal", dynamic(3));
+    this.geometry.setAttribute("uv", new THREE.BufferAttribute(uv, 2));
+    this.geometry.setAttribute("surface", new THREE.BufferAttribute(surface, 4, true));
+    this.geometry.setIndex(new THREE.BufferAttribute(triangles, 1));
+    for (const { part, start, count } of groups) {
+      this.geometry.addGroup(start, count, part === "lashes" ? 1 : 0);
+    }
+    this.mesh = new THREE.Mesh(this.geometry, materials);
+    this.mesh.frustumCulled = false;
+  }
+
+  /** Another person's face on the same shapes; the pose stays. */
+  set neutral(neutral) {
+    this.#neutral = neutral;
+    const weights = this.#shown ?? new Float32Array(this.#basis.names.length);
+    this.#shown = null;
+    this.pose(weights);
+  }
+
+  /** Move to ARKit weights in [0, 1]; returns whether anything moved. */
+  pose(weights) {
+    if (!this.#neutral || (this.#shown && weights.every((w, i) => w === this.#shown[i]))) return false;
+    this.#shown = Float32Array.from(weights);
+    this.#addShapes(weights);
+    this.#computeNormals();
+    this.#spread(this.#vertices, this.geometry.attributes.position);
+    this.#spread(this.#vertexNormals, this.geometry.attributes.normal);
+    return true;
+  }
+
+  #addShapes(weights) {
+    const { starts, scales, indices, deltas } = this.#basis;
+    const vertices = this.#vertices;
+    vertices.set(this.#neutral);
+    for (let shape = 0; shape < weights.length; shape++) {
+      if (weights[shape] < 1e-4) continue;
+      const amount = weights[shape] * scales[shape];
+      for (let i = starts[shape]; i < starts[shape + 1]; i++) {
+        const vertex = indices[i] * 3;
+        vertices[vertex] += amount * deltas[i * 3];
+        vertices[vertex + 1] += amount * deltas[i * 3 + 1];
+        vertices[vertex + 2] += amount * deltas[i * 3 + 2];
+      }
+    }
+  }
+
+  #computeNormals() {
+    const corners = this.#corners;
+    const p = this.#vertices;
+    const n = this.#vertexNormals.fill(0);
+    for (let i = 0; i < corners.length; i += 3) {
+      const a = corners[i] * 3;
+      const b = corners[i + 1] * 3;
+      const c = corners[i + 2] * 3;
+      const ux = p[b] - p[a], uy = p[b + 1] - p[a + 1], uz = p[b + 2] - p[a + 2];
+      const vx = p[c] - p[a], vy = p[c + 1] - p[a + 1], vz = p[c + 2] - p[a + 2];
+      const x = uy * vz - uz * vy, y = uz * vx - ux * vz, z = ux * vy - uy * vx;
+      n[a] += x; n[a + 1] += y; n[a + 2] += z;
+      n[b] += x; n[b + 1] += y; n[b + 2] += z;
+      n[c] += x; n[c + 1] += y; n[c + 2] += z;
+    }
+    for (let i = 0; i < n.length; i += 3) {
+      const length = Math.sqrt(n[i] * n[i] + n[i + 1] * n[i + 1] + n[i + 2] * n[i + 2]) || 1;
+      n[i] /= length; n[i + 1] /= length; n[i + 2] /= length;
+    }
+  }
+
+  #spread(values, attribute) {
+    const source = this.#basis.renderSource;
+    const target = attribute.array;
+    for (let i = 0; i < source.length; i++) {
+      const from = source[i] * 3;
+      target[i * 3] = values[from];
+      target[i * 3 + 1] = values[from + 1];
+      target[i * 3 + 2] = values[from + 2];
+    }
+    attribute.needsUpdate = true;
+  }
+}

@@ -1,0 +1,127 @@
+// The controls under the stage: they read the clock and tell it what to do, nothing else.
+
+const STEP_KEYS = { ArrowLeft: -1, ArrowRight: 1 };
+
+export class Transport {
+  #peaks = null;
+  #painted = null;
+
+  constructor(root, clock, { resetCamera, toggleFullscreen }) {
+    this.root = root;
+    this.clock = clock;
+    this.fps = 30;
+    const find = (name) => root.querySelector(`.km-${name}`);
+    this.playButton = find("play");
+    this.scrub = find("scrub");
+    this.wave = find("wave");
+    this.readout = find("time");
+    this.loopButton = find("loop");
+    this.muteButton = find("mute");
+    this.speeds = [...root.querySelectorAll("[data-speed]")];
+
+    this.playButton.addEventListener("click", () => clock.toggle());
+    this.scrub.addEventListener("input", () => clock.seek(Number(this.scrub.value)));
+    this.loopButton.addEventListener("click", () => (clock.loop = !clock.loop));
+    this.muteButton.addEventListener("click", () => (clock.muted = !clock.muted));
+    find("reset").addEventListener("click", resetCamera);
+    find("full").addEventListener("click", toggleFullscreen);
+    for (const button of this.speeds) {
+      button.addEventListener("click", () => (clock.rate = Number(button.dataset.speed)));
+    }
+    this.keys = { l: () => (clock.loop = !clock.loop), r: resetCamera, f: toggleFullscreen, m: () => (clock.muted = !clock.muted) };
+    clock.addEventListener("change", () => this.#reflect());
+    new ResizeObserver(() => (this.#painted = null)).observe(this.wave);
+    this.#reflect();
+  }
+
+  /** What is on the clock now: its frame rate and the loudness to draw behind the scrubber. */
+  show({ fps, peaks }) {
+    this.fps = fps;
+    this.#peaks = peaks;
+    this.#painted = null;
+    this.scrub.max = this.clock.duration;
+    this.scrub.step = 1 / fps / 4;
+    this.#reflect();
+  }
+
+  /** Space, arrows and letters; returns whether the key meant something here. */
+  key(event) {
+    if (event.ctrlKey || event.metaKey || event.altKey) return false;
+    const { clock } = this;
+    if (event.key === " ") clock.toggle();
+    else if (event.key in STEP_KEYS) {
+      clock.pause();
+      const by = event.shiftKey ? 1 : 1 / this.fps;
+      const at = event.shiftKey ? clock.time : Math.round(clock.time * this.fps) / this.fps;
+      clock.seek(at + STEP_KEYS[event.key] * by);
+    } else if (event.key === "Home") clock.seek(0);
+    else if (event.key === "End") clock.seek(clock.duration);
+    else if (event.key.toLowerCase() in this.keys) this.keys[event.key.toLowerCase()]();
+    else return false;
+    return true;
+  }
+
+  /** Once per screen refresh. */
+  update() {
+    const { clock } = this;
+    const time = clock.time;
+    if (document.activeElement !== this.scrub || clock.playing) this.scrub.value = time;
+    const text = `${stamp(time)} / ${stamp(clock.duration)}`;
+    if (this.readout.firstChild.data !== text) {
+      this.readout.firstChild.data = text;
+      this.readout.lastElementChild.textContent = `frame ${Math.floor(time * this.fps + 1e-3)}`;
+      this.scrub.setAttribute("aria-valuetext", text);
+    }
+    this.#paint(clock.duration ? time / clock.duration : 0);
+  }
+
+  #reflect() {
+    const { clock } = this;
+    const playing = clock.playing;
+    this.root.classList.toggle("km-playing", playing);
+    this.root.classList.toggle("km-muted", clock.muted);
+    this.playButton.setAttribute("aria-label", playing ? "Pause" : "Play");
+    this.loopButton.setAttribute("aria-pressed", clock.loop);
+    this.muteButton.setAttribute("aria-pressed", clock.muted);
+    for (const button of this.speeds) {
+      button.setAttribute("aria-pressed", Number(button.dataset.speed) === clock.rate);
+    }
+    for (const control of this.root.querySelectorAll("[data-needs-clock]")) {
+      control.disabled = clock.duration === 0;
+    }
+  }
+
+  #paint(fraction) {
+    const canvas = this.wave;
+    const ratio = Math.min(devicePixelRatio, 2);
+    const width = Math.round(canvas.clientWidth * ratio);
+    const height = Math.round(canvas.clientHeight * ratio);
+    const key = `${Math.round(fraction * width)} ${document.documentElement.className} ${document.body.className}`;
+    if (this.#painted === key || !width) return;
+    this.#painted = key;
+    canvas.width = width;
+    canvas.height = height;
+    const context = canvas.getContext("2d");
+    const style = getComputedStyle(canvas);
+    const pitch = 3 * ratio;
+    const bars = Math.floor(width / pitch);
+    for (let bar = 0; bar < bars; bar++) {
+      const loud = this.#peaks ? loudest(this.#peaks, bar / bars, (bar + 1) / bars) / 255 : 0;
+      const tall = Math.max(1.5 * ratio, loud * height);
+      context.fillStyle = style.getPropertyValue(bar / bars < fraction ? "--km-played" : "--km-rest");
+      context.fillRect(bar * pitch, (height - tall) / 2, 2 * ratio, tall);
+    }
+  }
+}
+
+function loudest(peaks, from, to) {
+  let most = 0;
+  const end = Math.max(Math.floor(from * peaks.length) + 1, Math.floor(to * peaks.length));
+  for (let i = Math.floor(from * peaks.length); i < end; i++) most = Math.max(most, peaks[i] ?? 0);
+  return most;
+}
+
+function stamp(seconds) {
+  const minutes = Math.floor(seconds / 60);
+  return `${minutes}:${(seconds - 60 * minutes).toFixed(2).padStart(5, "0")}`;
+}

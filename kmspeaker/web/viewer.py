@@ -1,0 +1,219 @@
+"""The stage of the page: a Gradio component around ``static/viewer.js``, and the files it reads.
+
+The shapes of the face travel once; a person is one small neutral file and a texture; a take is only
+its weights. Everything is a file with an address, so the component's value stays a few names long.
+"""
+
+import hashlib
+import json
+import os
+import struct
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import numpy as np
+from jaxtyping import UInt8
+
+from kmspeaker.animation import FaceAnimation
+from kmspeaker.audio import Sound
+from kmspeaker.face import ARKIT_NAMES, PART_NAMES, FaceModel
+
+STATIC = Path(__file__).parent / "static"
+THREE_VERSION = "0.187.0"
+THREE_FILES = {
+    "build/three.core.js": (
+        "sha384-drH6BueSlcvoXCwAqWkNJvXwu2Ax3mnGOmZnIXaomedIw+uXSP9Bf/XIUINgLUW+"
+    ),
+    "build/three.module.js": (
+        "sha384-T/E3B9AvPtLn5PKD7aTSFqizQcA4kHDfU0lub7u0fvM4w9BMGcSb3yI7r5LqMAMn"
+    ),
+    "examples/jsm/controls/OrbitControls.js": (
+        "sha384-ZVBN/wmVxgX0mUGjFJXakzzdZrAF4g4aHfKyusbjoF0WsVXSoGpeM/qRaVnXtaFo"
+    ),
+}
+"""What the viewer loads of three.js and the hash each file must have, from whatever source."""
+THREE_CDN = f"https://cdn.jsdelivr.net/npm/three@{THREE_VERSION}/"
+
+PEAK_SECONDS = 0.02
+"""One bar of the loudness picture behind the scrubber covers this long."""
+_SCATTER = {"skin": 1.0, "tongue": 0.8, "teeth_upper": 0.35, "teeth_lower": 0.35}
+_GLOSS = {"skin": 0.3, "tongue": 0.65, "teeth_upper": 0.7, "teeth_lower": 0.7}
+_GLOSS |= {"eye_left": 1.0, "eye_right": 1.0}
+_FADE = (6.0, 58.0)
+_SMALLEST_MOVE = 0.005
+"""mm; what moves a vertex less at weight 1 is not sent."""
+
+
+# Plain functions, not subclasses: Gradio writes a stub beside the source of every component class.
+
+
+def stage(assets: Mapping[str, Any], **options: Any) -> gr.HTML:
+    """The 3D head with its sound, and the reference beside it in step.
+
+    Its value is ``{"identity", "take", "reference"}``; the last two name files: what ``take_arrays``
+    and ``reference_arrays`` packed, the take's sound, the reference's video.
+
+    Args:
+        assets: What ``viewer_assets`` tells about the page's files.
+        options: Passed on to ``gr.HTML``.
+    """
+    return gr.HTML(
+        html_template=(STATIC / "stage.html").read_text(),
+        js_on_load=_mounting("viewer.js"),
+        apply_default_css=False,
+        assets=dict(assets),
+        static=str(STATIC),
+        **options,
+    )
+
+
+def choices(options: list[dict[str, str]], *, name: str, **others: Any) -> gr.HTML:
+    """Cards to choose one from; its value is the chosen card's ``value``.
+
+    Args:
+        options: For each card ``value``, ``label``, ``description``, perhaps a ``picture``'s path.
+        name: What is chosen, for those who hear the page.
+        others: Passed on to ``gr.HTML``.
+    """
+    return gr.HTML(
+        html_template=f'<div class="km-choices" role="radiogroup" aria-label="{name}"></div>',
+        js_on_load=_mounting("choices.js"),
+        apply_default_css=False,
+        options=options,
+        static=str(STATIC),
+        **others,
+    )
+
+
+def _mounting(module: str) -> str:
+    """The script that hands a component over to one of our modules."""
+    return (
+        "const root = window.gradio_config?.root ?? '';"
+        f"import(root + '/gradio_api/file=' + props.static + '/{module}')"
+        ".then((module) => module.mount(element, props, watch))"
+        ".catch((error) => { element.textContent = 'This part of the page could not be loaded: '"
+        " + error.message; });"
+    )
+
+
+def three_folder() -> Path:
+    """Where set-up puts three.js."""
+    cache = os.environ.get("KMSPEAKER_CACHE")
+    root = Path(cache) if cache else Path.home() / ".cache" / "kmspeaker"
+    return root / "node" / "node_modules" / "three"
+
+
+def viewer_assets(face: FaceModel, folder: Path) -> dict[str, Any]:
+    """Write the face's files for the browser into ``folder`` and say where everything lies.
+
+    File names carry a hash of their content, so a browser may keep them for good.
+    """
+    three = three_folder()
+    local = [f"{three}/"] if all((three / file).is_file() for file in THREE_FILES) else []
+    return {
+        "three": [*local, THREE_CDN],
+        "integrity": THREE_FILES,
+        "basis": str(_write_hashed(folder, "basis", _basis(face))),
+        "identities": {
+            name: {
+                "neutral": str(_write_hashed(folder, name, _neutral(face, name))),
+                "texture": str(face.texture(name).resolve()),
+            }
+            for name in face.identities
+        },
+        "identity": face.identities[0],
+    }
+
+
+def pack_arrays(arrays: Mapping[str, np.ndarray], values: Mapping[str, Any] | None = None) -> bytes:
+    """Named arrays and plain values as one file; ``static/arrays.js`` reads it.
+
+    Layout: uint32 length of the header, the header as JSON, then the arrays, each 4-byte aligned.
+    """
+    places, blobs, offset = {}, [], 0
+    for name, array in arrays.items():
+        blob = np.ascontiguousarray(array).tobytes()
+        places[name] = {"type": array.dtype.name, "offset": offset, "count": int(array.size)}
+        padding = -len(blob) % 4
+        blobs.append(blob + bytes(padding))
+        offset += len(blob) + padding
+    header = json.dumps({"values": values or {}, "arrays": places}).encode()
+    return struct.pack("<I", len(header)) + header + bytes(-(4 + len(header)) % 4) + b"".join(blobs)
+
+
+def take_arrays(animation: FaceAnimation) -> bytes:
+    """A take for the browser: its weights as uint16 fractions and the loudness picture."""
+    return pack_arrays(
+        {"weights": quantised(animation.weights), "peaks": loudness(animation.sound)},
+        {"fps": animation.fps, "frames": len(animation), "seconds": animation.sound.seconds},
+    )
+
+
+def quantised(weights: np.ndarray) -> np.ndarray:
+    """Weights in [0, 1] as uint16 fractions of 65535."""
+    return np.round(np.clip(weights, 0, 1) * 65535).astype(np.uint16)
+
+
+def loudness(sound: Sound) -> UInt8[np.ndarray, " bars"]:
+    """The loudest moment of every 20 ms, 255 for the loudest of all."""
+    step = max(1, round(sound.sample_rate * PEAK_SECONDS))
+    padded = np.pad(np.abs(sound.samples), (0, -len(sound.samples) % step))
+    peaks = padded.reshape(-1, step).max(axis=1)
+    # Quieter speech is drawn as tall; silence stays flat.
+    scaled = np.sqrt(peaks / max(float(peaks.max(initial=0)), 1e-3))
+    return np.round(255 * np.clip(scaled, 0, 1)).astype(np.uint8)
+
+
+def _write_hashed(folder: Path, name: str, content: bytes) -> Path:
+    path = folder / f"{name}-{hashlib.sha256(content).hexdigest()[:12]}.bin"
+    path.write_bytes(content)
+    return path
+
+
+def _neutral(face: FaceModel, identity: str) -> bytes:
+    return pack_arrays({"neutral": face.neutral(identity).astype(np.float32)})
+
+
+def _basis(face: FaceModel) -> bytes:
+    """Shapes without their zeros, triangles by part, texture places and the skin's nature."""
+    moved = np.abs(face.deltas).max(axis=-1) > _SMALLEST_MOVE
+    shape, vertex = np.nonzero(moved)
+    scales = np.abs(face.deltas).max(axis=(1, 2)) / 32767
+    deltas = np.round(face.deltas[shape, vertex] / scales[shape, None]).astype(np.int16)
+    part_of_triangle = face.part[face.render_source[face.render_faces[:, 0]]]
+    order = np.argsort(part_of_triangle, kind="stable")
+    counts = np.bincount(part_of_triangle, minlength=len(PART_NAMES)) * 3
+    starts = np.concatenate([[0], np.cumsum(counts)[:-1]])
+    groups = [
+        {"part": part, "start": int(start), "count": int(count)}
+        for part, start, count in zip(PART_NAMES, starts, counts, strict=True)
+    ]
+    return pack_arrays(
+        {
+            "renderSource": face.render_source.astype(np.uint16),
+            "uv": face.render_uv.astype(np.float32),
+            "triangles": face.render_faces[order].astype(np.uint16).reshape(-1),
+            "surface": _surface(face).reshape(-1),
+            "starts": np.searchsorted(shape, np.arange(len(ARKIT_NAMES) + 1)).astype(np.uint32),
+            "scales": scales.astype(np.float32),
+            "indices": vertex.astype(np.uint16),
+            "deltas": deltas.reshape(-1),
+        },
+        {"names": list(ARKIT_NAMES), "vertexCount": len(face.part), "groups": groups},
+    )
+
+
+def _surface(face: FaceModel) -> UInt8[np.ndarray, "render_vertices 4"]:
+    """Scatter, gloss, share of the sky seen and opacity, 255 for 1: what ``skin.js`` reads."""
+    seen = np.load(face.folder / "occlusion.npy")
+    height = face.neutral(face.identities[0])[:, 1]
+    fade = np.clip((height - height.min() - _FADE[0]) / (_FADE[1] - _FADE[0]), 0, 1)
+    columns = [
+        255 * np.array([_SCATTER.get(name, 0) for name in PART_NAMES])[face.part],
+        255 * np.array([_GLOSS.get(name, 0) for name in PART_NAMES])[face.part],
+        seen,
+        255 * fade * fade * (3 - 2 * fade),
+    ]
+    return np.stack(columns, axis=1).round().astype(np.uint8)[face.render_source]
