@@ -1,0 +1,46 @@
+  // The colour of a point of the head; stands where VTK would only apply the texture. Linear light.
+  // View space, with every line of sight parallel to z: the camera is far away.
+  // surface: scatter, roughness, light let in, share that is not faded into the background.
+  {
+  vec3 normal = normalVCVSOutput;
+  vec3 albedo = texture(colours, tcoordVCVSOutput).rgb;
+  albedo *= albedo;  // sRGB to linear, nearly
+  vec3 wrap = surface.x * vec3(0.42, 0.20, 0.13);  // red light travels farthest under skin
+  vec3 spread = 1.0 / ((1.0 + wrap) * (1.0 + wrap));
+  float alpha = surface.y * surface.y;
+  float alpha2 = alpha * alpha;
+  float half_rough = surface.y * 0.5;
+  float facing = mix(max(normal.z, 0.02), 1.0, half_rough);
+
+  // Key from the upper right, fill from the left, rim from behind.
+  const vec3 toLamp[3] = vec3[3](
+    vec3(0.512, 0.559, 0.652), vec3(-0.861, 0.051, 0.506), vec3(-0.605, 0.454, -0.655));
+  const vec3 lamp[3] = vec3[3](
+    vec3(2.15, 2.00, 1.84), vec3(0.42, 0.50, 0.64), vec3(1.60, 1.70, 1.85));
+  vec3 diffuse = vec3(0.0);
+  vec3 specular = vec3(0.0);
+  for (int i = 0; i < 3; ++i) {
+    float lit = dot(normal, toLamp[i]);
+    diffuse += lamp[i] * max((lit + wrap) * spread, 0.0);
+    lit = max(lit, 0.0);
+    // Trowbridge-Reitz highlight with Schlick's terms
+    vec3 halfway = normalize(toLamp[i] + vec3(0.0, 0.0, 1.0));
+    float aligned = max(dot(normal, halfway), 0.0);
+    float width = aligned * aligned * (alpha2 - 1.0) + 1.0;
+    float away = 1.0 - halfway.z;
+    float fresnel = 0.04 + 0.96 * away * away * away * away * away;
+    specular += lamp[i] * (lit * fresnel * 0.25 * alpha2
+      / (facing * mix(lit, 1.0, half_rough) * width * width));
+  }
+  vec3 ambient = mix(vec3(0.20, 0.17, 0.16), vec3(0.44, 0.46, 0.50), normal.y * 0.5 + 0.5);
+  float open = surface.z;
+  vec3 colour = open * albedo * (0.62 * diffuse + ambient) + (0.35 * open * open) * specular;
+  colour += (0.12 * surface.x * (1.0 - open)) * vec3(1.0, 0.35, 0.25) * albedo * albedo;
+  colour /= 1.0 + 0.18 * colour;  // highlights roll off instead of clipping
+  colour = sqrt(clamp(colour, 0.0, 1.0));
+  if (surface.w < 1.0) {
+    vec2 here = gl_FragCoord.xy / vec2(textureSize(background, 0));
+    colour = mix(texture(background, here).rgb, colour, surface.w);
+  }
+  fragOutput0 = vec4(colour, 1.0);
+  }

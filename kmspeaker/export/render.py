@@ -1,0 +1,200 @@
+"""The head as pictures, without a display or a graphics card.
+
+Each frame is the rig's vertices, refined once by subdivision, with fresh normals, drawn by VTK
+through EGL with the skin and light of ``head.glsl`` at twice the size and scaled down.
+"""
+
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+from jaxtyping import Float, Float32, Int32, UInt8
+from PIL import Image
+from scipy.sparse import csr_matrix
+from scipy.spatial import KDTree
+
+from kmspeaker.errors import InputError
+from kmspeaker.export.subdivision import Subdivision, subdivide
+from kmspeaker.face import PART_NAMES, FaceModel
+
+_SUPERSAMPLING = 2
+"""Drawn so many times larger each way; multisampling costs more where there is no GPU."""
+_BACKGROUND = ((246, 247, 249), (178, 184, 194))
+"""RGB behind the head and in the corners."""
+_CHEST = 130.0
+"""mm; edges of the mesh no higher than this above the lowest are where the bust was cut off."""
+_FADE = 55.0
+"""mm from that cut over which the bust fades into the background."""
+
+_SCATTER = {"skin": 1.0, "tongue": 0.8, "teeth_upper": 0.35, "teeth_lower": 0.35}
+"""How far light travels under the surface, 0 to 1; others none."""
+_ROUGHNESS = {
+    "skin": 0.47,
+    "tongue": 0.29,
+    "teeth_upper": 0.26,
+    "teeth_lower": 0.26,
+    "eye_left": 0.11,
+    "eye_right": 0.11,
+    "lashes": 0.9,
+}
+"""From a mirror, 0, to chalk, 1."""
+
+
+class HeadRenderer:
+    """Draws one identity's head; a context manager, since it holds a graphics context.
+
+    Make, use and close it in one thread.
+
+    Args:
+        face: The rig.
+        identity: Whose head.
+        width: Pixels.
+        height: Pixels.
+        yaw: Degrees by which the head is turned to the viewer's right; about 25 is a three-quarter
+            view.
+
+    Raises:
+        InputError: There is no such identity, or no OpenGL library.
+    """
+
+    def __init__(
+        self,
+        face: FaceModel,
+        identity: str,
+        width: int = 512,
+        height: int = 512,
+        *,
+        yaw: float = 12.0,
+    ) -> None:
+        from kmspeaker.export.stage import Stage
+
+        self._face = face
+        self._identity = identity
+        self._mesh = subdivide(face.faces, face.render_source, face.render_uv, face.render_faces)
+        self._corners = _corner_matrix(self._mesh)
+        self._eye_scale, self._eye_shift = self._round_eyes()
+        rest = self._fine_vertices(np.zeros(52, np.float32))
+        self._stage = Stage(
+            faces=self._mesh.render_faces,
+            uv=self._mesh.uv,
+            surface=self._surface(rest)[self._mesh.source],
+            texture=np.asarray(Image.open(face.texture(identity)).convert("RGB")),
+            shader=Path(__file__).with_name("head.glsl").read_text(encoding="utf-8"),
+            background=_studio(width * _SUPERSAMPLING, height * _SUPERSAMPLING),
+        )
+        self._stage.look(yaw=yaw)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *unused: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give the graphics context back."""
+        self._stage.close()
+
+    def frame(self, weights: Float[np.ndarray, "52"]) -> UInt8[np.ndarray, "height width 3"]:
+        """The head with these ARKit weights, RGB."""
+        vertices = self._fine_vertices(weights)
+        normals = self._normals(vertices)
+        drawn = self._stage.draw(vertices[self._mesh.source], normals[self._mesh.source])
+        small = Image.fromarray(drawn).reduce(_SUPERSAMPLING)
+        return np.ascontiguousarray(np.asarray(small)[..., :3])
+
+    def _fine_vertices(
+        self, weights: Float[np.ndarray, "52"]
+    ) -> Float32[np.ndarray, "fine_vertices 3"]:
+        coarse = self._face.vertices(weights[None].astype(np.float32), self._identity)[0]
+        return self._mesh.matrix @ coarse * self._eye_scale + self._eye_shift
+
+    def _normals(
+        self, vertices: Float32[np.ndarray, "fine_vertices 3"]
+    ) -> Float32[np.ndarray, "fine_vertices 3"]:
+        a, b, c = (vertices[corner] for corner in self._mesh.faces.T)
+        u, v = b - a, c - a
+        across = np.empty_like(u)  # numpy's own cross product takes four times as long
+        across[:, 0] = u[:, 1] * v[:, 2] - u[:, 2] * v[:, 1]
+        across[:, 1] = u[:, 2] * v[:, 0] - u[:, 0] * v[:, 2]
+        across[:, 2] = u[:, 0] * v[:, 1] - u[:, 1] * v[:, 0]
+        normals = self._corners @ across
+        return normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-9)
+
+    def _round_eyes(
+        self,
+    ) -> tuple[Float32[np.ndarray, "fine_vertices 1"], Float32[np.ndarray, "fine_vertices 3"]]:
+        """What brings the eyeballs back to their size, which subdivision shrinks off their lids."""
+        neutral = self._face.neutral(self._identity)
+        fine = self._mesh.matrix @ neutral
+        scale = np.ones((len(fine), 1), np.float32)
+        shift = np.zeros_like(fine)
+        part = self._fine_part()
+        for side, centre in zip(
+            ("eye_left", "eye_right"), self._face.eye_centers[self._identity], strict=True
+        ):
+            eye = part == PART_NAMES.index(side)
+            radius = self._mesh.matrix @ np.linalg.norm(neutral - centre, axis=1)
+            scale[eye, 0] = radius[eye] / np.linalg.norm(fine[eye] - centre, axis=1)
+            shift[eye] = (1 - scale[eye]) * centre
+        return scale, shift
+
+    def _fine_part(self) -> UInt8[np.ndarray, " fine_vertices"]:
+        """Index into ``PART_NAMES``; no edge joins two parts."""
+        matrix = self._mesh.matrix
+        return self._face.part[matrix.indices[matrix.indptr[:-1]]]
+
+    def _surface(
+        self, rest: Float32[np.ndarray, "fine_vertices 3"]
+    ) -> Float32[np.ndarray, "fine_vertices 4"]:
+        """What ``head.glsl`` reads: scatter, roughness, light let in, 1 less the fading."""
+        part = self._fine_part()
+        seen = _sky_seen(self._face)
+        ends = rest[_border(self._mesh)]
+        chest = ends[ends[:, 1] < ends[:, 1].min() + _CHEST]
+        fade = np.clip(KDTree(chest).query(rest)[0] / _FADE, 0, 1)
+        return np.stack(
+            [
+                np.array([_SCATTER.get(name, 0.0) for name in PART_NAMES])[part],
+                np.array([_ROUGHNESS[name] for name in PART_NAMES])[part],
+                # Light that bounces about in a cavity makes it brighter than the sky it sees.
+                0.18 + 0.82 * (self._mesh.matrix @ seen) ** 0.55,
+                fade * fade * (3 - 2 * fade),
+            ],
+            axis=1,
+        ).astype(np.float32)
+
+
+def _sky_seen(face: FaceModel) -> Float32[np.ndarray, " vertices"]:
+    """How open each vertex lies to light from all around, 0 to 1."""
+    seen = np.load(face.folder / "occlusion.npy").astype(np.float32) / 255
+    if len(seen) != len(face.part):
+        raise InputError(
+            f"Got light for {len(seen)} vertices on a face with {len(face.part)}; "
+            "run scripts/build_occlusion.py."
+        )
+    return seen
+
+
+def _border(mesh: Subdivision) -> Int32[np.ndarray, " border"]:
+    """Fine vertices on edges that only one triangle has."""
+    corners = np.stack([mesh.faces, np.roll(mesh.faces, -1, axis=1)], axis=2).reshape(-1, 2)
+    edges, uses = np.unique(np.sort(corners, axis=1), axis=0, return_counts=True)
+    return np.unique(edges[uses == 1])
+
+
+def _corner_matrix(mesh: Subdivision) -> csr_matrix:
+    """(fine vertices, fine faces), 1 where the vertex is a corner of the face."""
+    corners = mesh.faces.T.ravel()
+    faces = np.tile(np.arange(len(mesh.faces)), 3)
+    return csr_matrix((np.ones(len(corners), np.float32), (corners, faces)))
+
+
+def _studio(width: int, height: int) -> UInt8[np.ndarray, "height width 3"]:
+    """A soft pool of light behind the head."""
+    y, x = np.mgrid[0:height, 0:width]
+    away = np.hypot((x + 0.5) / width - 0.5, (y + 0.5) / height - 0.42) / 0.75
+    share = np.clip(away, 0, 1)[..., None] ** 1.6
+    near, far = (np.array(colour) for colour in _BACKGROUND)
+    # Less than one step of noise hides the bands of so slow a gradient.
+    noise = np.random.default_rng(0).uniform(0, 1, (height, width, 1))
+    return np.floor(near + (far - near) * share + noise).clip(0, 255).astype(np.uint8)
