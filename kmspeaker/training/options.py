@@ -1,0 +1,109 @@
+"""What can be chosen about a training run. Every default that is not the paper's says why."""
+
+import dataclasses
+from typing import Any, Literal, get_args, get_origin
+
+from kmspeaker.errors import InputError
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainingOptions:
+    """The defaults suit ``small`` on two CPU cores; ``PAPER`` has the paper's values."""
+
+    size: str = "small"
+    """One of ``model.PRESETS``."""
+    steps: int = 5000
+    batch: int = 16
+    seed: int = 0
+
+    learning_rate: float = 1e-3
+    """The paper's 1e-4 is for a model ten times wider and days of training."""
+    warm_up: int = 200
+    """Steps over which the learning rate rises; then it falls as a cosine to a hundredth."""
+    weight_decay: float = 1e-6
+    gradient_clip: float = 1.0
+    """Largest norm of a step's gradient; the paper names none."""
+    ema_decay: float = 0.998
+    """Of the average of the weights that is saved; the paper names none."""
+    precision: Literal["fp32", "bf16"] = "fp32"
+    """bf16 is autocast; pays on a GPU, and little on a CPU at these widths."""
+
+    passes: Literal["both", "either"] = "either"
+    """Whether each item is seen with swapped speech and again with swapped temporal style (Sec.
+    3.2), or with one of the two at random (caption of Fig. 3): the same objective in expectation,
+    and at half the cost twice as many different windows are seen in the same time."""
+    matched_share: float = 0.0
+    """Share of items with nothing swapped, supervised on the whole face."""
+    temporal_dropout: float = 0.3
+    """Share of items without temporal style. The paper takes 0.1 and saw no difference up to 0.3;
+    half of our uses have none, and training is short."""
+    span_dropout: float = 0.2
+    """Share of items whose temporal style and whose reference each lack a span of frames, as a
+    tracked video does where the face is lost."""
+    neighbour_style: float = 0.5
+    """Share of items whose global style is read from a neighbouring window of the same clip, so
+    that it cannot carry what is said in this one."""
+
+    velocity_weight: float = 1.0
+    """Of the error of frame differences against that of frames; equal in the paper."""
+    lip_weight: float = 0.2
+    """Of the gaps between the lips (mm²). Closures are small in vertices and large to the eye."""
+    lid_weight: float = 0.1
+    """Of the gaps between the eyelids (mm²), for the same reason."""
+    kl_weight: float = 1e-5
+    """Of the global style's divergence, summed over dimensions; chosen so that it is about a
+    hundredth of the loss, as in the paper."""
+    kept_variance: float = 0.9995
+    """Share of the offsets' variance that the motion space keeps; see ``motion``."""
+
+    validate_every: int = 500
+    save_every: int = 100
+
+    @classmethod
+    def read(cls, settings: dict[str, str], base: "TrainingOptions") -> "TrainingOptions":
+        """``base`` with settings given as text, as on a command line.
+
+        Raises:
+            InputError: there is no such option, or the text is not a value of its type.
+        """
+        types = {field.name: field.type for field in dataclasses.fields(cls)}
+        values: dict[str, Any] = {}
+        for name, text in settings.items():
+            if name not in types:
+                raise InputError(f"Got option {name!r}; known are {', '.join(types)}.")
+            try:
+                values[name] = _parse(text, types[name])
+            except ValueError:
+                raise InputError(f"Got {name}={text!r}; it needs {_wanted(types[name])}.") from None
+        return dataclasses.replace(base, **values)
+
+
+PAPER = TrainingOptions(
+    size="paper",
+    steps=400_000,
+    batch=32,
+    learning_rate=1e-4,
+    warm_up=0,
+    precision="bf16",
+    passes="both",
+    temporal_dropout=0.1,
+    span_dropout=0.0,
+    neighbour_style=0.0,
+    lip_weight=0.0,
+    lid_weight=0.0,
+    kept_variance=0.995,
+)
+
+
+def _parse(text: str, kind: Any) -> Any:
+    if get_origin(kind) is Literal:
+        if text not in get_args(kind):
+            raise ValueError
+        return text
+    return kind(text)
+
+
+def _wanted(kind: Any) -> str:
+    if get_origin(kind) is Literal:
+        return "one of " + ", ".join(get_args(kind))
+    return {int: "a whole number", float: "a number", str: "a text"}[kind]

@@ -1,0 +1,90 @@
+"""One training step's loss (paper 3.2, 3.3): who hears and follows whom, and what is judged."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from kmspeaker import flow
+from kmspeaker.face import FaceModel
+from kmspeaker.keypoints import keypoint_track
+from kmspeaker.model import KMSpeaker
+from kmspeaker.training.data import Batch
+from kmspeaker.training.losses import RegionGrams, divergence, motion_loss, region_grams
+from kmspeaker.training.options import TrainingOptions
+
+
+@dataclass(frozen=True)
+class Objective:
+    """The loss and the fixed tensors of the face it needs."""
+
+    options: TrainingOptions
+    grams: RegionGrams
+    keypoint_deltas: Float[Tensor, "52 keypoints 3"]
+    """How each shape moves the keypoints at weight 1, mm."""
+
+    @classmethod
+    def of(
+        cls, face: FaceModel, keypoint_set: str, options: TrainingOptions, device: torch.device
+    ) -> "Objective":
+        """The objective on a face."""
+        grams = region_grams(face, lip_weight=options.lip_weight, lid_weight=options.lid_weight)
+        deltas = keypoint_track(face, np.eye(len(face.deltas), dtype=np.float32), keypoint_set)
+        return cls(options, grams.to(device), torch.from_numpy(deltas).to(device))
+
+    def keypoints(
+        self, weights: Float[Tensor, "batch frames 52"]
+    ) -> Float[Tensor, "batch frames keypoints 3"]:
+        """Keypoint displacements of weights, mm."""
+        return torch.einsum("bfw,wkx->bfkx", weights, self.keypoint_deltas)
+
+    def __call__(
+        self, model: KMSpeaker, batch: Batch, generator: torch.Generator
+    ) -> tuple[Float[Tensor, ""], dict[str, float]]:
+        """The loss of a batch, and its parts by name.
+
+        Args:
+            model: in training mode.
+            batch: on the model's device.
+            generator: draws the noise, the time and the global style; on the CPU, so that every
+                device draws the same.
+        """
+        options, device = self.options, batch.weights.device
+        items, passes = len(batch.weights), len(batch.speech_of)
+        x_1 = model.motion.encode(batch.weights)
+        x_0 = torch.randn(x_1.shape, generator=generator).to(device)
+        t = torch.rand(items, generator=generator).to(device)
+        x_t = flow.interpolate(x_0, x_1, t[:, None, None])
+        keypoints = self.keypoints(batch.weights)
+        style_keypoints = self.keypoints(batch.style_weights)
+        with torch.autocast(device.type, torch.bfloat16, enabled=options.precision == "bf16"):
+            mean, log_variance = model.encode_global(style_keypoints, batch.style_present)
+            drawn = torch.randn(mean.shape, generator=generator).to(device)
+            style = mean + drawn * (0.5 * log_variance).exp()
+            speech = model.encode_speech(batch.features)
+            temporal = model.encode_temporal(keypoints)
+            # Both passes see the same x_t, t and global style, and run as one batch.
+            present = batch.temporal_present[None, :, :, None]
+            predicted = model(
+                x_t.repeat(passes, 1, 1),
+                t.repeat(passes),
+                speech[batch.speech_of.flatten()],
+                style.repeat(passes, 1),
+                (temporal[batch.temporal_of] * present).flatten(0, 1),
+            )
+        weights = model.motion.decode(predicted.float())
+        target = batch.weights.repeat(passes, 1, 1)
+        losses = {
+            half: motion_loss(weights, target, gram, options.velocity_weight)[chosen.flatten()]
+            for half, gram, chosen in (
+                ("lower", self.grams.lower, batch.lower),
+                ("upper", self.grams.upper, batch.upper),
+            )
+        }
+        kl = divergence(mean.float(), log_variance.float()).mean()
+        motion = sum(loss.sum() for loss in losses.values()) / (items * passes)
+        total = motion + options.kl_weight * kl
+        parts = {half: float(loss.detach().mean()) for half, loss in losses.items() if len(loss)}
+        return total, {"loss": float(total.detach()), **parts, "kl": float(kl.detach())}

@@ -1,0 +1,67 @@
+"""How a model does on clips it has not seen, small enough to run during training."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from kmspeaker.face import FaceModel
+from kmspeaker.generate import generate
+from kmspeaker.model import KMSpeaker
+from kmspeaker.performance import steady
+from kmspeaker.training.data import Clip
+
+CLIPS = 8
+STEPS = 4
+FRAMES = 300
+"""Ten seconds of each clip at 30 frames/s."""
+
+
+def validate(model: KMSpeaker, face: FaceModel, clips: Sequence[Clip]) -> dict[str, float]:
+    """Lips against the clip's own, and the upper face against the performance it was to follow.
+
+    Each clip is spoken twice. In localization the upper face follows *another* clip, so that lips
+    read off the upper face would be found out; in stylization there is only the clip's own manner.
+
+    Returns:
+        ``lip_localize`` and ``lip_stylize``: mean correlation of the lip gap with the clip's;
+        ``lip_error`` (mm): mean absolute error of the lip gap in localization;
+        ``upper_error`` (mm): mean distance of upper-face vertices from the followed performance, a
+        vertex counting with its mask squared; ``upper_still``: the same for a face at its mean.
+    """
+    identity = face.identities[0]
+    upper = face.gram(face.upper_mask) / np.square(face.upper_mask, dtype=np.float64).sum()
+    used = clips[:: max(1, len(clips) // CLIPS)][:CLIPS]
+    scores: dict[str, list[float]] = {}
+    for index, clip in enumerate(used):
+        frames = min(FRAMES, len(clip))
+        speech = clip.features[:frames].astype(np.float32)
+        target = clip.weights[:frames].astype(np.float32)
+        other = used[(index + 1) % len(used)].weights[:frames].astype(np.float32)
+        style = steady(target, model.config.fps)
+        followed = steady(other, model.config.fps)
+        localized = generate(model, face, speech, style, followed, seed=index, steps=STEPS)
+        stylized = generate(model, face, speech, style, seed=index, steps=STEPS)
+        gap = face.lip_gap(target, identity)
+        localized_gap = face.lip_gap(localized, identity)
+        shown = min(frames, len(other))
+        clip_scores = {
+            "lip_localize": correlation(localized_gap, gap),
+            "lip_stylize": correlation(face.lip_gap(stylized, identity), gap),
+            "lip_error": float(np.abs(localized_gap - gap).mean()),
+            "upper_error": _distance(localized[:shown] - other[:shown], upper),
+            "upper_still": _distance(other.mean(0) - other[:shown], upper),
+        }
+        for name, value in clip_scores.items():
+            scores.setdefault(name, []).append(value)
+    return {name: float(np.mean(values)) for name, values in scores.items()}
+
+
+def correlation(first: np.ndarray, second: np.ndarray) -> float:
+    """Pearson's; 0 where one of the two does not move."""
+    first, second = first - first.mean(), second - second.mean()
+    length = np.sqrt((first**2).sum() * (second**2).sum())
+    return float(first @ second / length) if length > 1e-9 else 0.0
+
+
+def _distance(error: np.ndarray, gram: np.ndarray) -> float:
+    return float(np.sqrt(np.einsum("fi,ij,fj->f", error, gram, error).clip(0)).mean())
