@@ -7,6 +7,7 @@ there is one, so that sound and picture stay in step, and the first sample elsew
 import tempfile
 import wave
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,8 +28,10 @@ MAX_GAP = 0.1
 """Seconds by which a frame may lie behind its time stamp before silence is put in between."""
 MAX_MISSING = 0.5
 """Seconds of sound that may be missing against what the container states."""
-STATES_LENGTH = ("wav", "w64", "flac", "mov,mp4,m4a,3gp,3g2,mj2", "aiff", "caf", "au")
+STATES_LENGTH = ("w64", "flac", "mov,mp4,m4a,3gp,3g2,mj2", "aiff", "caf", "au")
 """Containers that state their length rather than have it guessed from the bit rate."""
+UNKNOWN_SIZE = 2**31 - 2**12
+"""A WAV file that states this many bytes or more was written before its length was known."""
 DOWNMIX = {"FC": 1.0, "FL": 0.7071, "FR": 0.7071, "LFE": 0.0, "LFE2": 0.0}
 """Share of a loudspeaker in mono (ITU-R BS.775); those not named have 0.5."""
 
@@ -100,7 +103,7 @@ def load_sound(
                 parts.append(resampler(np.zeros(round(silence * rate), np.float32), rate))
             parts.append(resampler(sound.samples, sound.sample_rate))
         parts.append(resampler.flush())
-        stated = _stated_seconds(container)
+        stated = _stated_seconds(container, path, seconds)
     if stated is not None and seconds < stated - MAX_MISSING:
         raise InputError(
             f"Got {path.name} cut off after {seconds:.1f} of {stated:.1f} s; "
@@ -151,7 +154,7 @@ class _Resampler:
         self.source_rate = 0
         self.resampler = AudioResampler("flt", "mono", rate)
 
-    def __call__(self, samples: Samples, source_rate: int) -> Samples:
+    def __call__(self, samples: Samples, source_rate: int) -> Float32[np.ndarray, " resampled"]:
         """What can be given out after hearing ``samples``."""
         before = np.zeros(0, np.float32)
         if source_rate != self.source_rate:
@@ -170,54 +173,69 @@ class _Resampler:
         return rest
 
 
-def _open(path: Path) -> InputContainer:
-    """Open a file, and nothing that the file may name: a playlist cannot reach out of it."""
-    try:
-        if path.stat().st_size == 0:
-            raise InputError(f"Got {path.name}, which is empty; a file with sound is needed.")
-        return av.open(
-            f"file:{path}",
-            metadata_errors="ignore",
-            container_options={"protocol_whitelist": "file"},
-        )
-    except OSError as error:
-        raise InputError(
-            f"Cannot read {path} ({error.strerror or error}); give a sound or video file."
-        ) from error
-    except (av.error.FFmpegError, ValueError) as error:
-        if isinstance(error, InputError):
-            raise
-        raise InputError(
-            f"Got {path.name}, which is not sound or video or is cut off at its start; "
-            "give a WAV, MP3, OGG, FLAC, MP4 or WebM file."
-        ) from error
+@contextmanager
+def _open(path: Path) -> Iterator[InputContainer]:
+    """Open a file for reading, and nothing that the file may name: a playlist reaches nowhere."""
+    with ExitStack() as stack:
+        try:
+            if path.stat().st_size == 0:
+                raise InputError(f"Got {path.name}, which is empty; a file with sound is needed.")
+            file = stack.enter_context(path.open("rb"))
+            container = stack.enter_context(
+                av.open(
+                    file,
+                    "r",
+                    metadata_errors="ignore",
+                    container_options={"protocol_whitelist": "none"},
+                )
+            )
+        except (av.error.FFmpegError, ValueError) as error:
+            if isinstance(error, InputError):
+                raise
+            raise InputError(
+                f"Got {path.name}, which is not sound or video, or is cut off at its start; "
+                "give a WAV, MP3, OGG, FLAC, MP4 or WebM file."
+            ) from error
+        except OSError as error:
+            raise InputError(
+                f"Cannot read {path} ({error.strerror or error}); give a sound or video file."
+            ) from error
+        yield container
 
 
 def _mono_frames(container: InputContainer) -> Iterator[tuple[float, Sound]]:
-    """Decoded frames mixed to mono, each with the seconds of silence that go before it.
+    """Frames mixed to mono, each with the seconds of silence that go before it.
 
-    A damaged packet is skipped; the next time stamp makes silence of its place.
+    Where a damaged packet was, the next time stamp makes silence.
     """
     origin, now = _video_start(container), 0.0
-    for packet in container.demux(container.streams.best("audio")):
+    for frame in _frames(container):
+        samples, rate = _mono(frame), frame.sample_rate
+        silence = 0.0
+        if frame.time is not None:
+            origin = frame.time if origin is None else origin
+            behind = frame.time - origin - now
+            if now == 0 and behind < 0:  # begins before the picture does
+                samples = samples[round(-behind * rate) :]
+            elif now == 0 or behind > MAX_GAP:
+                silence = behind
+        now += silence + len(samples) / rate
+        yield silence, Sound(samples, rate)
+
+
+def _frames(container: InputContainer) -> Iterator[AudioFrame]:
+    """What can be decoded; damaged packets are skipped, and a damaged container ends there."""
+    packets = container.demux(container.streams.best("audio"))
+    while True:
+        try:
+            packet = next(packets)
+        except (StopIteration, av.error.FFmpegError):
+            return
         try:
             frames = packet.decode()
         except av.error.FFmpegError:
             continue
-        for frame in frames:
-            if not isinstance(frame, AudioFrame) or not frame.samples:
-                continue
-            samples, rate = _mono(frame), frame.sample_rate
-            silence = 0.0
-            if frame.time is not None:
-                origin = frame.time if origin is None else origin
-                behind = frame.time - origin - now
-                if now == 0 and behind < 0:  # begins before the picture does
-                    samples = samples[round(-behind * rate) :]
-                elif now == 0 or behind > MAX_GAP:
-                    silence = behind
-            now += silence + len(samples) / rate
-            yield silence, Sound(samples, rate)
+        yield from (frame for frame in frames if isinstance(frame, AudioFrame) and frame.samples)
 
 
 def _mono(frame: AudioFrame) -> Samples:
@@ -244,18 +262,27 @@ def _video_start(container: InputContainer) -> float | None:
     return None
 
 
-def _stated_seconds(container: InputContainer) -> float | None:
+def _stated_seconds(container: InputContainer, path: Path, heard: float) -> float | None:
     """How long the container says the sound is, where that is a statement and not a guess."""
     stream = container.streams.best("audio")
+    if container.format.name == "wav":  # FFmpeg goes by the size of the file instead
+        stated, found = _riff_size(path), path.stat().st_size
+        return heard * stated / found if stated < UNKNOWN_SIZE else None
     if container.format.name not in STATES_LENGTH or stream is None or stream.duration is None:
         return None
     return float(stream.duration * (stream.time_base or 0))
+
+
+def _riff_size(path: Path) -> int:
+    """Bytes of a WAV file by its own header."""
+    with path.open("rb") as file:
+        return int.from_bytes(file.read(8)[4:], "little") + 8
 
 
 def _joined(frames: list[AudioFrame]) -> Samples:
     return np.concatenate([np.zeros(0, np.float32), *(frame.to_ndarray()[0] for frame in frames)])
 
 
-def _fitted(samples: Samples, length: int) -> Samples:
+def _fitted(samples: Samples, length: int) -> Float32[np.ndarray, " {length}"]:
     """Cut or end with silence; resampling is a few samples off at the end."""
     return np.pad(samples[:length], (0, max(0, length - len(samples))))

@@ -7,6 +7,7 @@ pieces whose features are faded into each other, so that memory stays bounded.
 
 import math
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -124,7 +125,7 @@ class Whisper:
 
 
 class W2vBert:
-    """The mean of all hidden states of w2v-BERT 2.0 (paper 3.1), the paper's own encoder."""
+    """The mean of all hidden states of w2v-BERT 2.0 (Table 4), the paper's own encoder."""
 
     name, rate = "w2v-bert-2.0", 50.0
     offset = 0.0175
@@ -141,7 +142,7 @@ class W2vBert:
     @torch.inference_mode()
     def encode(self, sound: Sound, *, progress: Progress | None = None) -> Features:
         """Spectra are standardised over the whole utterance, then heard in pieces."""
-        samples = sound.resampled(SAMPLE_RATE).samples
+        samples = _samples(sound, "cpu").numpy()
         heard = self.extractor(samples, sampling_rate=SAMPLE_RATE, return_tensors="pt")
         spectra = heard["input_features"][0, : int(heard["attention_mask"].sum())]
         return _in_pieces(spectra.to(self.device), self._hear, step=1, progress=progress)
@@ -188,10 +189,19 @@ def _samples(sound: Sound, device: str) -> Float[Tensor, " samples"]:
 
 def _pretrained(network: type, source: Path | str) -> Any:
     """A ``transformers`` network in evaluation mode, from the cache or the Hub; no pickles."""
+    import httpx2
+    from huggingface_hub import model_info
+
     without_telemetry()
+    load = partial(network.from_pretrained, source, use_safetensors=True)
     try:
-        return network.from_pretrained(source, use_safetensors=True).requires_grad_(False)
-    except OSError as error:
+        return load(local_files_only=True).requires_grad_(False)
+    except OSError:
+        pass
+    try:
+        model_info(str(source), timeout=10)  # fails at once, where loading tries for half a minute
+        return load().requires_grad_(False)
+    except (OSError, ValueError, httpx2.HTTPError) as error:
         raise InputError(
             f"The speech encoder {source} is not in the cache and cannot be downloaded; "
             "connect to the internet once, or use a model with the bundled encoder."
@@ -224,9 +234,8 @@ def _in_pieces(
         if done == 1:
             features = np.zeros((count, heard.shape[1]), np.float32)
         shared = end - start if done > 1 else 0
-        fade = np.clip((np.arange(shared) - shared / 2) / FADE + 0.5, 0, 1, dtype=np.float32)[
-            :, None
-        ]
+        place = (np.arange(shared, dtype=np.float32) - shared / 2) / FADE
+        fade = np.clip(place + 0.5, 0, 1)[:, None]
         features[start:end] = features[start:end] * (1 - fade) + heard[:shared] * fade
         features[start + shared : stop] = heard[shared:]
         end = stop
