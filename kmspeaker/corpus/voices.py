@@ -1,0 +1,150 @@
+"""Speech for the corpus: what utterances there are, and how their sound is varied.
+
+Place in the flow: ``build`` joins these utterances into clips. Augmentation happens in the
+waveform, because the speech encoder is frozen: rooms, microphones, levels, slightly other voices.
+"""
+
+import csv
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float32
+
+from kmspeaker.audio import SAMPLE_RATE, Sound, load_sound
+from kmspeaker.corpus.visemes import Phone, parse_phones
+from kmspeaker.errors import InputError
+
+LICENCES = {
+    "cathy": "CC0-1.0",
+    "librispeech_3spk": "CC-BY-4.0",
+    "librispeech_resemblyzer": "CC-BY-4.0",
+    "ljspeech_part": "public domain",
+    "speechocean762": "CC-BY-4.0",
+    "facegood": "MIT",
+    "livelink": "MIT",
+}
+"""By folder; a folder that is not here states its own in a file ``LICENCE``."""
+Samples = Float32[np.ndarray, " samples"]
+
+
+@dataclass(frozen=True)
+class Utterance:
+    """A stretch of one speaker's speech with its phones."""
+
+    name: str
+    speaker: str
+    path: Path
+    seconds: float
+    text: str
+    phones: tuple[Phone, ...]
+    source: str
+    licence: str
+
+
+def read_utterances(folder: Path) -> tuple[Utterance, ...]:
+    """Every utterance of the folders in ``folder`` that have a ``clips.tsv`` and ``opus/``.
+
+    Raises:
+        InputError: None there, or a clip whose row, sound or phones are wrong; its name is told.
+    """
+    utterances: list[Utterance] = []
+    for index in sorted(folder.glob("*/clips.tsv")):
+        licence = _licence(index.parent)
+        with index.open(newline="") as file:
+            rows = csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
+            next(rows, None)
+            for row in rows:
+                utterances.append(_utterance(row, index, licence))
+    if not utterances:
+        raise InputError(f"Got no */clips.tsv in {folder}; put speech with phone times there.")
+    return tuple(utterances)
+
+
+def load_voice(utterance: Utterance) -> Samples:
+    """The sound of an utterance at ``SAMPLE_RATE``."""
+    return load_sound(utterance.path, sample_rate=SAMPLE_RATE).samples
+
+
+def at_speed(samples: Samples, factor: float) -> Samples:
+    """Played ``factor`` times as fast: shorter, and higher in pitch."""
+    if factor == 1.0:
+        return samples
+    return Sound(samples, SAMPLE_RATE).resampled(round(SAMPLE_RATE / factor)).samples
+
+
+def room_tone(rng: np.random.Generator, samples: int, like: Samples) -> Samples:
+    """Noise as loud and as dull as the quietest tenth of ``like``."""
+    size = SAMPLE_RATE // 50
+    pieces = like[: len(like) // size * size].reshape(-1, size)
+    levels = np.sqrt((pieces**2).mean(1)) if len(pieces) else np.zeros(1)
+    return _noise(rng, samples, rng.uniform(0.3, 1.0)) * np.float32(np.quantile(levels, 0.1))
+
+
+def augmented(rng: np.random.Generator, samples: Samples) -> Samples:
+    """The same speech in another room, through another microphone, at another level."""
+    spectrum = np.fft.rfft(samples)
+    frequency = np.fft.rfftfreq(len(samples), 1 / SAMPLE_RATE)
+    if rng.random() < 0.3:
+        spectrum *= np.fft.rfft(_room(rng), len(samples))
+    if rng.random() < 0.6:
+        spectrum *= 10 ** (_tilt(rng, frequency) / 20)
+    if rng.random() < 0.12:  # telephone
+        spectrum *= (frequency > 250) & (frequency < rng.uniform(3200, 5000))
+    heard = np.fft.irfft(spectrum, len(samples)).astype(np.float32)
+    if rng.random() < 0.55:
+        loud = np.sqrt(np.mean(heard**2) + 1e-12)
+        noise = _noise(rng, len(heard), rng.uniform(0.0, 1.2))
+        heard = heard + noise * np.float32(loud * 10 ** (-rng.uniform(10, 35) / 20))
+    heard = heard * np.float32(10 ** (rng.uniform(-14, 3) / 20))
+    return (heard / max(1.0, float(np.abs(heard).max(initial=0)))).astype(np.float32)
+
+
+def _utterance(row: list[str], index: Path, licence: str) -> Utterance:
+    if len(row) != 5:
+        raise InputError(
+            f"Got a row of {len(row)} columns in {index} ({row[0] if row else 'empty'}); "
+            "needed are clip, speaker, seconds, text and phones."
+        )
+    name, speaker, seconds, text, phones = row
+    try:
+        parsed = parse_phones(phones)
+    except InputError as error:
+        raise InputError(f"In clip {name} of {index}: {error}") from error
+    path = index.parent / "opus" / f"{name}.opus"
+    return Utterance(name, speaker, path, float(seconds), text, parsed, index.parent.name, licence)
+
+
+def _licence(folder: Path) -> str:
+    if folder.name in LICENCES:
+        return LICENCES[folder.name]
+    stated = folder / "LICENCE"
+    if not stated.is_file():
+        raise InputError(f"Got speech of unknown licence in {folder}; name it in a file LICENCE.")
+    return stated.read_text().strip()
+
+
+def _noise(rng: np.random.Generator, samples: int, slope: float) -> Samples:
+    """Noise of unit loudness whose spectrum falls with frequency to the power ``slope``."""
+    if samples < 2:
+        return np.zeros(samples, np.float32)
+    spectrum = np.fft.rfft(rng.standard_normal(samples))
+    frequency = np.fft.rfftfreq(samples, 1 / SAMPLE_RATE)
+    noise = np.fft.irfft(spectrum * np.maximum(frequency, 60) ** -slope, samples)
+    return (noise / (noise.std() + 1e-12)).astype(np.float32)
+
+
+def _room(rng: np.random.Generator) -> Samples:
+    """An impulse response: the direct sound at time zero, then a decaying tail."""
+    seconds = rng.uniform(0.12, 0.5)
+    times = np.arange(int(seconds * SAMPLE_RATE)) / SAMPLE_RATE
+    tail = rng.standard_normal(len(times)) * 10 ** (-3 * times / seconds)
+    tail *= rng.uniform(0.15, 0.6) / np.sqrt((tail**2).sum())
+    tail[0] = 1.0
+    return tail.astype(np.float32)
+
+
+def _tilt(rng: np.random.Generator, frequency: np.ndarray) -> np.ndarray:
+    """A smooth random equaliser, decibels at each frequency."""
+    bands = np.array([60, 200, 500, 1200, 3000, 8000])
+    return np.interp(np.log(np.maximum(frequency, 20)), np.log(bands), rng.normal(0, 4, len(bands)))
