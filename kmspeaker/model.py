@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from kmspeaker.encoders import GlobalStyleEncoder, SpeechProjection, TemporalStyleEncoder
 from kmspeaker.errors import InputError
+from kmspeaker.hub import verify_model, write_manifest
 from kmspeaker.layers import FlowLayer, band, sinusoids
 from kmspeaker.motion import MotionSpace
 
@@ -214,6 +215,7 @@ class KMSpeaker(nn.Module):
         }
         save_file(tensors, folder / WEIGHTS_FILE)
         (folder / CARD_FILE).write_text(card)
+        write_manifest(folder)
 
     @classmethod
     def load(cls, folder: Path, device: str = "cpu") -> "KMSpeaker":
@@ -223,16 +225,13 @@ class KMSpeaker(nn.Module):
             InputError: a file is missing or altered, the config has an unknown or missing setting,
                 or the tensors are not the config's.
         """
+        verify_model(folder)
         model = cls(_read_config(folder / CONFIG_FILE))
         path = folder / WEIGHTS_FILE
         try:
             tensors = load_file(path)
-        except FileNotFoundError:
-            raise InputError(f"Got a model folder without {path.name}: {folder}.") from None
         except SafetensorError as error:
-            raise InputError(
-                f"Got {path}, which is not a whole safetensors file ({error})."
-            ) from None
+            raise InputError(f"Got {path}, which is no safetensors file ({error}).") from None
         expected = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
         got = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
         wrong = sorted(name for name in expected | got if expected.get(name) != got.get(name))
@@ -248,8 +247,6 @@ class KMSpeaker(nn.Module):
 def _read_config(path: Path) -> ModelConfig:
     try:
         settings: dict[str, Any] = json.loads(path.read_text())
-    except FileNotFoundError:
-        raise InputError(f"Got a model folder without {path.name}: {path.parent}.") from None
     except (json.JSONDecodeError, UnicodeDecodeError):
         raise InputError(f"Got {path}, which is not JSON; take the whole folder anew.") from None
     known = {field.name for field in dataclasses.fields(ModelConfig)}

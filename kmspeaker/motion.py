@@ -3,7 +3,9 @@
 The paper compresses vertex offsets by PCA. Our rig is linear, so offsets are a fixed matrix times
 52 ARKit weights, and the PCA of the offsets is the PCA of the weights under the rig's Gram matrix:
 the same components, found without ever forming a vertex. The paper keeps 99.5 % of the variance.
-Eyes that turn and lids that close move few vertices and would be lost there, so we keep more.
+On this rig that loses up to 2.8 mm of a lip gap and a quarter of the variance of gaze, because lips
+that meet and eyes that turn move few vertices; we keep 99.99 %, about 30 components, which loses
+0.2 mm.
 """
 
 import hashlib

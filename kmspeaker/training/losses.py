@@ -36,14 +36,14 @@ class RegionGrams:
 def region_grams(face: FaceModel, *, lip_weight: float, lid_weight: float) -> RegionGrams:
     """The forms of the lower and the upper face.
 
-    Each is the mean over vertices of the squared distance in mm, a vertex counting with its mask
+    Each is the mean over all vertices of the squared distance in mm, times the vertex's mask
     squared (the mask multiplies before squaring), plus the mean squared error of the lips' or the
-    lids' gaps times its weight.
+    lids' gaps times its weight. In speech the motion itself measures about 1.5 below and 0.5 above,
+    the gaps 12 and 6.
     """
-    lower = face.gram(face.lower_mask) / np.square(face.lower_mask, dtype=np.float64).sum()
-    upper = face.gram(face.upper_mask) / np.square(face.upper_mask, dtype=np.float64).sum()
-    lower = lower + lip_weight * _gap_gram(face, LIP_PAIRS)
-    upper = upper + lid_weight * _gap_gram(face, LID_PAIRS)
+    vertices = len(face.part)
+    lower = face.gram(face.lower_mask) / vertices + lip_weight * _gap_gram(face, LIP_PAIRS)
+    upper = face.gram(face.upper_mask) / vertices + lid_weight * _gap_gram(face, LID_PAIRS)
     return RegionGrams(
         torch.from_numpy(lower.astype(np.float32)), torch.from_numpy(upper.astype(np.float32))
     )

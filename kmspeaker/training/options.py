@@ -46,14 +46,14 @@ class TrainingOptions:
 
     velocity_weight: float = 1.0
     """Of the error of frame differences against that of frames; equal in the paper."""
-    lip_weight: float = 0.2
+    lip_weight: float = 0.1
     """Of the gaps between the lips (mm²). Closures are small in vertices and large to the eye."""
     lid_weight: float = 0.1
     """Of the gaps between the eyelids (mm²), for the same reason."""
     kl_weight: float = 1e-5
     """Of the global style's divergence, summed over dimensions; chosen so that it is about a
     hundredth of the loss, as in the paper."""
-    kept_variance: float = 0.9995
+    kept_variance: float = 0.9999
     """Share of the offsets' variance that the motion space keeps; see ``motion``."""
 
     validate_every: int = 500
