@@ -74,14 +74,12 @@ def check_writable(path: Path) -> None:
             f"Got the output name {path.name!r}; it must end in {', '.join(FORMATS[:-1])} "
             f"or {FORMATS[-1]}."
         )
-    if path.is_dir():
-        raise InputError(f"Got the folder {path} as output; name a file in it.")
-    if not path.parent.is_dir():
-        raise InputError(
-            f"There is no folder {path.parent} to write {path.name} to; make it first."
-        )
-    probe = _unfinished(path)
     try:
+        if path.is_dir():
+            raise InputError(f"Got the folder {path} as output; name a file in it.")
+        if not path.parent.is_dir():
+            raise InputError(f"There is no folder {path.parent} for {path.name}; make it first.")
+        probe = _unfinished(path)
         probe.touch(exist_ok=False)
         probe.unlink()
     except OSError as error:

@@ -2,9 +2,10 @@
 
 Written here because no maintained library writes animated morph targets. What readers need to know:
 one mesh on one node, one primitive per material, ``targetNames`` in the mesh's extras (where
-three.js and Blender look), a linear ``weights`` channel with a key for every frame. Targets
-are sparse accessors, since a shape moves a fifth of the head on average; a target that leaves a
-primitive alone is an accessor of zeros. Metres, y up, z out of the face, as glTF has it.
+three.js and Blender look), a linear ``weights`` channel with a key for every frame. Targets are
+sparse accessors, since a shape moves a fifth of the head on average; a target that leaves a
+primitive alone is an accessor of zeros. Vertex colours darken mouth, nostrils and ears. Metres, y
+up, z out of the face, as glTF has it.
 """
 
 import json
@@ -17,6 +18,7 @@ import numpy as np
 from jaxtyping import Float32
 
 from kmspeaker.animation import FaceAnimation
+from kmspeaker.export.light import light_let_in
 from kmspeaker.export.normals import vertex_normals
 from kmspeaker.export.provenance import GENERATOR, provenance
 from kmspeaker.face import ARKIT_NAMES, PART_NAMES, FaceModel
@@ -30,7 +32,7 @@ _SMALLEST_TURN = 0.02
 """Normals that a shape turns less are left out of its target."""
 
 # glTF's names for numbers (specification, 3.6.2 and 3.7.2)
-_FLOAT, _UNSIGNED_SHORT = 5126, 5123
+_COMPONENT = {"float32": 5126, "uint16": 5123, "uint8": 5121}
 _ARRAY_BUFFER, _ELEMENT_ARRAY_BUFFER = 34962, 34963
 _REPEAT, _LINEAR, _LINEAR_MIPMAP_LINEAR = 10497, 9729, 9987
 
@@ -121,6 +123,9 @@ def _primitives(document: "_Document", face: FaceModel, identity: str) -> list[d
     )
     uv = face.render_uv * [1, -1] + [0, 1]  # glTF's origin is the upper left
     part_of_face = face.part[face.render_source[face.render_faces[:, 0]]]
+    light = np.repeat(light_let_in(face)[:, None], 4, axis=1)
+    light[:, 3] = 1
+    shades = np.round(light * 255).astype(np.uint8)
     primitives = []
     for material, surface in enumerate(SURFACES):
         parts = [PART_NAMES.index(part) for part in surface.parts]
@@ -138,6 +143,7 @@ def _primitives(document: "_Document", face: FaceModel, identity: str) -> list[d
                     "TEXCOORD_0": document.accessor(
                         uv[kept].astype(np.float32), target=_ARRAY_BUFFER
                     ),
+                    "COLOR_0": document.accessor(shades[source], target=_ARRAY_BUFFER),
                 },
                 "indices": document.accessor(
                     corners.ravel().astype(np.uint16), target=_ELEMENT_ARRAY_BUFFER
@@ -178,16 +184,15 @@ class _Document:
         self, values: np.ndarray, *, target: int | None = None, bounds: bool = False
     ) -> int:
         """Append an array, one row an element; returns the accessor's index."""
-        is_float = values.dtype == np.float32
-        return self._add(
-            {
-                "bufferView": self.view(values.tobytes(), target),
-                "componentType": _FLOAT if is_float else _UNSIGNED_SHORT,
-                "count": len(values),
-                "type": "SCALAR" if values.ndim == 1 else f"VEC{values.shape[1]}",
-            },
-            values if bounds else None,
-        )
+        accessor = {
+            "bufferView": self.view(values.tobytes(), target),
+            "componentType": _COMPONENT[values.dtype.name],
+            "count": len(values),
+            "type": "SCALAR" if values.ndim == 1 else f"VEC{values.shape[1]}",
+        }
+        if values.dtype == np.uint8:
+            accessor["normalized"] = True
+        return self._add(accessor, values if bounds else None)
 
     def sparse(self, values: Float32[np.ndarray, "vertices 3"], smallest: float) -> int:
         """Append only the rows longer than ``smallest``; the others read as zero."""
@@ -200,11 +205,16 @@ class _Document:
             "count": len(rows),
             "indices": {
                 "bufferView": self.view(rows.astype(np.uint16).tobytes()),
-                "componentType": _UNSIGNED_SHORT,
+                "componentType": _COMPONENT["uint16"],
             },
             "values": {"bufferView": self.view(values[rows].tobytes())},
         }
-        accessor = {"componentType": _FLOAT, "count": len(values), "type": "VEC3", "sparse": sparse}
+        accessor = {
+            "componentType": _COMPONENT["float32"],
+            "count": len(values),
+            "type": "VEC3",
+            "sparse": sparse,
+        }
         return self._add(accessor, kept)
 
     def save(self, path: Path, document: dict[str, Any]) -> None:
@@ -225,7 +235,7 @@ class _Document:
 
     def _zero_vectors(self, count: int) -> int:
         if count not in self._zeros:
-            accessor = {"componentType": _FLOAT, "count": count, "type": "VEC3"}
+            accessor = {"componentType": _COMPONENT["float32"], "count": count, "type": "VEC3"}
             self._zeros[count] = self._add(accessor, np.zeros((1, 3), np.float32))
         return self._zeros[count]
 

@@ -5,7 +5,6 @@ through EGL with the skin and light of ``head.glsl`` at twice the size and scale
 """
 
 from pathlib import Path
-from typing import Self
 
 import numpy as np
 from jaxtyping import Float, Float32, Int32, UInt8
@@ -13,7 +12,7 @@ from PIL import Image
 from scipy.sparse import csr_matrix
 from scipy.spatial import KDTree
 
-from kmspeaker.errors import InputError
+from kmspeaker.export.light import light_let_in
 from kmspeaker.export.subdivision import Subdivision, subdivide
 from kmspeaker.face import PART_NAMES, FaceModel
 
@@ -84,7 +83,7 @@ class HeadRenderer:
         )
         self._stage.look(yaw=yaw)
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "HeadRenderer":
         return self
 
     def __exit__(self, *unused: object) -> None:
@@ -148,7 +147,6 @@ class HeadRenderer:
     ) -> Float32[np.ndarray, "fine_vertices 4"]:
         """What ``head.glsl`` reads: scatter, roughness, light let in, 1 less the fading."""
         part = self._fine_part()
-        seen = _sky_seen(self._face)
         ends = rest[_border(self._mesh)]
         chest = ends[ends[:, 1] < ends[:, 1].min() + _CHEST]
         fade = np.clip(KDTree(chest).query(rest)[0] / _FADE, 0, 1)
@@ -156,23 +154,11 @@ class HeadRenderer:
             [
                 np.array([_SCATTER.get(name, 0.0) for name in PART_NAMES])[part],
                 np.array([_ROUGHNESS[name] for name in PART_NAMES])[part],
-                # Light that bounces about in a cavity makes it brighter than the sky it sees.
-                0.18 + 0.82 * (self._mesh.matrix @ seen) ** 0.55,
+                self._mesh.matrix @ light_let_in(self._face),
                 fade * fade * (3 - 2 * fade),
             ],
             axis=1,
         ).astype(np.float32)
-
-
-def _sky_seen(face: FaceModel) -> Float32[np.ndarray, " vertices"]:
-    """How open each vertex lies to light from all around, 0 to 1."""
-    seen = np.load(face.folder / "occlusion.npy").astype(np.float32) / 255
-    if len(seen) != len(face.part):
-        raise InputError(
-            f"Got light for {len(seen)} vertices on a face with {len(face.part)}; "
-            "run scripts/build_occlusion.py."
-        )
-    return seen
 
 
 def _border(mesh: Subdivision) -> Int32[np.ndarray, " border"]:
