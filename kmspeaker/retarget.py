@@ -30,6 +30,7 @@ from kmspeaker.face import (
     ARKIT_INDEX,
     ARKIT_NAMES,
     INNER_LOWER_LIP,
+    INNER_UPPER_LIP,
     PART_NAMES,
     FaceModel,
 )
@@ -57,7 +58,13 @@ OTHER_WEIGHT = 0.4
 DEPTH_WEIGHT = 0.1
 """Of z against x and y: mediapipe guesses depth."""
 
-LIP_PAIRS = ((13, 14, 60.0), (82, 87, 30.0), (312, 317, 30.0), (81, 178, 10.0), (311, 402, 10.0))
+SHIFT_STIFFNESS = 0.1
+"""How much the fit is held to the height of the lower face; endless would be wholly."""
+
+LIP_PAIRS = (
+    *((13, 14, 120.0), (82, 87, 60.0), (312, 317, 60.0)),
+    *((81, 178, 20.0), (311, 402, 20.0)),
+)
 """Inner lip landmarks above each other, and how much their distance counts."""
 LID_PAIRS = (
     ((160, 144, 40.0), (159, 145, 80.0), (158, 153, 40.0)),
@@ -68,21 +75,34 @@ CLOSED_LIDS = 0.04
 
 PRIORS: Mapping[str, tuple[float, float]] = {
     "jawOpen": (0.74, 0.02),
-    "eyeBlink": (0.65, 0.1),
     "eyeSquint": (0.65, 0.5),
-    "eyeWide": (0.17, 0.2),
     "browDown": (0.63, 0.3),
     "browInnerUp": (0.6, 0.3),
     "browOuterUp": (0.6, 0.2),
     "mouthSmile": (0.92, 0.15),
-    "mouthPucker": (0.98, 0.05),
+    "mouthPucker": (0.98, 0.15),
     "mouthUpperUp": (0.45, 0.05),
     "mouthShrugLower": (0.57, 0.05),
 }
-"""What mediapipe answers to our shape at 1 (measured on renders of the rig; blink on people), and
-how much that counts, as a share of what the shape's landmarks count. Both sides alike."""
+"""What mediapipe answers to our shape at 1 (measured on renders of the rig), and how much that
+counts, as a share of what the shape's landmarks count. Both sides alike."""
+FUNNEL_GAP = 10.0
+"""mm of lip opening at which half of a pucker counts as a funnel."""
+LID_TRUST = 1.0
+"""The same for eyeBlink and eyeWide, which follow from how far the lids are open."""
+DOUBTS: Mapping[str, float] = {
+    "mouthRollLower": 0.4,
+    "mouthRollUpper": 0.4,
+    "mouthShrugUpper": 0.3,
+    "cheekPuff": 0.3,
+    "jawForward": 0.3,
+    "mouthFrownLeft": 0.1,
+    "mouthFrownRight": 0.1,
+}
+"""The same for shapes without a useful score, which are drawn to zero: these change the lips'
+outline or the depth, which says little, ..."""
 DOUBT = 0.05
-"""The same for shapes without a useful score, which are drawn to zero."""
+"""... and all others."""
 NOISE_ENERGY = 150.0
 """mm²; weight of a shape that the landmarks show only as much as they show noise."""
 
@@ -138,8 +158,12 @@ def fit_weights(seen: AlignedFace, face: FaceModel) -> Float64[np.ndarray, "seen
         [np.sqrt(weight) * (deltas[:, a, 1] - deltas[:, b, 1]) for a, b, weight in pairs], axis=1
     )
     root = np.sqrt([weight for *_, weight in pairs])
-    gram = rows @ rows.T + openness @ openness.T
-    rhs = values @ rows.T + (distances * root) @ openness.T
+    # Where the lower face as a whole lies up or down depends on guessed depth: mostly let it go.
+    shift = (axes * _low(rig)[:, None] * (0, 1, 0)).ravel()
+    shift /= np.sqrt(shift @ shift * (1 + SHIFT_STIFFNESS))
+    unshifted = rows - np.outer(rows @ shift, shift)
+    gram = unshifted @ rows.T + openness @ openness.T
+    rhs = values @ unshifted.T + (distances * root) @ openness.T
 
     prior, trust = _prior(seen)
     energy = np.diag(gram)
@@ -246,8 +270,12 @@ def _to_rig(
     )
     across = np.clip(width[0] / width[1], 0.8, 1.25)
     along = np.clip(height[0] / height[1], 0.8, 1.25)
-    low = 1 / (1 + np.exp((rig[:, 1] - rig[SUBNASAL, 1]) / 3))[:, None]  # soft edge, 3 mm
-    return 1 + low * (np.array([across, along, 1.0]) - 1)
+    return 1 + _low(rig)[:, None] * (np.array([across, along, 1.0]) - 1)
+
+
+def _low(rig: Float64[np.ndarray, "468 3"]) -> Float64[np.ndarray, " 468"]:
+    """1 below the nose, 0 above, with a soft edge of 3 mm."""
+    return 1 / (1 + np.exp((rig[:, 1] - rig[SUBNASAL, 1]) / 3))
 
 
 def _openings(
@@ -260,26 +288,41 @@ def _openings(
         gap = seen.points[:, upper, 1] - seen.points[:, lower, 1]
         at_rest = max(seen.neutral[upper, 1] - seen.neutral[lower, 1], seen.closed_lips)
         changes.append(scale * np.maximum(gap - at_rest, 0))
-    open_eyes = eye_apertures(seen.neutral[None])[0]
-    openness = (eye_apertures(seen.points) - CLOSED_LIDS) / (open_eyes - CLOSED_LIDS)
-    for side, lid_pairs in enumerate(LID_PAIRS):
+    for openness, lid_pairs in zip(_eye_openness(seen).T, LID_PAIRS, strict=True):
         for upper, lower, weight in lid_pairs:
             pairs.append((upper, lower, weight))
-            aperture = rig[upper, 1] - rig[lower, 1]
-            changes.append(aperture * (np.maximum(openness[:, side], 0) - 1))
+            changes.append((rig[upper, 1] - rig[lower, 1]) * (openness - 1))
     return pairs, np.stack(changes, axis=1)
+
+
+def _eye_openness(seen: AlignedFace) -> Float64[np.ndarray, "seen 2"]:
+    """0 where the lids touch, 1 as at rest, for the right and the left eye."""
+    at_rest = eye_apertures(seen.neutral[None])[0]
+    return np.maximum(eye_apertures(seen.points) - CLOSED_LIDS, 0) / (at_rest - CLOSED_LIDS)
 
 
 def _prior(
     seen: AlignedFace,
 ) -> tuple[Float64[np.ndarray, "seen 52"], Float64[np.ndarray, " 52"]]:
     """Expected weights, from the scores beyond the person's resting ones, and how they count."""
-    prior, trust = np.zeros_like(seen.scores), np.full(len(ARKIT_NAMES), DOUBT)
+    prior = np.zeros_like(seen.scores)
+    trust = np.array([DOUBTS.get(name, DOUBT) for name in ARKIT_NAMES])
     for k, name in enumerate(ARKIT_NAMES):
         known = PRIORS.get(name.removesuffix("Left").removesuffix("Right"))
         if known is not None:
             response, trust[k] = known
             prior[:, k] = (seen.scores[:, k] - seen.rest_scores[k]) / response
+    pucker, funnel = ARKIT_INDEX["mouthPucker"], ARKIT_INDEX["mouthFunnel"]
+    gap = seen.points[:, INNER_UPPER_LIP, 1] - seen.points[:, INNER_LOWER_LIP, 1]
+    part = np.clip((gap - seen.closed_lips) / FUNNEL_GAP, 0, 1)
+    prior[:, funnel] = prior[:, pucker] * part / 2  # mediapipe calls round and open lips puckered
+    prior[:, pucker] *= 1 - part / 2
+    trust[funnel] = trust[pucker]
+    for side, openness in zip(("Right", "Left"), _eye_openness(seen).T, strict=True):
+        blink, wide, squint = (ARKIT_INDEX[f"eye{n}{side}"] for n in ("Blink", "Wide", "Squint"))
+        prior[:, blink], prior[:, wide] = 1 - openness, 2 * (openness - 1)
+        prior[:, squint] *= openness.clip(0, 1)  # mediapipe calls shut eyes squinted too
+        trust[[blink, wide]] = LID_TRUST
     return prior.clip(0, 1), trust
 
 
@@ -293,9 +336,7 @@ def _gaze(seen: AlignedFace, face: FaceModel) -> dict[str, Float64[np.ndarray, "
         corners = (seen.points[:, eye[0]] + seen.points[:, eye[8]]) / 2
         offsets.append((seen.points[:, iris] - corners)[:, :2])
     looking = np.mean(offsets, axis=0)
-    apertures = eye_apertures(seen.points)
-    open_eyes = eye_apertures(seen.neutral[None])[0]
-    visible = np.all(apertures > (1 - GAZE_BLINK) * open_eyes, axis=1)
+    visible = np.all(_eye_openness(seen) > 1 - GAZE_BLINK, axis=1)
     if not visible.any():
         visible[:] = True
     looking = looking - np.median(looking[visible], axis=0)
