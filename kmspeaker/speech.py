@@ -9,7 +9,7 @@ import math
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -45,6 +45,7 @@ encoder as it was trained, padded to 30 s, their mean cosine is .82 and not .93.
 Features = Float32[np.ndarray, "features dim"]
 
 
+@runtime_checkable
 class SpeechEncoder(Protocol):
     """Anything that hears speech; feature ``k`` is centred at ``offset + k / rate`` seconds."""
 

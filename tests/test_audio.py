@@ -241,8 +241,8 @@ def test_half_an_hour_is_refused_with_the_limit_and_its_option(tmp_path: Path):
 def test_the_limit_can_be_raised(tmp_path: Path):
     path = tmp_path / "long.wav"
     write_wav(path, Sound(np.zeros(8_000 * 30, np.float32), 8_000))
-    with pytest.raises(InputError, match="more than 29.5 s"):
-        load_sound(path, max_seconds=29.5)
+    with pytest.raises(InputError, match="more than 29 s"):
+        load_sound(path, max_seconds=29.0)
     assert load_sound(path, max_seconds=30.0).seconds == 30
 
 
