@@ -74,7 +74,12 @@ def detect_faces(
         output_facial_transformation_matrixes=True,
     )
     with _quiet_native_log():
-        landmarker = vision.FaceLandmarker.create_from_options(options)
+        try:
+            landmarker = vision.FaceLandmarker.create_from_options(options)
+        except OSError as error:  # the native library, or one that it needs
+            raise InputError(
+                f"Cannot start the face tracker ({error}); install the packages of packages.txt."
+            ) from error
         warm_up = np.zeros((64, 64, 3), np.uint8)  # the graph writes its notices on its first frame
         landmarker.detect_for_video(mediapipe.Image(mediapipe.ImageFormat.SRGB, warm_up), 0)
     with landmarker:

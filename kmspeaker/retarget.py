@@ -15,6 +15,7 @@ from scipy.interpolate import PchipInterpolator
 
 from kmspeaker.alignment import (
     BROWS,
+    CALM_FRAMES,
     CHIN,
     LEFT_EYE,
     MOUTH_CORNERS,
@@ -26,6 +27,7 @@ from kmspeaker.alignment import (
     head_angles,
     rig_landmarks,
 )
+from kmspeaker.errors import InputError
 from kmspeaker.face import (
     ARKIT_INDEX,
     ARKIT_NAMES,
@@ -36,7 +38,7 @@ from kmspeaker.face import (
 )
 from kmspeaker.least_squares import bounded_least_squares
 from kmspeaker.performance import Performance
-from kmspeaker.tracking import BRIDGED, LOST, FaceTrack
+from kmspeaker.tracking import BRIDGED, LOST, SEEN, FaceTrack
 
 LIPS = (
     *(61, 146, 91, 181, 84, 17, 314, 405, 321, 375, 291, 185, 40, 39, 37, 0, 267, 269, 270, 409),
@@ -125,7 +127,15 @@ def retarget(track: FaceTrack, face: FaceModel, *, fps: float = 30.0) -> Perform
 
     Nothing lags: smoothing looks as far ahead as back, and leaves quick motion alone. Gaps of up
     to ``tracking.MAX_GAP`` are interpolated and marked ``bridged``, longer ones not ``present``.
+
+    Raises:
+        InputError: The face is seen in fewer than ``alignment.CALM_FRAMES`` frames.
     """
+    count = int(np.count_nonzero(track.status == SEEN))
+    if count < CALM_FRAMES:
+        raise InputError(
+            f"Got a face track with {count} frames of the face; at least {CALM_FRAMES} are needed."
+        )
     seen = align(track, face)
     weights = fit_weights(_steadied(seen, face), face)
     frames = max(1, round((track.times[-1] + np.median(np.diff(track.times))) * fps))

@@ -69,6 +69,8 @@ class FaceTrack:
                 raise InputError(
                     f"Got a face track whose {name} are damaged; track the video again."
                 )
+        if not ((self.confidence > 0).any() and (np.abs(self.confidence - 0.5) <= 0.5).all()):
+            raise InputError("Got a face track without a face in it; track a video of a face.")
         times_rise = np.isfinite(self.times).all() and (np.diff(self.times) > 0).all()
         if not frames or not times_rise or self.width < 1 or self.height < 1:
             raise InputError("Got a face track whose times are damaged; track the video again.")
@@ -266,8 +268,13 @@ def write_overlay(
             yield seconds, draw_track(frame, pixels[index], upper, int(track.status[index]))
 
     fps = float(np.clip(1 / np.median(np.diff(track.times)), 5, MAX_FPS))
-    sound = load_sound(video, min_seconds=0) if info.has_sound else None
+    sound = None
+    if info.has_sound:
+        with suppress(InputError):  # the picture is what matters here
+            sound = load_sound(video, min_seconds=0, max_seconds=max(MAX_SECONDS, 2 * total))
     write_video(out, frames_at(drawn(), fps), fps, sound)
+    if progress is not None:
+        progress(1.0)
 
 
 def _as_track(

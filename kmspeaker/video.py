@@ -43,15 +43,15 @@ Frame = UInt8[np.ndarray, "height width 3"]
 
 @dataclass(frozen=True)
 class VideoInfo:
-    """What a file says of its picture, before anything is decoded."""
+    """What a file says of its picture."""
 
     width: int
     """Pixels as shown: upright and with square pixels, not yet scaled down."""
     height: int
     seconds: float
-    """0 where the container does not say (recordings of a browser)."""
+    """As stated; counted where the container does not say, as in recordings of a browser."""
     frames: int
-    """Stated or estimated; 0 where neither can be."""
+    """Stated, counted or estimated from the average rate."""
     rotation: int
     """Degrees counter-clockwise by which stored frames are turned to stand upright."""
     has_sound: bool
@@ -71,11 +71,13 @@ def probe_video(path: Path | str) -> VideoInfo:
             raise _no_frames(path)
         turned, _ = _orientation(first)
         width, height = _square_size(first, stream)
-        seconds = _stated_seconds(container, stream)
+        seconds, frames = _stated_seconds(container, stream), stream.frames
+        if not seconds:
+            seconds, frames = _counted(path)
         return VideoInfo(
             *((height, width) if turned % 2 else (width, height)),
             seconds=seconds,
-            frames=stream.frames or round(seconds * float(stream.average_rate or 0)),
+            frames=frames or round(seconds * float(stream.average_rate or 0)),
             rotation=90 * turned,
             has_sound=bool(container.streams.audio),
         )
@@ -99,7 +101,7 @@ def read_frames(
         stated = _stated_seconds(container, stream)
         if stated > max_seconds:
             raise _too_long(path, max_seconds)
-        reformatter = VideoReformatter()
+        reformatter, size = VideoReformatter(), None
         interval = 1 / float(stream.average_rate or 30)
         origin, seconds = None, None
         for decoded in _decoded(container, stream):
@@ -112,7 +114,8 @@ def read_frames(
             seconds = time
             if seconds > max_seconds:
                 raise _too_long(path, max_seconds)
-            yield seconds, _upright(decoded, stream, reformatter)
+            size = _scaled_size(decoded, stream) if size is None else size
+            yield seconds, _upright(decoded, size, reformatter)
         if seconds is None:
             raise _no_frames(path)
         if seconds + interval < stated - max(MAX_MISSING, 2 * interval):
@@ -244,6 +247,19 @@ def _stated_seconds(container: InputContainer, stream: VideoStream) -> float:
     return stated / av.time_base if stated else 0.0
 
 
+def _counted(path: Path) -> tuple[float, int]:
+    """Seconds and number of the frames by going through the file, without decoding it."""
+    with _open(path) as container:
+        stream = _picture(container, path)
+        times = []
+        with contextlib.suppress(av.error.FFmpegError):
+            times = [packet.pts for packet in container.demux(stream) if packet.pts is not None]
+    if len(times) < 2 or stream.time_base is None:
+        return 0.0, len(times)
+    span = float((max(times) - min(times)) * stream.time_base)
+    return span * len(times) / (len(times) - 1), len(times)
+
+
 def _square_size(frame: VideoFrame, stream: VideoStream) -> tuple[int, int]:
     """Stored width and height with the pixels made square, by stretching the shorter axis."""
     aspect = float(stream.sample_aspect_ratio or 1) or 1.0
@@ -251,15 +267,15 @@ def _square_size(frame: VideoFrame, stream: VideoStream) -> tuple[int, int]:
     return round(width), round(height)
 
 
-def _upright(frame: VideoFrame, stream: VideoStream, reformatter: VideoReformatter) -> Frame:
+def _scaled_size(frame: VideoFrame, stream: VideoStream) -> tuple[int, int]:
     width, height = _square_size(frame, stream)
     scale = min(1.0, MAX_SIDE / max(width, height))
-    rgb = reformatter.reformat(
-        frame,
-        width=max(1, round(width * scale)),
-        height=max(1, round(height * scale)),
-        format="rgb24",
-    ).to_ndarray()
+    return max(1, round(width * scale)), max(1, round(height * scale))
+
+
+def _upright(frame: VideoFrame, size: tuple[int, int], reformatter: VideoReformatter) -> Frame:
+    width, height = size
+    rgb = reformatter.reformat(frame, width=width, height=height, format="rgb24").to_ndarray()
     turned, mirrored = _orientation(frame)
     rgb = rgb[:, ::-1] if mirrored else rgb
     return np.ascontiguousarray(np.rot90(rgb, turned))
@@ -275,7 +291,7 @@ def _orientation(frame: VideoFrame) -> tuple[int, bool]:
     if side_data is None:
         return 0, False
     a, b, _, c, d, *_ = np.frombuffer(bytes(side_data), "<i4").astype(float)
-    mirrored = a * d - b * c < 0
+    mirrored = bool(a * d - b * c < 0)
     if mirrored:
         a, b = -a, -b
     return round(np.degrees(np.arctan2(-b, a)) / 90) % 4, mirrored
