@@ -1,5 +1,6 @@
 """The page: what knows Gradio lives here, and calls only the library's public functions."""
 
+import socket
 from typing import TYPE_CHECKING, Any
 
 from kmspeaker.limits import MAX_SECONDS
@@ -33,6 +34,15 @@ def serve(
     demo = build_demo(pipeline, max_seconds=max_seconds)
     demo.queue(max_size=20, default_concurrency_limit=4)
     demo.launch(
-        server_name=host, server_port=port, prevent_thread_lock=not block, **launch_options()
+        server_name=host,
+        server_port=port or _free_port(host),
+        prevent_thread_lock=not block,
+        **launch_options(),
     )
     return demo
+
+
+def _free_port(host: str) -> int:
+    with socket.socket() as listener:
+        listener.bind((host, 0))
+        return listener.getsockname()[1]

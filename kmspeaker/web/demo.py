@@ -14,7 +14,6 @@ import gradio as gr
 from gradio.components import Component
 from gradio.themes import Base, LocalFont
 
-from kmspeaker.export import FORMATS
 from kmspeaker.limits import DEFAULT_IDENTITY_INDEX, MAX_SECONDS
 from kmspeaker.web.examples import FOLDER as EXAMPLE_FOLDER
 from kmspeaker.web.examples import Example, load_examples, portrait
@@ -30,20 +29,23 @@ USES = [
     {
         "value": "stylize",
         "label": "In the manner of",
-        "description": "Takes the style of the whole face. Any length, any words.",
+        "description": "The whole face takes its style from the video, of any length.",
+        "picture": str(STATIC / "use-stylize.svg"),
     },
     {
         "value": "localize",
         "label": "Dub this performance",
-        "description": "Brows, eyes and cheeks follow it frame by frame; the lips say the speech.",
+        "description": "Brows, eyes and cheeks follow it frame by frame, lips say the speech.",
+        "picture": str(STATIC / "use-localize.svg"),
     },
 ]
-_FORMAT_TEXTS = {
-    ".glb": "GLB: head with morph targets, for Blender and engines",
-    ".csv": "CSV: Live Link Face columns, for Unreal and Maya",
-    ".npz": "NPZ: vertices and weights, for numpy",
-    ".mp4": "MP4: rendered video with sound",
+FORMAT_TEXTS = {
+    ".glb": "GLB for Blender, engines",
+    ".csv": "CSV for Live Link Face",
+    ".npz": "NPZ for numpy",
+    ".mp4": "MP4 with sound",
 }
+"""What to call each download, in the order of the page."""
 
 
 def build_demo(pipeline: Speaker, *, max_seconds: float = MAX_SECONDS) -> gr.Blocks:
@@ -91,44 +93,35 @@ def build_demo(pipeline: Speaker, *, max_seconds: float = MAX_SECONDS) -> gr.Blo
                                 label="Reference video",
                                 show_label=False,
                                 sources=["upload", "webcam"],
-                                height=170,
+                                height=150,
                                 elem_classes="km-video",
                             )
                         with gr.Tab("Saved track or CSV"):
                             file = gr.File(
                                 label="Track (.npz) saved here earlier, or Live Link Face (.csv)",
                                 file_types=[".npz", ".csv"],
-                                height=170,
+                                height=150,
                             )
                     reference_facts = gr.HTML("", apply_default_css=False)
                     use = choices(
                         USES, name="What to take from the reference", value="stylize", elem_id="use"
                     )
-                with _step("3", "Head", "Change it at any time, also after the take."):
-                    person = choices(
-                        _people(pipeline), name="Head", value=identity, elem_id="people"
-                    )
-                    seed = gr.Number(
-                        0,
-                        label="Seed",
-                        info="Another number, another take of the same line.",
-                        precision=0,
-                        minimum=0,
-                        elem_classes="km-seed",
-                    )
-                generate = gr.Button("Generate", variant="primary", elem_id="generate")
+                with gr.Row(elem_classes="km-go"):
+                    seed = gr.Number(0, label="Seed", precision=0, minimum=0, min_width=84, scale=0)
+                    generate = gr.Button("Generate", variant="primary", elem_id="generate")
                 gr.HTML(_notice(max_seconds), apply_default_css=False)
             with gr.Column(elem_classes="km-result", scale=1, min_width=320):
                 with gr.Row(elem_classes="km-examples"):
                     buttons = {name: _example_button(each) for name, each in examples.items()}
                 screen = stage(assets, value=nothing_yet, elem_id="stage")
+                person = choices(_people(pipeline), name="Head", value=identity, elem_id="people")
                 facts = gr.HTML("", apply_default_css=False, elem_id="facts")
-                with gr.Row(elem_classes="km-downloads", visible=True):
+                with gr.Row(elem_classes="km-downloads"):
                     downloads = {
-                        suffix: gr.Button(_FORMAT_TEXTS[suffix].split(":")[0], size="sm")
-                        for suffix in FORMATS
+                        suffix: gr.Button(text, size="sm", elem_id=f"save{suffix[1:]}")
+                        for suffix, text in FORMAT_TEXTS.items()
                     }
-                    track = gr.Button("Track", size="sm")
+                    track = gr.Button("Track of the reference", size="sm", elem_id="savetrack")
                     ready = gr.DownloadButton(visible="hidden", elem_id="download")
         _connect_reference(handlers, video, file, person, screen, reference_facts)
         made = [screen, reference_facts, facts]

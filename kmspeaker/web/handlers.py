@@ -149,7 +149,7 @@ class Handlers:
         file: str | None,
         use: str,
         identity: str,
-        seed: float | None,
+        seed: int | float | None,
         request: gr.Request,
         progress: gr.Progress = gr.Progress(),  # noqa: B008
     ) -> tuple[dict[str, Any], str, str]:
@@ -294,7 +294,7 @@ def on_gpu(function: Callable) -> Callable:
     return spaces.GPU(function)
 
 
-def whole_seed(seed: float | None) -> int:
+def whole_seed(seed: int | float | None) -> int:
     """The seed field as a number the model takes; an empty field is 0.
 
     Raises:

@@ -14,10 +14,12 @@ from typing import Any
 
 import gradio as gr
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Float32, UInt8
+from scipy.spatial import KDTree
 
 from kmspeaker.animation import FaceAnimation
 from kmspeaker.audio import Sound
+from kmspeaker.export.light import light_let_in
 from kmspeaker.face import ARKIT_NAMES, PART_NAMES, FaceModel
 
 STATIC = Path(__file__).parent / "static"
@@ -39,9 +41,19 @@ THREE_CDN = f"https://cdn.jsdelivr.net/npm/three@{THREE_VERSION}/"
 PEAK_SECONDS = 0.02
 """One bar of the loudness picture behind the scrubber covers this long."""
 _SCATTER = {"skin": 1.0, "tongue": 0.8, "teeth_upper": 0.35, "teeth_lower": 0.35}
-_GLOSS = {"skin": 0.3, "tongue": 0.65, "teeth_upper": 0.7, "teeth_lower": 0.7}
-_GLOSS |= {"eye_left": 1.0, "eye_right": 1.0}
-_FADE = (6.0, 58.0)
+_ROUGHNESS = {
+    "skin": 0.47,
+    "tongue": 0.29,
+    "teeth_upper": 0.26,
+    "teeth_lower": 0.26,
+    "eye_left": 0.11,
+    "eye_right": 0.11,
+    "lashes": 0.9,
+}
+_CHEST = 130.0
+"""mm; edges of the mesh no higher than this above the lowest are where the bust was cut off."""
+_FADE = 55.0
+"""mm from that cut over which the bust fades into the background."""
 _SMALLEST_MOVE = 0.005
 """mm; what moves a vertex less at weight 1 is not sent."""
 
@@ -52,8 +64,8 @@ _SMALLEST_MOVE = 0.005
 def stage(assets: Mapping[str, Any], **options: Any) -> gr.HTML:
     """The 3D head with its sound, and the reference beside it in step.
 
-    Its value is ``{"identity", "take", "reference"}``; the last two name files: what ``take_arrays``
-    and ``reference_arrays`` packed, the take's sound, the reference's video.
+    Its value is ``{"identity", "take", "reference"}``; the last two name files: what
+    ``take_arrays`` and ``reference_arrays`` packed, the take's sound, the reference's video.
 
     Args:
         assets: What ``viewer_assets`` tells about the page's files.
@@ -206,14 +218,21 @@ def _basis(face: FaceModel) -> bytes:
 
 
 def _surface(face: FaceModel) -> UInt8[np.ndarray, "render_vertices 4"]:
-    """Scatter, gloss, share of the sky seen and opacity, 255 for 1: what ``skin.js`` reads."""
-    seen = np.load(face.folder / "occlusion.npy")
-    height = face.neutral(face.identities[0])[:, 1]
-    fade = np.clip((height - height.min() - _FADE[0]) / (_FADE[1] - _FADE[0]), 0, 1)
+    """Scatter, roughness, light let in and opacity, 255 for 1: what ``skin.js`` reads."""
+    rest = face.neutral(face.identities[0])
+    fade = np.clip(KDTree(rest[_cut(face, rest)]).query(rest)[0] / _FADE, 0, 1)
     columns = [
-        255 * np.array([_SCATTER.get(name, 0) for name in PART_NAMES])[face.part],
-        255 * np.array([_GLOSS.get(name, 0) for name in PART_NAMES])[face.part],
-        seen,
-        255 * fade * fade * (3 - 2 * fade),
+        np.array([_SCATTER.get(name, 0.0) for name in PART_NAMES])[face.part],
+        np.array([_ROUGHNESS[name] for name in PART_NAMES])[face.part],
+        light_let_in(face),
+        fade * fade * (3 - 2 * fade),
     ]
-    return np.stack(columns, axis=1).round().astype(np.uint8)[face.render_source]
+    return np.round(255 * np.stack(columns, axis=1)).astype(np.uint8)[face.render_source]
+
+
+def _cut(face: FaceModel, rest: Float32[np.ndarray, "vertices 3"]) -> np.ndarray:
+    """Vertices along the edge where the bust was cut off."""
+    corners = np.stack([face.faces, np.roll(face.faces, -1, axis=1)], axis=2).reshape(-1, 2)
+    edges, uses = np.unique(np.sort(corners, axis=1), axis=0, return_counts=True)
+    ends = np.unique(edges[uses == 1])
+    return ends[rest[ends, 1] < rest[ends, 1].min() + _CHEST]

@@ -1,6 +1,6 @@
 // How the head takes light: one small shader for skin, teeth, eyes and lashes. Three lamps fixed to the
 // camera, so the face stays lit from wherever one looks; `surface` says what each vertex is made of:
-// scatter, gloss, share of the sky it sees, opacity.
+// scatter, roughness, light let in, opacity. The renderer of videos (export/head.glsl) lights it alike.
 
 const VERTEX = `
 attribute vec4 surface;
@@ -52,19 +52,17 @@ void main() {
   vec3 normal = normalize(gl_FrontFacing ? vNormal : -vNormal);
   vec3 eye = normalize(-vPosition);
   float scatter = vSurface.x;
-  float gloss = vSurface.y;
-  float open = clamp(vSurface.z, 0.0, 1.0);
-  float sky = mix(0.14, 1.0, pow(open, 0.6)); // light bounces about in a cavity
-  float roughness = mix(0.60, 0.10, gloss);
-  vec3 wrap = scatter * vec3(0.40, 0.19, 0.12);
+  float roughness = vSurface.y;
+  float open = vSurface.z;
+  vec3 wrap = scatter * vec3(0.42, 0.20, 0.13);
 
   lamp(vec3(2.20, 2.03, 1.86), normalize(vec3(0.52, 0.58, 0.70)), normal, eye, wrap, roughness);
   lamp(vec3(0.44, 0.51, 0.64), normalize(vec3(-0.85, 0.05, 0.50)), normal, eye, wrap, roughness);
   lamp(vec3(1.70, 1.80, 1.95), normalize(vec3(-0.60, 0.45, -0.65)), normal, eye, wrap, roughness);
 
   vec3 ambient = mix(GROUND, SKY, normal.y * 0.5 + 0.5);
-  vec3 colour = albedo * sky * (0.60 * diffuse + ambient) + shine * sky * open * 0.36;
-  colour += 0.12 * albedo * albedo * vec3(1.0, 0.35, 0.25) * (1.0 - sky) * scatter;
+  vec3 colour = open * albedo * (0.62 * diffuse + ambient) + 0.35 * open * open * shine;
+  colour += 0.12 * albedo * albedo * vec3(1.0, 0.35, 0.25) * (1.0 - open) * scatter;
   colour /= 1.0 + 0.18 * colour; // highlights roll off instead of clipping
   gl_FragColor = vec4(sqrt(clamp(colour, 0.0, 1.0)), 1.0) * vSurface.w;
 }`;

@@ -1,12 +1,13 @@
 // The room: camera, light and the loop that draws. Heads are put into it; it knows none of them.
 // Lengths are millimetres; the origin lies between the eyes of the head.
 
-const LOOK_AT = [0, -38, 40];
-const STAND_AT = [70, -18, 640];
+const LOOK_AT = [0, -46, 10];
+const STAND_AT = [84, -20, 735];
 
 export class Studio {
   #dirty = true;
   #frame = null;
+  drawn = 0; // pictures so far
 
   constructor({ THREE, OrbitControls }, canvas) {
     this.THREE = THREE;
@@ -55,7 +56,7 @@ export class Studio {
       if (!this.#dirty) return;
       this.#dirty = false;
       this.renderer.render(this.scene, this.camera);
-      this.afterDraw?.();
+      this.drawn += 1;
     };
     this.#frame = requestAnimationFrame(tick);
   }

@@ -28,7 +28,7 @@ class Viewer {
   #tracks = { take: null, reference: null };
   #weights = new Float32Array(52);
   #source = "take"; // which performance the head plays when there are both
-  #drawn = { time: 0, frameMs: [] };
+  #drawn = { time: 0, frameMs: [], offsets: [] };
   #ready;
   #announceReady;
 
@@ -160,6 +160,8 @@ class Viewer {
   #refresh(now) {
     const started = performance.now();
     const time = this.clock.time;
+    // The picture on screen is replaced now: this far it has fallen behind the sound.
+    if (this.clock.playing && time > this.#drawn.time) remember(this.#drawn.offsets, time - this.#drawn.time);
     const track = this.#tracks[this.#source];
     if (track) {
       const seconds = this.#source === "reference" && this.#tracks.take ? this.reference.at(time) : time;
@@ -170,8 +172,7 @@ class Viewer {
     if (this.head.pose(this.#weights)) this.studio.invalidate();
     this.#updatePanels();
     this.#drawn.time = time;
-    this.#drawn.frameMs.push(performance.now() - started);
-    if (this.#drawn.frameMs.length > 600) this.#drawn.frameMs.shift();
+    remember(this.#drawn.frameMs, performance.now() - started);
   }
 
   #updatePanels() {
@@ -179,14 +180,14 @@ class Viewer {
     this.reference.update(this.clock);
   }
 
-  /** For measuring: script time per frame, and how far the picture is from the sound now. */
+  /** For measuring: script time per frame; how far a picture was behind the sound when it left, in seconds. */
   stats() {
-    const sorted = [...this.#drawn.frameMs].sort((a, b) => a - b);
+    const { frameMs, offsets, time } = this.#drawn;
     return {
-      scriptMs: sorted[sorted.length >> 1],
-      scriptMsWorst: sorted.at(-1),
-      offset: this.audio.currentTime - this.#drawn.time,
-      time: this.#drawn.time,
+      scriptMs: median(frameMs),
+      offset: median(offsets),
+      worstOffset: Math.max(0, ...offsets),
+      time,
       playing: this.clock.playing,
       takeBytes: this.#tracks.take?.bytes ?? 0,
     };
@@ -205,6 +206,15 @@ class Viewer {
     if (document.fullscreenElement) document.exitFullscreen();
     else this.root.requestFullscreen?.();
   }
+}
+
+function remember(values, value) {
+  values.push(value);
+  if (values.length > 600) values.shift();
+}
+
+function median(values) {
+  return [...values].sort((a, b) => a - b)[values.length >> 1] ?? 0;
 }
 
 async function loadImage(url) {
