@@ -57,10 +57,12 @@ class ModelConfig:
     alignment, softened); the paper says nothing."""
     speech_kernel: int = 1
     """Frames of the convolution over speech; 1 is the paper's bare linear layer."""
-    aligned_speech: bool = False
-    """Whether each motion frame's token also gets that frame's speech added. The paper has
-    cross-attention alone; adding the aligned frame saves the attention from having to find the
-    diagonal first, which with hours instead of days of training decides whether lips move."""
+    aligned_conditions: bool = False
+    """Whether each motion frame's token also gets that frame's speech and temporal style added. In
+    the paper's table speech enters by cross-attention and style by the norms alone. Adding them
+    saves the attention from having to find the diagonal first, and the upper face from being told
+    where it is by scales and shifts; in hours instead of days of training that decides whether the
+    lips move and the brows follow."""
     dropout: float = 0.1
     """In the flow layers; the style encoders have the paper's own."""
     keypoint_set: str = "ours"
@@ -97,7 +99,7 @@ BASE = ModelConfig(
     d_speech=384,
     steps=16,
     speech_kernel=5,
-    aligned_speech=True,
+    aligned_conditions=True,
 )
 SMALL = dataclasses.replace(
     BASE,
@@ -145,7 +147,9 @@ class KMSpeaker(nn.Module):
         self.temporal_style = TemporalStyleEncoder(3 * config.n_upper_keypoints, d)
         self.time = nn.Sequential(nn.Linear(d, d), nn.SiLU(), nn.Linear(d, d))
         self.motion_in = nn.Linear(config.n_coeffs, d)
-        self.speech_in = nn.Linear(d, d) if config.aligned_speech else None
+        self.speech_in = nn.Linear(d, d) if config.aligned_conditions else None
+        # Without a bias: no temporal style is zeros.
+        self.temporal_in = nn.Linear(d, d, bias=False) if config.aligned_conditions else None
         self.layers = nn.ModuleList(
             FlowLayer(d, config.heads, config.feed_forward, config.condition_width, config.dropout)
             for _ in range(config.layers)
@@ -198,6 +202,8 @@ class KMSpeaker(nn.Module):
         x = self.motion_in(x_t) + place
         if self.speech_in is not None:
             x = x + self.speech_in(speech)
+        if self.temporal_in is not None and temporal_style is not None:
+            x = x + self.temporal_in(temporal_style)
         memory = speech + place
         for layer in self.layers:
             x = layer(x, condition, memory, heard)
@@ -222,6 +228,7 @@ class KMSpeaker(nn.Module):
             name: tensor.detach().cpu().contiguous() for name, tensor in self.state_dict().items()
         }
         save_file(tensors, folder / WEIGHTS_FILE)
+        (folder / WEIGHTS_FILE).chmod(0o644)  # safetensors keeps files from other users
         (folder / CARD_FILE).write_text(card)
         write_manifest(folder)
 

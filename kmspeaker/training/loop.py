@@ -139,16 +139,24 @@ def _set_statistics(
     keypoints = keypoint_track(face, _all_weights(clips), name)
     mean = keypoints.mean(0)
     spread = np.sqrt(np.square(keypoints - mean).mean((0, 2)))[:, None]
-    features = np.concatenate([clip.features for clip in clips]).astype(np.float32)
+    speech_mean, speech_spread = _feature_statistics(clips)
     model.motion.load_state_dict(space.state_dict())
     for buffer, values in (
         (model.keypoint_mean, mean),
         (model.keypoint_scale, np.maximum(spread, SMALLEST_SPREAD_MM)),
         (model.upper, keypoint_set(face, name).upper),
-        (model.speech_mean, features.mean(0)),
-        (model.speech_scale, np.maximum(features.std(0), 1e-3)),
+        (model.speech_mean, speech_mean),
+        (model.speech_scale, np.maximum(speech_spread, 1e-3)),
     ):
         buffer.copy_(torch.from_numpy(np.asarray(values)))
+
+
+def _feature_statistics(clips: Sequence[Clip]) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and standard deviation of each feature, clip by clip: hours of floats would not fit."""
+    frames = sum(len(clip) for clip in clips)
+    mean = np.sum([clip.features.sum(0, dtype=np.float64) for clip in clips], axis=0) / frames
+    squares = np.sum([np.square(clip.features - mean).sum(0) for clip in clips], axis=0)
+    return mean, np.sqrt(squares / frames)
 
 
 class _Log:

@@ -1,0 +1,129 @@
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+import torch
+from tiny_model import TINY, with_tiny_preset, write_corpus
+
+from kmspeaker.corpus.store import Corpus
+from kmspeaker.errors import InputError
+from kmspeaker.face import FaceModel
+from kmspeaker.generate import generate
+from kmspeaker.model import KMSpeaker
+from kmspeaker.performance import steady
+from kmspeaker.training import loop
+from kmspeaker.training.__main__ import main
+from kmspeaker.training.loop import learning_rate, train
+from kmspeaker.training.options import PAPER, TrainingOptions
+
+OPTIONS = TrainingOptions(
+    size="tiny", steps=6, batch=4, warm_up=0, save_every=2, validate_every=3, precision="fp32"
+)
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory) -> Corpus:
+    return Corpus.open(write_corpus(tmp_path_factory.mktemp("data") / "corpus"))
+
+
+@pytest.fixture(autouse=True)
+def tiny(monkeypatch):
+    with_tiny_preset(monkeypatch)
+
+
+def losses(run) -> list[float]:
+    entries = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
+    return [entry["loss"] for entry in entries if entry["kind"] == "train"]
+
+
+def test_training_lowers_the_loss_and_leaves_a_model_that_speaks(tmp_path, corpus, face: FaceModel):
+    options = dataclasses.replace(OPTIONS, steps=60, learning_rate=3e-3, validate_every=1000)
+    folder = train(corpus, tmp_path / "run", options, device="cpu")
+    measured = losses(tmp_path / "run")
+    assert np.mean(measured[-10:]) < 0.9 * np.mean(measured[:10])
+    model = KMSpeaker.load(folder)
+    assert model.config.speech_encoder == corpus.encoder
+    motion = corpus.read(corpus.split("val")[0])
+    weights = generate(model, face, motion.features, steady(motion.weights, TINY.fps))
+    assert weights.shape == motion.weights.shape
+    card = (folder / "README.md").read_text()
+    assert "made up" in card and "CC0" in card and "lip_localize" in card
+
+
+def test_a_killed_run_goes_on_as_if_nothing_had_happened(tmp_path, corpus, monkeypatch):
+    whole = train(corpus, tmp_path / "whole", OPTIONS, device="cpu")
+
+    class Killed(Exception):
+        pass
+
+    real, run = loop._step, tmp_path / "cut"
+    for fatal in (1, 3, 5):  # before the first checkpoint, just after one, and between two
+
+        def step_or_die(*arguments, fatal=fatal):
+            if arguments[-1] == fatal:
+                raise Killed
+            return real(*arguments)
+
+        monkeypatch.setattr(loop, "_step", step_or_die)
+        with pytest.raises(Killed):
+            train(corpus, run, OPTIONS, device="cpu")
+    monkeypatch.setattr(loop, "_step", real)
+    resumed = train(corpus, run, OPTIONS, device="cpu")
+    assert losses(run) == losses(tmp_path / "whole")
+    assert (resumed / "model.safetensors").read_bytes() == (
+        whole / "model.safetensors"
+    ).read_bytes()
+
+
+def test_a_run_goes_on_with_its_own_options_only(tmp_path, corpus):
+    train(corpus, tmp_path, dataclasses.replace(OPTIONS, steps=2), device="cpu")
+    with pytest.raises(InputError, match="batch"):
+        train(corpus, tmp_path, dataclasses.replace(OPTIONS, batch=5), device="cpu")
+    train(corpus, tmp_path, dataclasses.replace(OPTIONS, steps=3), device="cpu")
+    assert len(losses(tmp_path)) == 3
+
+
+def test_a_corpus_that_does_not_fit_is_refused(tmp_path, corpus):
+    slow = dataclasses.replace(corpus, fps=25.0)
+    with pytest.raises(InputError, match="25 frames/s"):
+        train(slow, tmp_path, OPTIONS, device="cpu")
+    only_training = dataclasses.replace(corpus, clips=corpus.split("train"))
+    with pytest.raises(InputError, match="val"):
+        train(only_training, tmp_path, OPTIONS, device="cpu")
+    with pytest.raises(InputError, match="huge"):
+        train(corpus, tmp_path, dataclasses.replace(OPTIONS, size="huge"), device="cpu")
+
+
+def test_the_command_line_trains(tmp_path, corpus, capsys):
+    arguments = [str(corpus.folder), "-o", str(tmp_path), "--size", "tiny", "--steps", "1"]
+    assert main([*arguments, "--batch", "2", "--device", "cpu"]) == 0
+    assert str(tmp_path / "model") in capsys.readouterr().out
+    assert main([*arguments, "--set", "speed=9"]) == 2
+    assert "speed" in capsys.readouterr().err
+
+
+def test_options_are_read_from_text_by_their_type():
+    read = TrainingOptions.read({"batch": "8", "kl_weight": "1e-3", "passes": "both"}, PAPER)
+    assert (read.batch, read.kl_weight, read.passes) == (8, 1e-3, "both")
+    for settings in ({"batch": "many"}, {"passes": "neither"}, {"nonsense": "1"}):
+        with pytest.raises(InputError, match=next(iter(settings))):
+            TrainingOptions.read(settings, PAPER)
+
+
+def test_the_paper_options_are_the_papers():
+    assert (PAPER.learning_rate, PAPER.weight_decay, PAPER.batch) == (1e-4, 1e-6, 32)
+    assert (PAPER.temporal_dropout, PAPER.passes, PAPER.kept_variance) == (0.1, "both", 0.995)
+
+
+def test_the_learning_rate_rises_and_falls():
+    options = dataclasses.replace(OPTIONS, steps=100, warm_up=10)
+    rates = [learning_rate(step, options) for step in range(100)]
+    assert np.argmax(rates) in (9, 10) and rates[0] < 0.2 * max(rates)
+    assert rates[-1] < 0.02 * max(rates) and max(rates) <= options.learning_rate
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_training_runs_on_a_gpu(tmp_path, corpus):
+    train(corpus, tmp_path, dataclasses.replace(OPTIONS, precision="bf16"), device="cuda")
+    assert np.isfinite(losses(tmp_path)).all()
