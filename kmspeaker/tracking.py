@@ -34,11 +34,19 @@ MAX_FPS = 60.0
 """Frames beyond this rate are passed over."""
 LINK_FRAMES = 15
 """A face not seen for more frames than this has to be recognised anew."""
+RETURN_APARTNESS = 2.0
+"""How far from where it left, against frame to frame, a face may come back (``_apartness``)."""
+MAX_OPEN, MAX_SEEDS = 32, 8
+"""Pieces looked at when linking and when chaining; more are flicker."""
 SEEN, BRIDGED, LOST = 0, 1, 2
 """What ``FaceTrack.status`` counts."""
 
 FORMAT = "kmspeaker-track-1"
 MAX_BYTES = 4 * 1024**3
+
+
+Piece = dict[int, Detection]
+"""One face in some of the frames, in their order."""
 
 
 @dataclass(frozen=True)
@@ -192,12 +200,12 @@ def track_video(
 def follow_largest(found: list[list[Detection]]) -> list[Detection | None]:
     """The face that is largest over the whole clip, in each frame; None where it is not seen.
 
-    Faces are linked from frame to frame by place and size; of the pieces, the one with the largest
-    sum of sizes is followed, and those that can continue it fill its gaps.
+    Faces are linked from frame to frame by place and size into pieces, and pieces that can continue
+    each other into chains; the chain with the largest sum of sizes is followed.
     """
-    pieces: list[dict[int, Detection]] = []
+    pieces: list[Piece] = []
     for frame, faces in enumerate(found):
-        recent = [piece for piece in pieces if frame - _last(piece) <= LINK_FRAMES]
+        recent = [piece for piece in pieces[-MAX_OPEN:] if frame - _last(piece) <= LINK_FRAMES]
         pairs = sorted(
             (_apartness(piece[_last(piece)], face), i, j)
             for i, piece in enumerate(recent)
@@ -210,16 +218,29 @@ def follow_largest(found: list[list[Detection]]) -> list[Detection | None]:
                 linked.add(i)
                 placed.add(j)
         pieces += [{frame: face} for j, face in enumerate(faces) if j not in placed]
-    chain: dict[int, Detection] = {}
-    for piece in sorted(pieces, key=lambda piece: -sum(face.size for face in piece.values())):
+    pieces.sort(key=_total_size, reverse=True)
+    chains = [_chained(seed, pieces) for seed in pieces[:MAX_SEEDS]]
+    largest = max(chains, key=_total_size, default={})
+    return [largest.get(frame) for frame in range(len(found))]
+
+
+def _chained(seed: Piece, pieces: list[Piece]) -> Piece:
+    """The seed and every piece, largest first, that is the same face at another time."""
+    links, chain = [seed], dict(seed)
+    for piece in pieces:
         if chain.keys() & piece.keys():
             continue
-        # The frame of the chain next to the piece, and the frame of the piece next to that.
-        before = min(chain, key=lambda k: min(abs(k - min(piece)), abs(k - max(piece))), default=-1)
-        after = min(piece, key=lambda k: abs(k - before))
-        if not chain or _apartness(chain[before], piece[after]) < 2:
+        # The neighbour in time, and the frames in which the two come closest.
+        gaps = [max(_first(piece) - _last(link), _first(link) - _last(piece)) for link in links]
+        link = links[int(np.argmin(gaps))]
+        if _first(piece) > _last(link):
+            apartness = _apartness(link[_last(link)], piece[_first(piece)])
+        else:
+            apartness = _apartness(piece[_last(piece)], link[_first(link)])
+        if apartness < RETURN_APARTNESS:
+            links.append(piece)
             chain |= piece
-    return [chain.get(frame) for frame in range(len(found))]
+    return chain
 
 
 def keypoint_pixels(
@@ -258,7 +279,7 @@ def write_overlay(
     upper = face.keypoints["ours"].upper
     pixels = keypoint_pixels(track, face) / np.array([track.width, track.height], np.float32)
     middles = (track.times[1:] + track.times[:-1]) / 2
-    total = track.times[-1]
+    total = float(track.times[-1])
 
     def drawn() -> Iterator[tuple[float, Frame]]:
         for seconds, frame in read_frames(video, max_seconds=total + MAX_GAP):
@@ -271,7 +292,7 @@ def write_overlay(
     sound = None
     if info.has_sound:
         with suppress(InputError):  # the picture is what matters here
-            sound = load_sound(video, min_seconds=0, max_seconds=max(MAX_SECONDS, 2 * total))
+            sound = load_sound(video, min_seconds=0.0, max_seconds=max(MAX_SECONDS, 2 * total))
     write_video(out, frames_at(drawn(), fps), fps, sound)
     if progress is not None:
         progress(1.0)
@@ -302,8 +323,16 @@ def _thinned(timed_frames: Iterator[tuple[float, Frame]]) -> Iterator[tuple[floa
             due = max(due + 1 / MAX_FPS, seconds + 0.5 / MAX_FPS)
 
 
-def _last(piece: dict[int, Detection]) -> int:
-    return next(reversed(piece))  # frames enter in order
+def _first(piece: Piece) -> int:
+    return next(iter(piece))  # frames enter in order
+
+
+def _last(piece: Piece) -> int:
+    return next(reversed(piece))
+
+
+def _total_size(piece: Piece) -> float:
+    return sum(face.size for face in piece.values())
 
 
 def _apartness(one: Detection, other: Detection) -> float:
