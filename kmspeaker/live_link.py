@@ -127,7 +127,8 @@ def _has_face(row: list[str], column: dict[str, int]) -> bool:
     count = column.get("blendshapecount")
     if count is not None and len(row) > count and row[count].strip() == "0":
         return False
-    return any(value.strip() for value in row[max(column["timecode"], count or 0) + 1 :])
+    weights = (column[name.lower()] for name in WEIGHT_COLUMNS)
+    return len(row) > column["timecode"] and any(row[k].strip() for k in weights if k < len(row))
 
 
 def _numbers(
@@ -155,6 +156,7 @@ def _seconds(codes: list[str], path: Path) -> Float64[np.ndarray, " rows"]:
             "HH:MM:SS:FF.mmm or HH:MM:SS.mmm is needed."
         )
     whole = np.array([[int(part) for part in match.groups()[:3]] for match in matches])
+    whole = whole.reshape(-1, 3)
     counted = np.array([float(match[4] or 0) for match in matches])
     fraction = np.array([float(match[5] or 0) for match in matches])
     times = whole @ (3600.0, 60.0, 1.0) + counted / _timecode_base(counted, whole[:, 2]) + fraction
