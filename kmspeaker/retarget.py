@@ -60,6 +60,8 @@ OTHER_WEIGHT = 0.4
 DEPTH_WEIGHT = 0.1
 """Of z against x and y: mediapipe guesses depth."""
 
+NEARLY_CLOSED = 0.8
+"""mm; openings below this are taken towards zero, so that lips that nearly touch do touch."""
 SHIFT_STIFFNESS = 0.1
 """How much the fit is held to the height of the lower face; endless would be wholly."""
 
@@ -297,7 +299,8 @@ def _openings(
     for upper, lower, _ in LIP_PAIRS:
         gap = seen.points[:, upper, 1] - seen.points[:, lower, 1]
         at_rest = max(seen.neutral[upper, 1] - seen.neutral[lower, 1], seen.closed_lips)
-        changes.append(scale * np.maximum(gap - at_rest, 0))
+        opened = np.maximum(gap - at_rest, 0)
+        changes.append(scale * opened * (1 - np.exp(-((opened / NEARLY_CLOSED) ** 2))))
     for openness, lid_pairs in zip(_eye_openness(seen).T, LID_PAIRS, strict=True):
         for upper, lower, weight in lid_pairs:
             pairs.append((upper, lower, weight))
