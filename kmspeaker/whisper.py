@@ -99,10 +99,8 @@ class _Layer(nn.Module):
 def load_whisper_encoder(folder: Path) -> WhisperEncoder:
     """Read ``config.json`` and ``model.safetensors``; every weight must be there and used."""
     config = WhisperConfig(**json.loads((folder / "config.json").read_text()))
-    with torch.device("meta"):
-        encoder = WhisperEncoder(config)
-    weights = load_file(folder / "model.safetensors")
-    encoder.load_state_dict({name: w.float() for name, w in weights.items()}, assign=True)
+    encoder = WhisperEncoder(config)
+    encoder.load_state_dict(load_file(folder / "model.safetensors"))
     return encoder.eval().requires_grad_(False)
 
 
