@@ -93,7 +93,7 @@ def load_sound(
         parts, seconds = [], 0.0
         for silence, sound in _mono_frames(container):
             seconds += silence + sound.seconds
-            if seconds > max_seconds:
+            if seconds > max_seconds + 1e-3:  # exactly the limit is allowed; sums are not exact
                 raise InputError(
                     f"Got more than {max_seconds:g} s of sound in {path.name}, which is the limit; "
                     "give a shorter recording or raise the limit with --max-seconds."
