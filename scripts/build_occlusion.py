@@ -14,7 +14,7 @@ from vtkmodules.vtkFiltersFlowPaths import vtkModifiedBSPTree
 from kmspeaker.export.normals import vertex_normals
 from kmspeaker.face import ARKIT_INDEX, FACE_FOLDER, PART_NAMES, FaceModel
 
-RAYS = 192
+RAYS = 96
 JAW_OPEN = 0.45
 START = 0.8  # mm above the surface, so that a ray does not meet the triangles it leaves
 FAR = 500.0  # mm, beyond the head

@@ -104,7 +104,9 @@ def test_subdivision_keeps_a_plane_and_rounds_a_solid():
     box = trimesh.creation.box()
     corners, faces = np.array(box.vertices), np.array(box.faces, np.int32)
     source = np.arange(len(corners), dtype=np.int32)
-    fine = subdivide(faces, source, corners[:, :2].astype(np.float32), faces)
+    uv, none = corners[:, :2].astype(np.float32), np.zeros(len(corners), bool)
+    fine = subdivide(faces, source, uv, faces, sharp=none)
+    kept = subdivide(faces, source, uv, faces, sharp=~none)
     assert len(fine.faces) == 4 * len(faces)
     np.testing.assert_array_equal(fine.source[fine.render_faces], fine.faces)
     np.testing.assert_allclose(np.asarray(fine.matrix.sum(axis=1)), 1, atol=1e-6)
@@ -114,10 +116,17 @@ def test_subdivision_keeps_a_plane_and_rounds_a_solid():
         np.linalg.norm(v, axis=1).max() for v in (corners, fine.matrix @ corners)
     )
     assert fine_radius < radius
+    np.testing.assert_allclose((kept.matrix @ corners)[: len(corners)], corners, atol=1e-6)
 
 
 def test_subdivision_keeps_seams_closed(face: FaceModel):
     """Render vertices that copy one vertex stay together, whatever their texture places."""
-    fine = subdivide(face.faces, face.render_source, face.render_uv, face.render_faces)
+    fine = subdivide(
+        face.faces,
+        face.render_source,
+        face.render_uv,
+        face.render_faces,
+        sharp=np.zeros(len(face.part), bool),
+    )
     np.testing.assert_array_equal(fine.source[fine.render_faces], fine.faces)
     assert set(fine.source) == set(range(fine.faces.max() + 1))

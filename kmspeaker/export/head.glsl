@@ -5,7 +5,7 @@
   vec3 normal = normalVCVSOutput;
   vec3 albedo = texture(colours, tcoordVCVSOutput).rgb;
   albedo *= albedo;  // sRGB to linear, nearly
-  vec3 wrap = surface.x * vec3(0.42, 0.20, 0.13);  // red light travels farthest under skin
+  vec3 wrap = surface.x * vec3(0.34, 0.17, 0.11);  // red light travels farthest under skin
   vec3 spread = 1.0 / ((1.0 + wrap) * (1.0 + wrap));
   float alpha = surface.y * surface.y;
   float alpha2 = alpha * alpha;
@@ -16,7 +16,8 @@
   const vec3 toLamp[3] = vec3[3](
     vec3(0.512, 0.559, 0.652), vec3(-0.861, 0.051, 0.506), vec3(-0.605, 0.454, -0.655));
   const vec3 lamp[3] = vec3[3](
-    vec3(2.15, 2.00, 1.84), vec3(0.42, 0.50, 0.64), vec3(1.60, 1.70, 1.85));
+    vec3(2.35, 2.20, 2.05), vec3(0.34, 0.41, 0.54), vec3(1.50, 1.60, 1.75));
+  const float shine[3] = float[3](1.0, 0.3, 0.25);
   vec3 diffuse = vec3(0.0);
   vec3 specular = vec3(0.0);
   for (int i = 0; i < 3; ++i) {
@@ -29,10 +30,10 @@
     float width = aligned * aligned * (alpha2 - 1.0) + 1.0;
     float away = 1.0 - halfway.z;
     float fresnel = 0.04 + 0.96 * away * away * away * away * away;
-    specular += lamp[i] * (lit * fresnel * 0.25 * alpha2
+    specular += lamp[i] * (lit * shine[i] * fresnel * 0.25 * alpha2
       / (facing * mix(lit, 1.0, half_rough) * width * width));
   }
-  vec3 ambient = mix(vec3(0.20, 0.17, 0.16), vec3(0.44, 0.46, 0.50), normal.y * 0.5 + 0.5);
+  vec3 ambient = mix(vec3(0.15, 0.13, 0.13), vec3(0.38, 0.40, 0.44), normal.y * 0.5 + 0.5);
   float open = surface.z;
   vec3 colour = open * albedo * (0.62 * diffuse + ambient) + (0.35 * open * open) * specular;
   colour += (0.12 * surface.x * (1.0 - open)) * vec3(1.0, 0.35, 0.25) * albedo * albedo;

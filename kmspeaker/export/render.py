@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Float, Float32, Int32, UInt8
 from PIL import Image
 from scipy.sparse import csr_matrix
+from scipy.sparse.csgraph import connected_components
 from scipy.spatial import KDTree
 
 from kmspeaker.export.light import light_let_in
@@ -20,11 +21,11 @@ _SUPERSAMPLING = 2
 """Drawn so many times larger each way; multisampling costs more where there is no GPU."""
 _BACKGROUND = ((246, 247, 249), (178, 184, 194))
 """RGB behind the head and in the corners."""
-_CHEST = 130.0
-"""mm; edges of the mesh no higher than this above the lowest are where the bust was cut off."""
 _FADE = 55.0
-"""mm from that cut over which the bust fades into the background."""
+"""mm from where the bust is cut off over which it fades into the background."""
 
+_SMOOTHED = ("skin", "tongue")
+"""What subdivision rounds; it would shrink eyeballs off their lids and lashes to dots."""
 _SCATTER = {"skin": 1.0, "tongue": 0.8, "teeth_upper": 0.35, "teeth_lower": 0.35}
 """How far light travels under the surface, 0 to 1; others none."""
 _ROUGHNESS = {
@@ -69,12 +70,17 @@ class HeadRenderer:
 
         self._face = face
         self._identity = identity
-        self._mesh = subdivide(face.faces, face.render_source, face.render_uv, face.render_faces)
+        self._mesh = subdivide(
+            face.faces,
+            face.render_source,
+            face.render_uv,
+            face.render_faces,
+            sharp=~np.isin(face.part, [PART_NAMES.index(part) for part in _SMOOTHED]),
+        )
         self._corners = _corner_matrix(self._mesh)
-        self._eye_scale, self._eye_shift = self._round_eyes()
         rest = self._fine_vertices(np.zeros(52, np.float32))
         self._stage = Stage(
-            faces=self._mesh.render_faces,
+            faces=self._drawn_faces(),
             uv=self._mesh.uv,
             surface=self._surface(rest)[self._mesh.source],
             texture=np.asarray(Image.open(face.texture(identity)).convert("RGB")),
@@ -105,7 +111,7 @@ class HeadRenderer:
         self, weights: Float[np.ndarray, "52"]
     ) -> Float32[np.ndarray, "fine_vertices 3"]:
         coarse = self._face.vertices(weights[None].astype(np.float32), self._identity)[0]
-        return self._mesh.matrix @ coarse * self._eye_scale + self._eye_shift
+        return self._mesh.matrix @ coarse
 
     def _normals(
         self, vertices: Float32[np.ndarray, "fine_vertices 3"]
@@ -119,37 +125,24 @@ class HeadRenderer:
         normals = self._corners @ across
         return normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-9)
 
-    def _round_eyes(
-        self,
-    ) -> tuple[Float32[np.ndarray, "fine_vertices 1"], Float32[np.ndarray, "fine_vertices 3"]]:
-        """What brings the eyeballs back to their size, which subdivision shrinks off their lids."""
-        neutral = self._face.neutral(self._identity)
-        fine = self._mesh.matrix @ neutral
-        scale = np.ones((len(fine), 1), np.float32)
-        shift = np.zeros_like(fine)
-        part = self._fine_part()
-        for side, centre in zip(
-            ("eye_left", "eye_right"), self._face.eye_centers[self._identity], strict=True
-        ):
-            eye = part == PART_NAMES.index(side)
-            radius = self._mesh.matrix @ np.linalg.norm(neutral - centre, axis=1)
-            scale[eye, 0] = radius[eye] / np.linalg.norm(fine[eye] - centre, axis=1)
-            shift[eye] = (1 - scale[eye]) * centre
-        return scale, shift
-
     def _fine_part(self) -> UInt8[np.ndarray, " fine_vertices"]:
         """Index into ``PART_NAMES``; no edge joins two parts."""
         matrix = self._mesh.matrix
         return self._face.part[matrix.indices[matrix.indptr[:-1]]]
+
+    def _drawn_faces(self) -> Int32[np.ndarray, "drawn_faces 3"]:
+        """Only fronts are drawn, so the lashes, which are seen from both sides, come twice."""
+        faces = self._mesh.render_faces
+        lashes = self._fine_part()[self._mesh.faces[:, 0]] == PART_NAMES.index("lashes")
+        return np.concatenate([faces, faces[lashes, ::-1]])
 
     def _surface(
         self, rest: Float32[np.ndarray, "fine_vertices 3"]
     ) -> Float32[np.ndarray, "fine_vertices 4"]:
         """What ``head.glsl`` reads: scatter, roughness, light let in, 1 less the fading."""
         part = self._fine_part()
-        ends = rest[_border(self._mesh)]
-        chest = ends[ends[:, 1] < ends[:, 1].min() + _CHEST]
-        fade = np.clip(KDTree(chest).query(rest)[0] / _FADE, 0, 1)
+        cut = rest[_cut(self._mesh, rest[:, 1])]
+        fade = np.clip(KDTree(cut).query(rest)[0] / _FADE, 0, 1)
         return np.stack(
             [
                 np.array([_SCATTER.get(name, 0.0) for name in PART_NAMES])[part],
@@ -161,11 +154,16 @@ class HeadRenderer:
         ).astype(np.float32)
 
 
-def _border(mesh: Subdivision) -> Int32[np.ndarray, " border"]:
-    """Fine vertices on edges that only one triangle has."""
+def _cut(
+    mesh: Subdivision, height: Float32[np.ndarray, " fine_vertices"]
+) -> Int32[np.ndarray, " cut"]:
+    """Fine vertices on the rim that runs through the lowest one: where the bust is cut off."""
     corners = np.stack([mesh.faces, np.roll(mesh.faces, -1, axis=1)], axis=2).reshape(-1, 2)
     edges, uses = np.unique(np.sort(corners, axis=1), axis=0, return_counts=True)
-    return np.unique(edges[uses == 1])
+    a, b = edges[uses == 1].T  # edges that only one triangle has
+    joined = csr_matrix((np.ones(len(a)), (a, b)), shape=(len(height), len(height)))
+    rim = connected_components(joined, directed=False)[1]
+    return np.flatnonzero(rim == rim[height.argmin()]).astype(np.int32)
 
 
 def _corner_matrix(mesh: Subdivision) -> csr_matrix:

@@ -13,10 +13,10 @@ from vtkmodules.vtkRenderingOpenGL2 import vtkOpenGLPolyDataMapper
 
 from kmspeaker.errors import InputError
 
-_CENTRE = np.array([0.0, -36.0, -30.0])
+_CENTRE = np.array([0.0, -25.0, -30.0])
 """mm; what the camera looks at, from between the eyes."""
 _DISTANCE = 1500.0
-_VIEW_ANGLE = 13.6
+_VIEW_ANGLE = 12.2
 """Degrees, upright."""
 
 

@@ -7,7 +7,7 @@ topology's part is computed once and a frame costs one sparse product.
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float32, Int32
+from jaxtyping import Bool, Float32, Int32
 from scipy.sparse import csr_matrix
 
 
@@ -29,6 +29,8 @@ def subdivide(
     render_source: Int32[np.ndarray, " render_vertices"],
     render_uv: Float32[np.ndarray, "render_vertices 2"],
     render_faces: Int32[np.ndarray, "faces 3"],
+    *,
+    sharp: Bool[np.ndarray, " vertices"],
 ) -> Subdivision:
     """Split each triangle into four (C. Loop 1987, with J. Warren's weights).
 
@@ -37,15 +39,16 @@ def subdivide(
         render_source: The vertex of that mesh which each render vertex copies.
         render_uv: Texture places, which are interpolated and not smoothed.
         render_faces: The same triangles in the same order over render vertices.
+        sharp: Vertices that keep their places; edges between them are split in the middle.
     """
-    count = int(faces.max()) + 1
+    count = len(sharp)
     edges, edge_of_corner = _edges(faces)
     render_edges, render_edge_of_corner = _edges(render_faces)
     # Each render edge lies on an edge of the moving mesh: found where both are corners of a face.
     lies_on = np.zeros(len(render_edges), np.int32)
     lies_on[render_edge_of_corner.ravel()] = edge_of_corner.ravel()
     return Subdivision(
-        matrix=_loop_matrix(faces, edges, edge_of_corner, count),
+        matrix=_loop_matrix(faces, edges, edge_of_corner, sharp),
         faces=_split(faces, edge_of_corner, count),
         source=np.concatenate([render_source, count + lies_on]).astype(np.int32),
         uv=np.concatenate([render_uv, render_uv[render_edges].mean(axis=1)]).astype(np.float32),
@@ -72,10 +75,12 @@ def _split(
 
 
 def _loop_matrix(
-    faces: np.ndarray, edges: np.ndarray, edge_of_corner: np.ndarray, count: int
+    faces: np.ndarray, edges: np.ndarray, edge_of_corner: np.ndarray, sharp: np.ndarray
 ) -> csr_matrix:
+    count = len(sharp)
     uses = np.bincount(edge_of_corner.ravel(), minlength=len(edges))
-    border = uses != 2  # the rim of the crop, and edges where more than two faces meet
+    # The rim of a part, edges where more than two faces meet, and what shall stay as it is.
+    border = (uses != 2) | sharp[edges].all(axis=1)
     # A vertex on an inner edge: 3/8 of the ends, 1/8 of the two vertices across; else the middle.
     row = np.arange(len(edges)) + count
     ends = np.where(border, 1 / 2, 3 / 8)
@@ -87,9 +92,8 @@ def _loop_matrix(
     # An old vertex: some of its neighbours' mean; on a border, of the neighbours along it.
     on_border = np.zeros(count, bool)
     on_border[edges[border]] = True
-    along = border | ~on_border[edges].any(axis=1)
     for here, there in (edges.T, edges.T[::-1]):
-        counts = along | ~on_border[here]
+        counts = (border | ~on_border[here]) & ~sharp[here]
         rows.append(here[counts])
         columns.append(there[counts])
         values.append(np.ones(counts.sum()))
