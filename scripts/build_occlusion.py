@@ -2,8 +2,10 @@
 
 The renderer and the exported model darken the inside of mouth, nostrils and ears with it. Measured
 once by casting rays on the first identity with the mouth open: a closed mouth sees nothing, and
-identities differ little. After `build_face.py`, ten seconds: `python scripts/build_occlusion.py`
+identities differ little. The last step of `build_face.py`; half a minute.
 """
+
+from pathlib import Path
 
 import numpy as np
 from vtkmodules.util.numpy_support import numpy_to_vtk, numpy_to_vtkIdTypeArray
@@ -21,8 +23,8 @@ FAR = 500.0  # mm, beyond the head
 SKY_ABOVE_GROUND = 0.4  # light from straight above counts 1.4, from straight below 0.6
 
 
-def main() -> None:
-    face = FaceModel.load()
+def main(folder: Path = FACE_FOLDER) -> None:
+    face = FaceModel.load(folder)
     pose = np.zeros((1, 52), np.float32)
     pose[0, ARKIT_INDEX["jawOpen"]] = JAW_OPEN
     vertices = face.vertices(pose, face.identities[0])[0]
@@ -30,7 +32,7 @@ def main() -> None:
     solid = face.faces[~lashes[face.faces[:, 0]]]
     seen = sky_seen(vertices, vertex_normals(vertices, face.faces), solid)
     seen[lashes] = 1
-    path = FACE_FOLDER / "occlusion.npy"
+    path = folder / "occlusion.npy"
     np.save(path, np.round(seen * 255).astype(np.uint8))
     for index, name in enumerate(PART_NAMES):
         print(f"{name:12} {seen[face.part == index].mean():.2f}")
