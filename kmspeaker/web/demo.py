@@ -246,8 +246,13 @@ def _notice(max_seconds: float) -> str:
 
 
 def _theme() -> Base:
-    font = [LocalFont("IBM Plex Sans"), "ui-sans-serif", "system-ui", "sans-serif"]
-    mono = [LocalFont("IBM Plex Mono"), "ui-monospace", "monospace"]
+    font = [
+        LocalFont("IBM Plex Sans", weights=(400, 700)),
+        "ui-sans-serif",
+        "system-ui",
+        "sans-serif",
+    ]
+    mono = [LocalFont("IBM Plex Mono", weights=(400, 700)), "ui-monospace", "monospace"]
     return Base(
         primary_hue="sky",
         neutral_hue="stone",

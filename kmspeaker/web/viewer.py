@@ -15,11 +15,13 @@ from typing import Any
 import gradio as gr
 import numpy as np
 from jaxtyping import Float32, UInt8
+from scipy.sparse import csr_matrix
 from scipy.spatial import KDTree
 
 from kmspeaker.animation import FaceAnimation
 from kmspeaker.audio import Sound
 from kmspeaker.export.light import light_let_in
+from kmspeaker.export.subdivision import subdivide
 from kmspeaker.face import ARKIT_NAMES, PART_NAMES, FaceModel
 
 STATIC = Path(__file__).parent / "static"
@@ -189,35 +191,44 @@ def _neutral(face: FaceModel, identity: str) -> bytes:
 
 
 def _basis(face: FaceModel) -> bytes:
-    """Shapes without their zeros, triangles by part, texture places and the skin's nature."""
-    moved = np.abs(face.deltas).max(axis=-1) > _SMALLEST_MOVE
-    shape, vertex = np.nonzero(moved)
+    """The rig for the browser: shapes without their zeros, and the finer surface that is drawn."""
+    shape, vertex = np.nonzero(np.abs(face.deltas).max(axis=-1) > _SMALLEST_MOVE)
     scales = np.abs(face.deltas).max(axis=(1, 2)) / 32767
     deltas = np.round(face.deltas[shape, vertex] / scales[shape, None]).astype(np.int16)
-    part_of_triangle = face.part[face.render_source[face.render_faces[:, 0]]]
-    order = np.argsort(part_of_triangle, kind="stable")
-    counts = np.bincount(part_of_triangle, minlength=len(PART_NAMES)) * 3
-    starts = np.concatenate([[0], np.cumsum(counts)[:-1]])
+    fine = subdivide(
+        face.faces,
+        face.render_source,
+        face.render_uv,
+        face.render_faces,
+        sharp=face.part != PART_NAMES.index("skin"),
+    )
+    matrix = fine.matrix
+    part = face.part[matrix.indices[matrix.indptr[:-1]]]
+    triangles = fine.render_faces[np.argsort(part[fine.faces[:, 0]], kind="stable")]
+    counts = np.bincount(part[fine.faces[:, 0]], minlength=len(PART_NAMES)) * 3
     groups = [
-        {"part": part, "start": int(start), "count": int(count)}
-        for part, start, count in zip(PART_NAMES, starts, counts, strict=True)
+        {"part": name, "start": int(end - count), "count": int(count)}
+        for name, end, count in zip(PART_NAMES, np.cumsum(counts), counts, strict=True)
     ]
     return pack_arrays(
         {
-            "renderSource": face.render_source.astype(np.uint16),
-            "uv": face.render_uv.astype(np.float32),
-            "triangles": face.render_faces[order].astype(np.uint16).reshape(-1),
-            "surface": _surface(face).reshape(-1),
             "starts": np.searchsorted(shape, np.arange(len(ARKIT_NAMES) + 1)).astype(np.uint32),
             "scales": scales.astype(np.float32),
             "indices": vertex.astype(np.uint16),
             "deltas": deltas.reshape(-1),
+            "rows": matrix.indptr.astype(np.uint32),
+            "columns": matrix.indices.astype(np.uint16),
+            "shares": np.round(matrix.data * 65535).astype(np.uint16),
+            "renderSource": fine.source.astype(np.uint16),
+            "uv": fine.uv.astype(np.float32).reshape(-1),
+            "triangles": triangles.astype(np.uint16).reshape(-1),
+            "surface": _surface(face, matrix)[fine.source].reshape(-1),
         },
         {"names": list(ARKIT_NAMES), "vertexCount": len(face.part), "groups": groups},
     )
 
 
-def _surface(face: FaceModel) -> UInt8[np.ndarray, "render_vertices 4"]:
+def _surface(face: FaceModel, matrix: csr_matrix) -> UInt8[np.ndarray, "fine_vertices 4"]:
     """Scatter, roughness, light let in and opacity, 255 for 1: what ``skin.js`` reads."""
     rest = face.neutral(face.identities[0])
     fade = np.clip(KDTree(rest[_cut(face, rest)]).query(rest)[0] / _FADE, 0, 1)
@@ -227,7 +238,7 @@ def _surface(face: FaceModel) -> UInt8[np.ndarray, "render_vertices 4"]:
         light_let_in(face),
         fade * fade * (3 - 2 * fade),
     ]
-    return np.round(255 * np.stack(columns, axis=1)).astype(np.uint8)[face.render_source]
+    return np.round(255 * (matrix @ np.stack(columns, axis=1))).astype(np.uint8)
 
 
 def _cut(face: FaceModel, rest: Float32[np.ndarray, "vertices 3"]) -> np.ndarray:

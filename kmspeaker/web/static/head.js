@@ -1,20 +1,22 @@
-// One talking head: a neutral face, 52 sparse shapes, and normals that are right in every pose.
+// One talking head: a neutral face, 52 sparse shapes, a smoothed surface, normals right in every pose.
 // Shapes are added on the CPU: a pose moves a few thousand vertices, which costs less than a morph
 // texture on weak hardware and gives true normals, where blended normals would shade lips wrongly.
 
 export class Head {
   #basis;
   #neutral;
-  #vertices; // (V, 3) of the current pose
-  #vertexNormals; // (V, 3)
-  #corners; // triangles on V vertices, seams closed
+  #coarse; // (V, 3) of the current pose, the rig's own vertices
+  #fine; // (F, 3), the surface that is drawn
+  #normals; // (F, 3)
+  #corners; // triangles on fine vertices, texture seams closed
   #shown = null; // weights of the current pose
 
   constructor(THREE, basis, materials) {
     this.#basis = basis;
-    const { renderSource, uv, triangles, surface, groups } = basis;
-    this.#vertices = new Float32Array(basis.vertexCount * 3);
-    this.#vertexNormals = new Float32Array(basis.vertexCount * 3);
+    const { renderSource, uv, triangles, surface, groups, rows, vertexCount } = basis;
+    this.#coarse = new Float32Array(vertexCount * 3);
+    this.#fine = new Float32Array((rows.length - 1) * 3);
+    this.#normals = new Float32Array((rows.length - 1) * 3);
     this.#corners = Uint16Array.from(triangles, (corner) => renderSource[corner]);
 
     this.geometry = new THREE.BufferGeometry();
@@ -47,15 +49,16 @@ export class Head {
     if (!this.#neutral || (this.#shown && weights.every((w, i) => w === this.#shown[i]))) return false;
     this.#shown = Float32Array.from(weights);
     this.#addShapes(weights);
+    this.#refine();
     this.#computeNormals();
-    this.#spread(this.#vertices, this.geometry.attributes.position);
-    this.#spread(this.#vertexNormals, this.geometry.attributes.normal);
+    this.#spread(this.#fine, this.geometry.attributes.position);
+    this.#spread(this.#normals, this.geometry.attributes.normal);
     return true;
   }
 
   #addShapes(weights) {
     const { starts, scales, indices, deltas } = this.#basis;
-    const vertices = this.#vertices;
+    const vertices = this.#coarse;
     vertices.set(this.#neutral);
     for (let shape = 0; shape < weights.length; shape++) {
       if (weights[shape] < 1e-4) continue;
@@ -69,10 +72,26 @@ export class Head {
     }
   }
 
+  /** One step of subdivision: each fine vertex is a mean of a few of the rig's. */
+  #refine() {
+    const { rows, columns, shares } = this.#basis;
+    const from = this.#coarse;
+    const to = this.#fine;
+    for (let row = 0; row < rows.length - 1; row++) {
+      let x = 0, y = 0, z = 0;
+      for (let i = rows[row]; i < rows[row + 1]; i++) {
+        const share = shares[i] / 65535;
+        const column = columns[i] * 3;
+        x += share * from[column]; y += share * from[column + 1]; z += share * from[column + 2];
+      }
+      to[row * 3] = x; to[row * 3 + 1] = y; to[row * 3 + 2] = z;
+    }
+  }
+
   #computeNormals() {
     const corners = this.#corners;
-    const p = this.#vertices;
-    const n = this.#vertexNormals.fill(0);
+    const p = this.#fine;
+    const n = this.#normals.fill(0);
     for (let i = 0; i < corners.length; i += 3) {
       const a = corners[i] * 3;
       const b = corners[i + 1] * 3;

@@ -1,4 +1,5 @@
 // What the head does before it has anything to say: it blinks and looks about, always the same way.
+// Between those it is still, so that an idle page draws nothing.
 
 const BLINK_SECONDS = 0.32;
 const BLINK_TIMES = [1.6, 5.1, 8.4, 8.9, 12.7]; // within a period
@@ -25,6 +26,7 @@ export class Idle {
     set("mouthSmileLeft", 0.1);
     set("mouthSmileRight", 0.1);
     if (this.#still.matches) return;
+    set("browInnerUp", 0.06);
     const now = seconds % PERIOD;
     for (const blink of BLINK_TIMES) {
       const phase = (now - blink) / BLINK_SECONDS;
@@ -42,7 +44,6 @@ export class Idle {
       set(`eyeLookUp${side}`, Math.max(0, up));
       set(`eyeLookDown${side}`, Math.max(0, -up));
     }
-    set("browInnerUp", 0.06 + 0.05 * Math.sin((2 * Math.PI * seconds) / 7));
   }
 
   #gaze(now) {

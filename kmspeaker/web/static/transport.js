@@ -5,6 +5,7 @@ const STEP_KEYS = { ArrowLeft: -1, ArrowRight: 1 };
 export class Transport {
   #peaks = null;
   #painted = null;
+  #shown = null;
 
   constructor(root, clock, { resetCamera, toggleFullscreen }) {
     this.root = root;
@@ -66,11 +67,14 @@ export class Transport {
     const { clock } = this;
     const time = clock.time;
     if (document.activeElement !== this.scrub || clock.playing) this.scrub.value = time;
-    const text = `${stamp(time)} / ${stamp(clock.duration)}`;
-    if (this.readout.firstChild.data !== text) {
-      this.readout.firstChild.data = text;
-      this.readout.lastElementChild.textContent = `frame ${Math.floor(time * this.fps + 1e-3)}`;
-      this.scrub.setAttribute("aria-valuetext", text);
+    const now = stamp(time);
+    if (this.#shown !== `${now}${clock.duration}`) {
+      this.#shown = `${now}${clock.duration}`;
+      const [at, total, frame] = this.readout.children;
+      at.textContent = now;
+      total.textContent = ` / ${stamp(clock.duration)}`;
+      frame.textContent = `frame ${Math.floor(time * this.fps + 1e-3)}`;
+      this.scrub.setAttribute("aria-valuetext", `${now} of ${stamp(clock.duration)}`);
     }
     this.#paint(clock.duration ? time / clock.duration : 0);
   }
