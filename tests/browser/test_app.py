@@ -25,6 +25,9 @@ MOUTH = ((-34, -38, 40), (34, -100, 40))
 """Opposite corners of a box around the mouth, mm from between the eyes."""
 
 
+CLOCK_TIME = "document.querySelector('.km-stage').kmViewer.clock.time"
+
+
 def seek(page: Page, seconds: float) -> None:
     """Show a moment, and wait until it has been drawn."""
     page.evaluate(
@@ -124,12 +127,10 @@ def test_an_example_needs_one_click(page: Page, name: str):
     expect(page.locator(".km-reference")).to_be_visible()
     page.keyboard.press("Space")
     assert not stats(page)["playing"]
-    before = stats(page)["time"]
+    before = page.evaluate(CLOCK_TIME)
     page.keyboard.press("ArrowRight")
-    page.wait_for_function(
-        "(t) => document.querySelector('.km-stage').kmViewer.stats().time > t", arg=before
-    )
-    assert stats(page)["time"] - before < 2.1 / 30
+    page.wait_for_function(f"(before) => {CLOCK_TIME} > before", arg=before)
+    assert page.evaluate(CLOCK_TIME) - before < 2.1 / 30
 
 
 def test_another_head_is_worn_at_once_and_goes_into_the_download(page: Page, tmp_path: Path):

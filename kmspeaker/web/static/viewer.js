@@ -110,6 +110,8 @@ class Viewer {
     this.root.classList.toggle("km-has-reference", Boolean(reference));
     if (take && take.data !== before.take?.data) {
       await this.#ready;
+      // The button that made the take keeps no hold of the space bar.
+      if (document.activeElement?.matches("button")) this.root.focus({ preventScroll: true });
       await this.clock.play();
     }
   }
