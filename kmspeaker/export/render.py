@@ -40,6 +40,10 @@ _ROUGHNESS = {
 """From a mirror, 0, to chalk, 1."""
 
 
+_UNDER_LIDS = 0.8
+"""Light on the eyeballs beside what their vertices let in: lids throw a shadow on them."""
+
+
 class HeadRenderer:
     """Draws one identity's head; a context manager, since it holds a graphics context.
 
@@ -75,7 +79,7 @@ class HeadRenderer:
             face.render_source,
             face.render_uv,
             face.render_faces,
-            sharp=~np.isin(face.part, [PART_NAMES.index(part) for part in _SMOOTHED]),
+            sharp=~np.isin(face.part, _parts(*_SMOOTHED)),
         )
         self._corners = _corner_matrix(self._mesh)
         rest = self._fine_vertices(np.zeros(52, np.float32))
@@ -143,15 +147,20 @@ class HeadRenderer:
         part = self._fine_part()
         cut = rest[_cut(self._mesh, rest[:, 1])]
         fade = np.clip(KDTree(cut).query(rest)[0] / _FADE, 0, 1)
+        shade = np.where(np.isin(part, _parts("eye_left", "eye_right")), _UNDER_LIDS, 1)
         return np.stack(
             [
                 np.array([_SCATTER.get(name, 0.0) for name in PART_NAMES])[part],
                 np.array([_ROUGHNESS[name] for name in PART_NAMES])[part],
-                self._mesh.matrix @ light_let_in(self._face),
+                self._mesh.matrix @ light_let_in(self._face) * shade,
                 fade * fade * (3 - 2 * fade),
             ],
             axis=1,
         ).astype(np.float32)
+
+
+def _parts(*names: str) -> list[int]:
+    return [PART_NAMES.index(name) for name in names]
 
 
 def _cut(

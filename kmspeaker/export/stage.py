@@ -13,7 +13,7 @@ from vtkmodules.vtkRenderingOpenGL2 import vtkOpenGLPolyDataMapper
 
 from kmspeaker.errors import InputError
 
-_CENTRE = np.array([0.0, -25.0, -30.0])
+_CENTRE = np.array([0.0, -19.0, -30.0])
 """mm; what the camera looks at, from between the eyes."""
 _DISTANCE = 1500.0
 _VIEW_ANGLE = 12.2
