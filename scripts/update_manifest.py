@@ -38,7 +38,7 @@ ORIGINS = (
         "MIT",
     ),
     Origin("models/**/*", "trained by this project; see the model card beside it", "Apache-2.0"),
-    Origin("examples/*", "made by this project; scripts/build_examples.py", "CC0-1.0"),
+    Origin("examples/**/*", "made by this project; scripts/build_examples.py", "CC0-1.0"),
 )
 
 

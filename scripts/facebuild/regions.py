@@ -1,13 +1,17 @@
 """Where things are on the head: landmarks, keypoints, and the lower and upper masks."""
 
 import json
+from dataclasses import dataclass
 
 import numpy as np
+from scipy.spatial import cKDTree
+from trimesh.triangles import closest_point, points_to_barycentric
+
+from facebuild.atlas import look_up
+from facebuild.coarse import SKIN
 from facebuild.rig import Rig
 from facebuild.wheel import Wheel
-from scipy.spatial import cKDTree
-
-from kmspeaker.face import FACE_FOLDER, INNER_LOWER_LIP, PART_NAMES
+from kmspeaker.face import ARKIT_NAMES, FACE_FOLDER, INNER_LOWER_LIP, INNER_UPPER_LIP, PART_NAMES
 
 BETA = 1.0  # paper App. B.3
 LOWER, BAND, UPPER = 0, 1, 2
@@ -54,12 +58,59 @@ MIDDLE = {
 LOWER_NAMES = ("mouth_corner", "upper_lip", "lower_lip", "chin")
 
 
-def landmark_places(rig: Rig) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Triangles (468, 3), barycentric weights (468, 3) and iBUG's 68 of the 468."""
+@dataclass(frozen=True)
+class Landmarks:
+    """mediapipe's 468 landmarks on the rig."""
+
+    triangles: np.ndarray  # (468, 3)
+    weights: np.ndarray  # (468, 3) barycentric
+    ibug: np.ndarray  # (68,) which of them are iBUG's
+
+    @property
+    def nearest(self) -> np.ndarray:
+        """(468,) the vertex closest to each."""
+        return self.triangles[np.arange(len(self.triangles)), self.weights.argmax(1)]
+
+    def on(self, head: np.ndarray) -> np.ndarray:
+        """(468, 3) where they lie on a head."""
+        return np.einsum("lc,lcx->lx", self.weights, head[self.triangles])
+
+    def inner_lips(self, head: np.ndarray) -> np.ndarray:
+        """(2, 3) upper and lower inner lip on the midline."""
+        return self.on(head)[[INNER_UPPER_LIP, INNER_LOWER_LIP]]
+
+    def gap(self, head: np.ndarray) -> float:
+        """Height between those two."""
+        upper, lower = self.inner_lips(head)
+        return float(upper[1] - lower[1])
+
+
+def find_landmarks(rig: Rig) -> Landmarks:
+    """The measured landmarks on the shipped triangles.
+
+    The landmarks were measured on MakeHuman's own triangles; each goes to the nearest point of the
+    refined skin. Both are compared with the jaw open, so that upper and lower lip stay apart.
+    """
     data = json.loads((FACE_FOLDER / "landmarks_on_base_mesh.json").read_text())
-    place = {int(v): i for i, v in enumerate(rig.base_index)}
-    triangles = np.array([[place[v] for v in row] for row in data["tri"]], np.int32)
-    return triangles, np.array(data["bary"], np.float32), np.array(data["ibug68_from_mp"])
+    coarse = rig.coarse
+    place = {int(v): i for i, v in enumerate(coarse.base_index)}
+    old = np.array([[place[v] for v in row] for row in data["tri"]])
+    jaw = ARKIT_NAMES.index("jawOpen")
+    measured = np.einsum(
+        "lc,lcx->lx", np.array(data["bary"]), (coarse.average + 0.6 * coarse.deltas[jaw])[old]
+    )
+    skin = np.flatnonzero((rig.part == SKIN)[rig.triangles].all(1))
+    surface = (rig.average + 0.6 * rig.deltas[jaw])[rig.triangles[skin]]  # (t, 3, 3)
+    near = cKDTree(surface.mean(1)).query(measured, 60)[1]  # by centroid, then exactly
+    flat = np.repeat(measured, near.shape[1], axis=0)
+    points = closest_point(surface[near.ravel()], flat).reshape(*near.shape, 3)
+    best = np.linalg.norm(points - measured[:, None], axis=2).argmin(1)
+    found = near[np.arange(len(near)), best]
+    corners = rig.triangles[skin[found]]
+    weights = points_to_barycentric(surface[found], points[np.arange(len(near)), best])
+    return Landmarks(
+        corners.astype(np.int32), weights.astype(np.float32), np.array(data["ibug68_from_mp"])
+    )
 
 
 def lower_mask(wheel: Wheel, rig: Rig) -> tuple[np.ndarray, np.ndarray]:
@@ -67,15 +118,13 @@ def lower_mask(wheel: Wheel, rig: Rig) -> tuple[np.ndarray, np.ndarray]:
     head, part = rig.average, rig.part
     jaw = np.linalg.norm(rig.shape("jawOpen"), axis=1)
     mouth = np.max([np.linalg.norm(rig.shape(n), axis=1) for n in MOUTH_SHAPES], axis=0)
-    lips = _on_vertices(wheel, rig, wheel.mask("lips")) > 0.5
-    inside = _on_vertices(wheel, rig, wheel.mask("inside-mouth")) > 0.5
+    lips = _on_vertices(wheel, rig, "lips") > 0.5
+    inside = _on_vertices(wheel, rig, "inside-mouth") > 0.5
     near_lips = cKDTree(head[lips]).query(head)[0] < 8
     region = np.full(len(head), BAND, np.uint8)
-    skin = part == PART_NAMES.index("skin")
-    nose_base = head[skin & (np.abs(head[:, 0]) < 3), :][:, 2].argmax()
-    del nose_base
     region[(head[:, 1] > -22) | (mouth < 0.5)] = UPPER
-    region[inside | near_lips | (jaw > 5)] = LOWER
+    below_cheeks = head[:, 1] < np.interp(np.abs(head[:, 0]), (20, 35, 60), (-60, -62, -48))
+    region[inside | near_lips | ((jaw > 5) & below_cheeks)] = LOWER
     for name in ("teeth_upper", "teeth_lower", "tongue"):
         region[part == PART_NAMES.index(name)] = LOWER
     for name in ("eye_left", "eye_right", "lashes"):
@@ -88,15 +137,13 @@ def lower_mask(wheel: Wheel, rig: Rig) -> tuple[np.ndarray, np.ndarray]:
 MOUTH_SHAPES = ("jawOpen", "mouthSmileLeft", "mouthSmileRight", "mouthFunnel", "mouthPucker")
 
 
-def mouth_contacts(
-    rig: Rig, triangles: np.ndarray, weights: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
+def mouth_contacts(rig: Rig, landmarks: Landmarks) -> tuple[np.ndarray, np.ndarray]:
     """The edge of the upper front teeth and the middle of the lower lip that meets it."""
     head, part = rig.average, rig.part
     teeth = np.flatnonzero(part == PART_NAMES.index("teeth_upper"))
     front = teeth[(np.abs(head[teeth, 0]) < 10) & (head[teeth, 2] > head[teeth, 2].max() - 8)]
     edge = front[head[front, 1] < head[front, 1].min() + 1.5]
-    lip = (head[triangles[INNER_LOWER_LIP]] * weights[INNER_LOWER_LIP, :, None]).sum(0)
+    lip = landmarks.inner_lips(head)[1]
     skin = part == PART_NAMES.index("skin")
     below = rig.shape("jawOpen")[:, 1] < -20
     rim = np.flatnonzero(skin & below & (np.linalg.norm(head - lip, axis=1) < 7))
@@ -104,14 +151,10 @@ def mouth_contacts(
 
 
 def keypoint_sets(
-    rig: Rig,
-    triangles: np.ndarray,
-    weights: np.ndarray,
-    ibug: np.ndarray,
-    region: np.ndarray,
+    rig: Rig, landmarks: Landmarks, region: np.ndarray
 ) -> dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]]:
     """For each set its vertices, which of them are upper, and their names."""
-    corner = triangles[np.arange(len(triangles)), weights.argmax(1)]  # nearest vertex
+    corner = landmarks.nearest
     ours = {}
     for name, landmark in RIGHT_SIDE.items():
         ours[f"{name}_right"] = corner[landmark]
@@ -124,7 +167,7 @@ def keypoint_sets(
     ibug_upper = np.zeros(68, bool)
     ibug_upper[17:48] = True  # brows, nose, eyes; the jaw line and the mouth are lower
     ibug_names = np.array([f"ibug_{i + 1}" for i in range(68)])
-    sets["ibug68"] = (corner[ibug].astype(np.int32), ibug_upper, ibug_names)
+    sets["ibug68"] = (corner[landmarks.ibug].astype(np.int32), ibug_upper, ibug_names)
     dense = _spread(rig, DENSE)
     dense_names = np.array([f"dense_{i}" for i in range(len(dense))])
     sets["dense"] = (dense.astype(np.int32), region[dense] != LOWER, dense_names)
@@ -156,12 +199,10 @@ def _spread(rig: Rig, count: int) -> np.ndarray:
     return np.sort(front[chosen])
 
 
-def _on_vertices(wheel: Wheel, rig: Rig, picture: np.ndarray) -> np.ndarray:
-    """The brightest value of a region picture at any of a vertex's texture places."""
-    height, width = picture.shape
-    uv = wheel.mesh.uv[rig.quad_uv]
-    rows = np.clip(((1 - uv[..., 1]) * height).astype(int), 0, height - 1)
-    columns = np.clip((uv[..., 0] * width).astype(int), 0, width - 1)
-    values = np.zeros(len(rig.base_index))
-    np.maximum.at(values, rig.quads, picture[rows, columns])
+def _on_vertices(wheel: Wheel, rig: Rig, name: str) -> np.ndarray:
+    """(V,) the brightest value of one of MPFB's region pictures around each vertex."""
+    own = rig.base_uv[:, 0, 0] >= 0
+    values = np.zeros(len(rig.average))
+    marked = look_up(wheel.mask(name), rig.base_uv[own])
+    np.maximum.at(values, rig.triangles[own], marked[:, None])
     return values

