@@ -2,5 +2,6 @@
 
 ``visemes`` and ``coarticulation`` move the mouth and ``contacts`` closes it; ``upper_face`` and
 ``recordings`` move the rest, ``performances`` gives both a manner. ``voices`` and ``plan`` choose
-the speech, ``build`` makes the clips, ``store`` keeps them. ``python -m kmspeaker.corpus`` does it all.
+the speech, ``build`` makes the clips, ``store`` keeps them. ``python -m kmspeaker.corpus`` does it
+all.
 """

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from kmspeaker.corpus.build import Options, build
+from kmspeaker.corpus.build import build
+from kmspeaker.corpus.studio import Options
 from kmspeaker.errors import InputError
 
 
@@ -21,8 +22,15 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=130.0, help="how much, at most")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--jobs", type=int, default=1, help="processes")
+    parser.add_argument("--tracks", type=Path, help="folder that keeps face tracks between builds")
     arguments = parser.parse_args()
-    options = Options(arguments.data, arguments.output, arguments.minutes, arguments.seed)
+    options = Options(
+        arguments.data,
+        arguments.output,
+        arguments.minutes,
+        arguments.seed,
+        tracks=arguments.tracks,
+    )
     try:
         with tqdm(total=1.0, bar_format="{l_bar}{bar}| {elapsed}<{remaining}") as bar:
 

@@ -28,7 +28,7 @@ MIN_HOLD = 0.042
 APPROACH, RELEASE = 0.065, 0.06
 """Seconds from open to touching and back."""
 STIFFNESS = {
-    "mouthClose": 0.12,
+    "mouthClose": 1.0,
     "mouthLowerDown": 0.25,
     "mouthUpperUp": 0.25,
     "jawOpen": 1.0,
@@ -45,15 +45,17 @@ STIFFNESS = {
     "mouthDimple": 1.5,
 }
 """How unwillingly each shape moves to make a contact; shapes not named do not move at all."""
-BELOW_EDGE = np.array([0.75, 0.95])
+BELOW_EDGE = np.array([0.85, 0.9])
 """Share of the way to the teeth's edge in height and depth; the lip's thickness does the rest."""
+LIPS_REACH = 0.5
+"""Share of a closure that the lips make across an open jaw; the jaw makes the rest."""
 SWEEPS = 60
-"""Rounds of the projection; the residual is then under 0.02 mm."""
+"""Rounds of the projection; the residual is then under 0.1 mm."""
 
 
 @dataclass(frozen=True)
 class Contacts:
-    """The constraints of one identity's mouth."""
+    """The constraints of the rig's mouth."""
 
     movable: np.ndarray
     """Indices of the ARKit weights that may move."""
@@ -66,8 +68,12 @@ class Contacts:
     """How far the rim must rise and come forward to touch the teeth's edge, mm."""
 
     @classmethod
-    def of(cls, face: FaceModel, identity: str) -> "Contacts":
-        """Measure the constraints on the rig."""
+    def of(cls, face: FaceModel) -> "Contacts":
+        """Measure the constraints on the rig.
+
+        Teeth lie deeper in some identities than in others; the mean one stands for all, because
+        motion is made, and learnt, without knowing who will wear it.
+        """
         deltas = face.landmark_deltas().astype(np.float64)
         gaps = np.stack([deltas[:, up, 1] - deltas[:, low, 1] for up, low in INNER_LIP_PAIRS])
         stiffness = {
@@ -75,7 +81,7 @@ class Contacts:
             for name, index in ARKIT_INDEX.items()
             if (stem := name.removesuffix("Left").removesuffix("Right")) in STIFFNESS
         }
-        neutral = face.neutral(identity).astype(np.float64)
+        neutral = np.mean([face.neutral(name) for name in face.identities], axis=0)
         edge, rim = neutral[face.incisor_edge], neutral[face.lower_lip_rim]
         middle = np.abs(rim[:, 0]) <= np.sort(np.abs(rim[:, 0]))[min(4, len(rim) - 1)]
         front = edge[np.argsort(np.abs(edge[:, 0]))[:4]].mean(0)
@@ -96,37 +102,45 @@ class Contacts:
         ARKit has it, in every frame.
         """
         times = np.arange(len(weights)) / fps
-        rows, limits = self._rest(len(weights))
-        closed = contact_envelope(spans(phones, BILABIALS), times)
         free = weights @ self.gaps.T
-        closing = np.where(
-            closed[:, None] > 0,
-            CLOSED + (1 - closed[:, None]) * np.maximum(free - CLOSED, 0),
-            np.inf,
-        )
-        touching = contact_envelope(spans(phones, LABIODENTALS), times)
-        place = weights @ self.rim.T
-        wanted = touching[:, None] * self.to_teeth + (1 - touching[:, None]) * place
-        reach = np.where(touching[:, None] > 0, 0.0, np.inf)
-        rows = np.concatenate([rows, self.gaps, self.rim, -self.rim])
-        limits = np.concatenate([limits, closing, wanted + reach, -wanted + reach], axis=1)
+        closed = contact_envelope(spans(phones, BILABIALS), times)[:, None]
+        closing = np.where(closed > 0, CLOSED + (1 - closed) * np.maximum(free - CLOSED, 0), np.inf)
+        touching = contact_envelope(spans(phones, LABIODENTALS), times)[:, None]
+        wanted = touching * self.to_teeth + (1 - touching) * (weights @ self.rim.T)
+        slack = np.where(touching > 0, 0.0, np.inf)
+        rows = np.concatenate([-self.gaps, self.gaps, self.rim, -self.rim])
+        apart = np.full_like(free, -DEEPEST)
+        limits = np.concatenate([apart, closing, wanted + slack, -wanted + slack], axis=1)
         moved = weights.astype(np.float64)
-        moved[:, self.movable] = _project(
+        fixed = np.setdiff1d(np.arange(moved.shape[1]), self.movable)
+        moved[:, self.movable] = self._solve(
             moved[:, self.movable],
             rows[:, self.movable],
-            limits
-            - np.delete(moved, self.movable, axis=1) @ np.delete(rows, self.movable, axis=1).T,
-            self.stiffness,
+            limits - moved[:, fixed] @ rows[:, fixed].T,
         )
         return moved.astype(np.float32)
 
-    def _rest(self, frames: int) -> tuple[Float64[np.ndarray, "rows 52"], np.ndarray]:
-        """Constraints that always hold."""
-        jaw_first = np.zeros((1, self.gaps.shape[1]))
-        jaw_first[0, ARKIT_INDEX["mouthClose"]] = 1
-        jaw_first[0, ARKIT_INDEX["jawOpen"]] = -1
-        rows = np.concatenate([jaw_first, -self.gaps])
-        return rows, np.tile([0.0, *[-DEEPEST] * len(self.gaps)], (frames, 1))
+    def _solve(
+        self,
+        weights: Float64[np.ndarray, "frames movable"],
+        rows: Float64[np.ndarray, "rows movable"],
+        limits: Float64[np.ndarray, "frames rows"],
+    ) -> Float64[np.ndarray, "frames movable"]:
+        """Project in terms of the jaw's *visible* opening, ``jawOpen - mouthClose``.
+
+        So ``mouthClose`` never exceeds ``jawOpen``; what the closing takes from the visible opening
+        is then shared between a rising jaw and lips that reach across.
+        """
+        jaw = int(np.flatnonzero(self.movable == ARKIT_INDEX["jawOpen"])[0])
+        close = int(np.flatnonzero(self.movable == ARKIT_INDEX["mouthClose"])[0])
+        visible, seen_rows = weights.copy(), rows.copy()
+        visible[:, jaw] = np.maximum(weights[:, jaw] - weights[:, close], 0)
+        seen_rows[:, close] += rows[:, jaw]
+        solved = _project(visible, seen_rows, limits, self.stiffness)
+        hidden = LIPS_REACH * np.maximum(visible[:, jaw] - solved[:, jaw], 0)
+        solved[:, close] += hidden
+        solved[:, jaw] += solved[:, close]
+        return solved.clip(0, 1)
 
 
 def contact_envelope(

@@ -153,7 +153,7 @@ def _actor(identity: str, seed: int) -> Actor:
             asymmetry=lean * float(rng.uniform(0.3, 1.0)),
         ),
         Habits(
-            blinks_a_minute=float(rng.uniform(12, 24)),
+            blinks_a_minute=float(rng.uniform(9, 19)),
             accent_rate=float(rng.uniform(0.15, 0.6)),
             accent=usual,
             restlessness=float(rng.uniform(0.6, 1.5)),
@@ -218,7 +218,7 @@ def perform(
         phones: With times; empty where ``mouth`` is given.
         effort: How strongly each is said.
         seconds: Duration.
-        contacts: Of the actor's identity.
+        contacts: Of the rig.
         recorded: Real upper faces to replay.
         mouth: Captured lips, played as they are instead of made from ``phones``.
         fps: Frames a second.
@@ -257,8 +257,8 @@ def _shown(
 
 def _sides(lean: float) -> Float64[np.ndarray, " 52"]:
     return 1 + lean * (
-        pose({"mouthSmileLeft": 1, "mouthFrownLeft": 1, "mouthUpperUpLeft": 1})
-        - pose({"mouthSmileRight": 1, "mouthFrownRight": 1, "mouthUpperUpRight": 1})
+        pose({"mouthSmileLeft": 1.0, "mouthFrownLeft": 1.0, "mouthUpperUpLeft": 1.0})
+        - pose({"mouthSmileRight": 1.0, "mouthFrownRight": 1.0, "mouthUpperUpRight": 1.0})
     )
 
 

@@ -7,7 +7,7 @@ Speakers are split, not clips: nobody heard in training is heard in a test.
 import hashlib
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 
@@ -24,10 +24,16 @@ LARGEST_HELD_OUT = 180.0
 """Seconds; who has spoken longer trains, or one voice would be the whole test."""
 FEWER_SPEAKERS = {"speechocean762": 0.35}
 """Share of a folder's speakers to use: learners of English are not to be the majority."""
+PAUSES = 0.1
+"""What the pauses between utterances add to the speech, less the silences cut from its ends."""
 NOISE_EVERY = 40
 """One clip in so many is noise without speech."""
-CAPTURED_TWICE = 2
-"""How often captured lips are used, each time with another upper face and another room."""
+MOST_CAPTURED = 0.4
+"""Share of the minutes with real lips, at most: they have few voices."""
+MOST_TURNS = 3
+"""How often a video is used while there is room, each time with another upper face and sound."""
+VIDEO_SECONDS = 3.0
+"""What a talking video is taken to last until it is read."""
 
 
 @dataclass(frozen=True)
@@ -46,22 +52,37 @@ class Plan:
     start: float = 0.0
     seconds: float = 0.0
     """Part of the take, or length of the noise."""
+    videos: tuple[str, ...] = ()
+    """Talking videos one after the other, below the data folder."""
 
 
 def plan_clips(
-    utterances: Sequence[Utterance], takes: Sequence[Take], *, minutes: float, seed: int
+    utterances: Sequence[Utterance],
+    takes: Sequence[Take],
+    videos: Sequence[str],
+    *,
+    minutes: float,
+    seed: int,
 ) -> tuple[Plan, ...]:
     """The clips of a corpus of about ``minutes``.
 
     Every speaker gives up to the same number of seconds, as many as are needed.
+
+    Args:
+        utterances: Speech with phones.
+        takes: Captured lips with sound.
+        videos: Talking videos, by their paths below the data folder.
+        minutes: How much is wanted.
+        seed: Decides everything that is drawn.
 
     Raises:
         InputError: There is not enough speech.
     """
     rng = np.random.default_rng(seed)
     speakers = _by_speaker(rng, utterances)
-    captured = CAPTURED_TWICE * sum(len(take.mouth) / take.fps for take in takes)
-    wanted = minutes * 60 * (1 - 1 / NOISE_EVERY) - min(captured, minutes * 30)
+    real = _real(rng, takes, videos, MOST_CAPTURED * minutes * 60)
+    wanted = minutes * 60 * (1 - 1 / NOISE_EVERY) - sum(plan.seconds for plan in real)
+    wanted /= 1 + PAUSES
     chosen = _level(utterances, speakers, wanted)
     splits = _split(rng, utterances, chosen)
     plans = [
@@ -69,7 +90,7 @@ def plan_clips(
         for speaker in chosen
         for plan in _clips_of(rng, utterances, chosen[speaker], splits[speaker])
     ]
-    plans += [plan for i, take in enumerate(takes) for plan in _captured(rng, take, i, minutes)]
+    plans += real
     plans += [
         Plan(f"noise_{i:04d}", "noise", "train", "noise", "CC0-1.0", seconds=rng.uniform(10, 14))
         for i in range(len(plans) // NOISE_EVERY)
@@ -139,11 +160,14 @@ def _clips_of(
     now, target = 0.0, 0.0
     for index in own:
         seconds = utterances[index].seconds + 0.7
-        if not groups or now + seconds / 2 > target:
+        if not groups or (now + seconds / 2 > target and now > SHORTEST - 2):
             groups.append([])
             now, target = 0.0, rng.uniform(SHORTEST + 1, LONGEST - 4)
         groups[-1].append(index)
         now += seconds
+    if len(groups) > 1 and now < SHORTEST - 2:
+        rest = groups.pop()
+        groups[-1] += rest
     first = utterances[own[0]]
     return [
         Plan(
@@ -158,24 +182,59 @@ def _clips_of(
     ]
 
 
-def _captured(rng: np.random.Generator, take: Take, index: int, minutes: float) -> list[Plan]:
+def _real(
+    rng: np.random.Generator, takes: Sequence[Take], videos: Sequence[str], most: float
+) -> list[Plan]:
+    """Clips with real lips, up to ``most`` seconds; used again while there is room."""
+    plans = [plan for i, take in enumerate(takes) for plan in _captured(rng, take, i)]
+    for turn in range(MOST_TURNS):
+        plans += [replace(plan, name=f"{plan.name}_{turn}") for plan in _filmed(rng, videos)]
+    seconds = np.cumsum([plan.seconds for plan in plans])
+    return plans[: int(np.searchsorted(seconds, most))]
+
+
+def _captured(rng: np.random.Generator, take: Take, index: int) -> list[Plan]:
+    """A take in pieces of 10 to 20 s."""
     length = len(take.mouth) / take.fps
+    pieces = max(1, round(length / rng.uniform(SHORTEST + 3, LONGEST - 3)))
+    return [
+        Plan(
+            f"{take.name}_{piece:03d}",
+            take.speaker,
+            "train",
+            "facegood",
+            LICENCES["facegood"],
+            take=index,
+            start=piece * length / pieces,
+            seconds=length / pieces,
+        )
+        for piece in range(pieces)
+    ]
+
+
+def _filmed(rng: np.random.Generator, videos: Sequence[str]) -> list[Plan]:
+    """Short talking videos of one person in groups of 10 to 20 s."""
+    folders: dict[str, list[str]] = defaultdict(list)
+    for video in sorted(videos):
+        folders[video.rsplit("/", 1)[0]].append(video)
     plans: list[Plan] = []
-    for turn in range(CAPTURED_TWICE if minutes >= 30 else 1):
-        now = rng.uniform(0, 4) if turn else 0.0
-        while length - now > SHORTEST:
-            seconds = min(rng.uniform(SHORTEST, LONGEST), length - now)
+    for folder, own in folders.items():
+        order = [own[i] for i in rng.permutation(len(own))]
+        name = folder.rsplit("/", 1)[-1]
+        now = 0
+        while now < len(order):
+            count = int(rng.integers(4, 7))
+            group = tuple(order[now : now + count])
+            now += count
             plans.append(
                 Plan(
-                    f"{take.name}_{turn}_{len(plans):03d}",
-                    take.speaker,
+                    f"{name}_{len(plans):03d}",
+                    name,
                     "train",
-                    "facegood",
-                    LICENCES["facegood"],
-                    take=index,
-                    start=now,
-                    seconds=seconds,
+                    name,
+                    LICENCES[name],
+                    seconds=len(group) * VIDEO_SECONDS,
+                    videos=group,
                 )
             )
-            now += seconds
     return plans

@@ -2,7 +2,8 @@
 
 Place in the flow: read once by ``build``. Captured upper faces have no sound; played on other
 speech, mirrored, stretched and mixed from different moments, they teach that the upper face is not
-to be guessed from the voice. FACEGOOD's lips come with sound, 33 ms late.
+to be guessed from the voice. FACEGOOD's lips come with sound, 33 ms late; those of talking videos
+are tracked and retargeted as a user's video would be.
 """
 
 import gzip
@@ -17,11 +18,21 @@ from jaxtyping import Float32, Float64
 from kmspeaker.audio import SAMPLE_RATE, Sound, load_sound
 from kmspeaker.corpus.upper_face import UPPER
 from kmspeaker.errors import InputError
-from kmspeaker.face import ARKIT_INDEX, ARKIT_NAMES
+from kmspeaker.face import (
+    ARKIT_INDEX,
+    ARKIT_NAMES,
+    INNER_LOWER_LIP,
+    INNER_UPPER_LIP,
+    FaceModel,
+)
 from kmspeaker.live_link import read_live_link
+from kmspeaker.retarget import retarget
+from kmspeaker.tracking import FaceTrack, track_video
 
 BROWS = np.array([name.startswith(("brow", "noseSneer")) for name in ARKIT_NAMES])
 EYES = UPPER & ~BROWS
+FOLLOWED = 0.95
+"""Correlation of seen and played lip opening below which a video is not used."""
 FACEGOOD_RATE = 30.0
 FACEGOOD_LATE = 0.033
 """Seconds by which FACEGOOD's lips follow the sound, in every take."""
@@ -58,7 +69,7 @@ FACEGOOD_SHAPES: dict[str, tuple[tuple[str, float], ...]] = {
 class UpperFaces:
     """Captured takes at one rate, only the upper face."""
 
-    takes: tuple[Float32[np.ndarray, "frames 52"], ...]
+    takes: tuple[Float32[np.ndarray, "_ 52"], ...]
 
     @classmethod
     def read(cls, folder: Path, fps: float) -> "UpperFaces":
@@ -96,7 +107,7 @@ class UpperFaces:
 
 @dataclass(frozen=True)
 class Take:
-    """Captured lips with their sound; frame ``k`` lies at ``k / fps`` seconds of it."""
+    """Real lips with their sound; frame ``k`` lies at ``k / fps`` seconds of it."""
 
     name: str
     speaker: str
@@ -113,6 +124,42 @@ def mirrored(weights: np.ndarray) -> np.ndarray:
 def read_facegood(folder: Path, fps: float) -> tuple[Take, ...]:
     """FACEGOOD's takes on our rig, in step with their sound."""
     return tuple(_facegood_take(path, fps) for path in sorted(folder.glob("*.npz")))
+
+
+def read_video(path: Path, face: FaceModel, fps: float, tracks: Path | None = None) -> Take:
+    """A talking video on our rig.
+
+    Args:
+        path: The video.
+        face: The rig.
+        fps: Rate of the motion.
+        tracks: Folder that keeps face tracks: tracking is the slowest step of a build.
+
+    Raises:
+        InputError: No face, no sound, or a face that the rig cannot follow.
+    """
+    track = _track(path, tracks)
+    played = retarget(track, face, fps=fps)
+    if not played.present.all():
+        raise InputError(f"Got {path.name}, in which the face is lost; leave it out.")
+    upper, lower = (track.landmarks[:, index, 1] for index in (INNER_UPPER_LIP, INNER_LOWER_LIP))
+    seen = np.interp(np.arange(len(played)) / fps, track.times, lower - upper)
+    gap = face.lip_gap(played.weights, face.identities[0])
+    if np.corrcoef(seen, gap)[0, 1] < FOLLOWED:
+        raise InputError(f"Got {path.name}, whose lips the rig does not follow; leave it out.")
+    sound = load_sound(path, sample_rate=SAMPLE_RATE)
+    return Take(path.stem, path.parent.name, sound, played.weights * ~UPPER, fps)
+
+
+def _track(path: Path, folder: Path | None) -> FaceTrack:
+    kept = None if folder is None else folder / f"{path.stem}.npz"
+    if kept is not None and kept.is_file():
+        return FaceTrack.load(kept)
+    track = track_video(path)
+    if kept is not None:
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        track.save(kept)
+    return track
 
 
 def _facegood_take(path: Path, fps: float) -> Take:

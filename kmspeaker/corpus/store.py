@@ -1,9 +1,9 @@
 """Where a corpus lies: safetensors shards and one index, read lazily.
 
 ``corpus.json`` is written last and lists every clip; ``shard-0000.safetensors`` holds, for each of
-its clips, ``<name>/weights`` float16 (frames, 52) and ``<name>/features`` float16 (frames, dim), and
-in its header the clips' records, so that an interrupted build finds what it has done. An hour takes
-about 95 MB with 384 features a frame at 30 frames/s.
+its clips, ``<name>/weights`` float16 (frames, 52) and ``<name>/features`` float16 (frames, dim),
+and in its header the clips' records, so that an interrupted build finds what it has done. An hour
+takes about 95 MB with 384 features a frame at 30 frames/s.
 """
 
 import json

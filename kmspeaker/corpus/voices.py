@@ -22,6 +22,7 @@ LICENCES = {
     "ljspeech_part": "public domain",
     "speechocean762": "CC-BY-4.0",
     "facegood": "MIT",
+    "grid_s1": "CC-BY-4.0",
     "livelink": "MIT",
 }
 """By folder; a folder that is not here states its own in a file ``LICENCE``."""
@@ -66,14 +67,16 @@ def load_voice(utterance: Utterance) -> Samples:
     return load_sound(utterance.path, sample_rate=SAMPLE_RATE).samples
 
 
-def at_speed(samples: Samples, factor: float) -> Samples:
+def at_speed(samples: Samples, factor: float) -> Float32[np.ndarray, " fewer_samples"]:
     """Played ``factor`` times as fast: shorter, and higher in pitch."""
     if factor == 1.0:
         return samples
     return Sound(samples, SAMPLE_RATE).resampled(round(SAMPLE_RATE / factor)).samples
 
 
-def room_tone(rng: np.random.Generator, samples: int, like: Samples) -> Samples:
+def room_tone(
+    rng: np.random.Generator, samples: int, like: Float32[np.ndarray, " heard"]
+) -> Samples:
     """Noise as loud and as dull as the quietest tenth of ``like``."""
     size = SAMPLE_RATE // 50
     pieces = like[: len(like) // size * size].reshape(-1, size)

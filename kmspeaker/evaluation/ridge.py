@@ -1,0 +1,81 @@
+"""The rival every trained model must beat: ridge regression from speech features to lip opening."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float, Float32, Float64
+
+from kmspeaker.corpus.store import Clip, Corpus
+from kmspeaker.errors import InputError
+
+CONTEXT = 2
+"""Frames on either side; five in all."""
+STRENGTHS = (1e1, 1e2, 1e3, 1e4, 1e5)
+"""Penalties tried; the one that does best on the validation split is kept."""
+
+Features = Float[np.ndarray, "frames dim"]
+
+
+@dataclass(frozen=True)
+class Ridge:
+    """A linear map from features with context to one number."""
+
+    mean: Float64[np.ndarray, " inputs"]
+    slope: Float64[np.ndarray, " inputs"]
+    level: float
+
+    def predict(self, features: Features) -> Float64[np.ndarray, " frames"]:
+        """Lip opening less the neutral's, mm."""
+        return (with_context(features) - self.mean) @ self.slope + self.level
+
+
+def with_context(features: Features) -> Float64[np.ndarray, "frames inputs"]:
+    """Each frame's features beside its neighbours'; the ends are held."""
+    padded = np.pad(features, ((CONTEXT, CONTEXT), (0, 0)), mode="edge").astype(np.float64)
+    width = 2 * CONTEXT + 1
+    return np.concatenate([padded[i : i + len(features)] for i in range(width)], axis=1)
+
+
+def fit_ridge(corpus: Corpus, gap: Float32[np.ndarray, " 52"]) -> Ridge:
+    """Fit on the train split, choose the penalty on the validation split.
+
+    Args:
+        corpus: Where speech and motion come from.
+        gap: Change of the lip opening by weight, mm.
+
+    Raises:
+        InputError: The corpus has nothing to train on or to validate with.
+    """
+    train, val = corpus.split("train"), corpus.split("val") or corpus.split("test")
+    if not train or not val:
+        raise InputError(f"Got a corpus without train or val clips in {corpus.folder}.")
+    width = (2 * CONTEXT + 1) * corpus.read(train[0]).features.shape[1]
+    gram, moment, total = np.zeros((width, width)), np.zeros(width), np.zeros(width)
+    opened, frames = 0.0, 0
+    for clip in train:
+        features, opening = _read(corpus, clip, gap)
+        inputs = with_context(features)
+        gram += inputs.T @ inputs
+        moment += inputs.T @ opening
+        total += inputs.sum(0)
+        opened += float(opening.sum())
+        frames += len(opening)
+    mean, level = total / frames, opened / frames
+    gram -= frames * np.outer(mean, mean)
+    moment -= frames * mean * level
+    values, vectors = np.linalg.eigh(gram)
+    turned = vectors.T @ moment
+    tried = [Ridge(mean, vectors @ (turned / (values + s)), level) for s in STRENGTHS]
+    pairs = [_read(corpus, clip, gap) for clip in val]
+
+    def error(ridge: Ridge) -> float:
+        return sum(float(((ridge.predict(f) - y) ** 2).sum()) for f, y in pairs)
+
+    return min(tried, key=error)
+
+
+def _read(
+    corpus: Corpus, clip: Clip, gap: Float32[np.ndarray, " 52"]
+) -> tuple[Float32[np.ndarray, "frames dim"], Float64[np.ndarray, " frames"]]:
+    motion = corpus.read(clip)
+    return motion.features, (motion.weights @ gap).astype(np.float64)
