@@ -1,6 +1,6 @@
   // The colour of a point of the head; stands where VTK would only apply the texture. Linear light.
   // View space, with every line of sight parallel to z: the camera is far away.
-  // surface: scatter, roughness, light let in, share that is not faded into the background.
+  // surface: scatter, roughness, light let in, opacity.
   {
   vec3 normal = normalVCVSOutput;
   vec3 albedo = texture(colours, tcoordVCVSOutput).rgb;
@@ -38,10 +38,5 @@
   vec3 colour = open * albedo * (0.62 * diffuse + ambient) + (0.35 * open * open) * specular;
   colour += (0.12 * surface.x * (1.0 - open)) * vec3(1.0, 0.35, 0.25) * albedo * albedo;
   colour /= 1.0 + 0.18 * colour;  // highlights roll off instead of clipping
-  colour = sqrt(clamp(colour, 0.0, 1.0));
-  if (surface.w < 1.0) {
-    vec2 here = gl_FragCoord.xy / vec2(textureSize(background, 0));
-    colour = mix(texture(background, here).rgb, colour, surface.w);
-  }
-  fragOutput0 = vec4(colour, 1.0);
+  fragOutput0 = vec4(sqrt(clamp(colour, 0.0, 1.0)), surface.w);
   }

@@ -83,13 +83,15 @@ class HeadRenderer:
         )
         self._corners = _corner_matrix(self._mesh)
         rest = self._fine_vertices(np.zeros(52, np.float32))
+        self._background = _studio(width, height).astype(np.uint16)
         self._stage = Stage(
             faces=self._drawn_faces(),
             uv=self._mesh.uv,
             surface=self._surface(rest)[self._mesh.source],
             texture=np.asarray(Image.open(face.texture(identity)).convert("RGB")),
             shader=Path(__file__).with_name("head.glsl").read_text(encoding="utf-8"),
-            background=_studio(width * _SUPERSAMPLING, height * _SUPERSAMPLING),
+            width=width * _SUPERSAMPLING,
+            height=height * _SUPERSAMPLING,
         )
         self._stage.look(yaw=yaw)
 
@@ -108,8 +110,11 @@ class HeadRenderer:
         vertices = self._fine_vertices(weights)
         normals = self._normals(vertices)
         drawn = self._stage.draw(vertices[self._mesh.source], normals[self._mesh.source])
-        small = Image.fromarray(drawn).reduce(_SUPERSAMPLING)
-        return np.ascontiguousarray(np.asarray(small)[..., :3])
+        # "RGBa" is Pillow's word for colours that are already multiplied by their opacity.
+        picture = Image.frombytes("RGBa", drawn.shape[1::-1], drawn.tobytes())
+        small = np.asarray(picture.reduce(_SUPERSAMPLING)).astype(np.uint16)
+        behind = self._background * (256 - small[..., 3:]) >> 8
+        return np.minimum(small[..., :3] + behind, 255).astype(np.uint8)
 
     def _fine_vertices(
         self, weights: Float[np.ndarray, "52"]

@@ -30,10 +30,10 @@ class Stage:
         uv: Float32[np.ndarray, "vertices 2"],
         surface: Float32[np.ndarray, "vertices 4"],
         texture: UInt8[np.ndarray, "rows columns 3"],
-        background: UInt8[np.ndarray, "height width 3"],
         shader: str,
+        width: int,
+        height: int,
     ) -> None:
-        height, width = background.shape[:2]
         self._size = (width, height)
         self._window = _window(width, height)
         # VTK reads these arrays in place.
@@ -55,10 +55,9 @@ class Stage:
         data.SetTCoords(_named(uv, "uv"))
         data.AddArray(_named(surface, "surface"))
         self._renderer = vtkRenderer()
-        backdrop = _texture(background)
-        self._renderer.SetBackgroundTexture(backdrop)
-        self._renderer.TexturedBackgroundOn()
-        self._renderer.AddActor(_actor(self._mesh, _texture(texture), backdrop, shader))
+        self._renderer.SetBackground(0, 0, 0)
+        self._renderer.SetBackgroundAlpha(0)
+        self._renderer.AddActor(_actor(self._mesh, _texture(texture), shader))
         self._window.AddRenderer(self._renderer)
 
     def look(self, *, yaw: float) -> None:
@@ -76,7 +75,7 @@ class Stage:
         positions: Float32[np.ndarray, "vertices 3"],
         normals: Float32[np.ndarray, "vertices 3"],
     ) -> UInt8[np.ndarray, "height width 4"]:
-        """The picture, RGBA."""
+        """RGBA, the colours multiplied by their opacity; nothing where the mesh is not."""
         self._positions[:] = positions
         self._normals[:] = normals
         self._mesh.GetPoints().GetData().Modified()
@@ -110,6 +109,7 @@ def _window(width: int, height: int) -> vtkRenderWindow:
         window = vtkRenderWindow()
     window.SetOffScreenRendering(True)
     window.SetMultiSamples(0)
+    window.SetAlphaBitPlanes(True)
     window.SetSize(width, height)
     if not window.SupportsOpenGL():
         raise InputError(
@@ -119,7 +119,7 @@ def _window(width: int, height: int) -> vtkRenderWindow:
     return window
 
 
-def _actor(mesh: vtkPolyData, colours: vtkTexture, background: vtkTexture, shader: str) -> vtkActor:
+def _actor(mesh: vtkPolyData, colours: vtkTexture, shader: str) -> vtkActor:
     mapper = vtkOpenGLPolyDataMapper()
     mapper.SetInputData(mesh)
     mapper.ScalarVisibilityOff()
@@ -130,7 +130,6 @@ def _actor(mesh: vtkPolyData, colours: vtkTexture, background: vtkTexture, shade
     actor.SetMapper(mapper)
     material = actor.GetProperty()
     material.SetTexture("colours", colours)
-    material.SetTexture("background", background)
     material.BackfaceCullingOn()
     # VTK writes the shaders; ours hands the surface's values through and decides the colour.
     program = actor.GetShaderProperty()
