@@ -54,6 +54,10 @@ errors are in mm.
 ## Limits
 
 The lips' motion in training is partly made by rule and partly captured from few people, so the
-model knows no one's lips closely. It does not move the head, and the eyes only as the reference
-does.
+model knows no one's lips closely. All speech in training is English or Mandarin. It does not move
+the head. A manner comes through as far as 52 ARKit shapes can show it.
+
+## Not for
+
+Putting words into a real person's mouth, or passing a generated face off as somebody's recording.
 """

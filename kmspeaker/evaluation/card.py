@@ -1,0 +1,33 @@
+"""Measured figures go into the model's card by the program that measured them, never by hand."""
+
+import re
+from pathlib import Path
+
+from kmspeaker.errors import InputError
+
+
+def write_section(card: Path, title: str, body: str) -> None:
+    """Put a section of second level into a card, in the place of one of the same title.
+
+    Args:
+        card: the Markdown file; it stays whole if writing fails.
+        title: of the section.
+        body: its Markdown, without headings of first or second level.
+
+    Raises:
+        InputError: there is no such card.
+    """
+    if not card.is_file():
+        raise InputError(f"Got no model card at {card}; give the folder of a trained model.")
+    text = card.read_text()
+    section = f"## {title}\n\n{body.strip()}\n\n"
+    standing = re.compile(rf"^## {re.escape(title)}\n.*?(?=^## |\Z)", re.MULTILINE | re.DOTALL)
+    if standing.search(text):
+        text = standing.sub(lambda _: section, text)
+    else:
+        limits = text.find("\n## Limits\n")
+        at = len(text) if limits < 0 else limits + 1
+        text = text[:at] + section + text[at:]
+    unfinished = card.with_suffix(".part")
+    unfinished.write_text(text.rstrip() + "\n")
+    unfinished.replace(card)
