@@ -1,8 +1,8 @@
 """Draw the README's pictures from an animation that `kmspeaker stylize ... -o take.npz` wrote.
 
-python scripts/draw_head.py stills take.npz docs/head
+python -m scripts.draw_head stills take.npz docs/head
     docs/head_closed.png and docs/head_open.png: where the lips are closest and widest apart
-python scripts/draw_head.py preview take.npz docs/preview.webp --identities clara malik hana
+python -m scripts.draw_head preview take.npz docs/preview.webp --identities clara malik hana
     the same speech on several heads side by side, a small looping picture
 """
 
