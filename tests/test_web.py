@@ -1,6 +1,7 @@
 """The page without a browser: what its handlers return, keep and forget, and what files hold."""
 
 import base64
+import gzip
 import hashlib
 import json
 import os
@@ -38,6 +39,7 @@ RATE = 16_000
 
 def unpacked(content: bytes) -> dict:
     """What ``static/arrays.js`` makes of a file."""
+    content = gzip.decompress(content)
     (length,) = struct.unpack_from("<I", content)
     header = json.loads(content[4 : 4 + length])
     start = -(-(4 + length) // 4) * 4
@@ -195,9 +197,9 @@ def test_a_reference_is_read_once_for_many_takes(
 
 
 def test_taking_the_reference_away_leaves_an_empty_stage(handlers: Handlers, video: Path):
-    shown, _, _ = handlers.follow(str(video), "clara", VISITOR, gr.Progress())
+    shown, *_ = handlers.follow(str(video), "clara", VISITOR, gr.Progress())
     assert shown["reference"] is not None
-    shown, text, _ = handlers.follow(None, "clara", VISITOR, gr.Progress())
+    shown, text, *_ = handlers.follow(None, "clara", VISITOR, gr.Progress())
     assert shown == {"identity": "clara", "take": None, "reference": None} and text == ""
 
 

@@ -1,6 +1,8 @@
 """The page: what knows Gradio lives here, and calls only the library's public functions."""
 
+import signal
 import socket
+import sys
 from typing import TYPE_CHECKING, Any
 
 from kmspeaker.limits import MAX_SECONDS
@@ -31,6 +33,9 @@ def serve(
     """
     from kmspeaker.web.demo import build_demo, launch_options
 
+    if block:
+        # Told to stop, leave as by the end of the program: visitors' files are deleted at exit.
+        signal.signal(signal.SIGTERM, lambda *unused: sys.exit(0))
     demo = build_demo(pipeline, max_seconds=max_seconds)
     demo.queue(max_size=20, default_concurrency_limit=4)
     demo.launch(

@@ -123,8 +123,8 @@ def build_demo(pipeline: Speaker, *, max_seconds: float = MAX_SECONDS) -> gr.Blo
                     }
                     track = gr.Button("Track of the reference", size="sm", elem_id="savetrack")
                     ready = gr.DownloadButton(visible="hidden", elem_id="download")
-        _connect_reference(handlers, video, file, person, screen, reference_facts)
         made = [screen, reference_facts, facts]
+        _connect_reference(handlers, video, file, person, made)
         settings = [speech, video, file, use, person, seed]
         generate.click(handlers.generate, settings, made, **_work(screen))
         for name, button in buttons.items():
@@ -179,8 +179,7 @@ def _connect_reference(
     video: gr.Video,
     file: gr.File,
     person: gr.HTML,
-    screen: gr.HTML,
-    facts: gr.HTML,
+    made: list[gr.HTML],
 ) -> None:
     """Read a reference as soon as it is there; a video takes a file's place and the other way."""
     for given, other, events in (
@@ -191,9 +190,9 @@ def _connect_reference(
             events,
             handlers.follow,
             [given, person],
-            [screen, facts, other],
+            [*made, other],
             api_visibility="private",
-            **_work(screen),
+            **_work(made[0]),
         )
 
 

@@ -53,6 +53,7 @@ class Speaker(Protocol):
         self,
         sound: Sound,
         performance: Performance,
+        /,
         *,
         identity: str | None = None,
         seed: int = 0,
@@ -63,6 +64,7 @@ class Speaker(Protocol):
         self,
         sound: Sound,
         performance: Performance,
+        /,
         *,
         identity: str | None = None,
         seed: int = 0,
@@ -128,18 +130,19 @@ class Handlers:
         identity: str,
         request: gr.Request,
         progress: gr.Progress = gr.Progress(),  # noqa: B008 - Gradio finds it by its default
-    ) -> tuple[dict[str, Any], str, None]:
+    ) -> tuple[dict[str, Any], str, str, None]:
         """Read a reference as soon as it is given; none if it was taken away.
 
         Returns:
-            The stage's value, what to say about the reference, and nothing for the other input.
+            The stage's value, what to say about the reference, nothing about a take, and nothing
+            for the other input.
         """
         session = self._session(request)
         session.reference = session.take = session.take_shown = None
         if source is None:
-            return _stage(identity, session), "", None
+            return _stage(identity, session), "", "", None
         reference = self._reference(session, Path(source), progress)
-        return _stage(identity, session), _reference_facts(reference), None
+        return _stage(identity, session), _reference_facts(reference), "", None
 
     @readable
     def generate(
@@ -390,8 +393,8 @@ def _write_reference(
 def _reference_facts(reference: KnownReference) -> str:
     performance = reference.performance
     seen = float(performance.present.mean())
-    bridged = int(performance.bridged.sum())
+    bridged = float(performance.bridged.sum()) / performance.fps
     text = f"{performance.seconds:.1f} s of performance, face seen in {seen:.0%}"
-    if bridged:
-        text += f" ({bridged / performance.fps:.1f} s of it bridged)"
+    if bridged >= 0.1:
+        text += f" ({bridged:.1f} s of it bridged)"
     return f"<p class='km-facts'>{text}. Read in {reference.seconds_taken:.1f} s.</p>"

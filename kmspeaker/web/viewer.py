@@ -4,6 +4,7 @@ The shapes of the face travel once; a person is one small neutral file and a tex
 its weights. Everything is a file with an address, so the component's value stays a few names long.
 """
 
+import gzip
 import hashlib
 import json
 import os
@@ -16,6 +17,7 @@ import gradio as gr
 import numpy as np
 from jaxtyping import Float32, UInt8
 from scipy.sparse import csr_matrix
+from scipy.sparse.csgraph import connected_components
 from scipy.spatial import KDTree
 
 from kmspeaker.animation import FaceAnimation
@@ -42,6 +44,8 @@ THREE_CDN = f"https://cdn.jsdelivr.net/npm/three@{THREE_VERSION}/"
 
 PEAK_SECONDS = 0.02
 """One bar of the loudness picture behind the scrubber covers this long."""
+_SMOOTHED = ("skin", "tongue")
+"""What the finer surface rounds; it would shrink eyeballs off their lids and lashes to dots."""
 _SCATTER = {"skin": 1.0, "tongue": 0.8, "teeth_upper": 0.35, "teeth_lower": 0.35}
 _ROUGHNESS = {
     "skin": 0.47,
@@ -52,8 +56,8 @@ _ROUGHNESS = {
     "eye_right": 0.11,
     "lashes": 0.9,
 }
-_CHEST = 130.0
-"""mm; edges of the mesh no higher than this above the lowest are where the bust was cut off."""
+_SHADE = {"eye_left": 0.8, "eye_right": 0.8}
+"""Light on the eyeballs beside what their vertices let in: lids throw a shadow on them."""
 _FADE = 55.0
 """mm from that cut over which the bust fades into the background."""
 _SMALLEST_MOVE = 0.005
@@ -144,7 +148,8 @@ def viewer_assets(face: FaceModel, folder: Path) -> dict[str, Any]:
 def pack_arrays(arrays: Mapping[str, np.ndarray], values: Mapping[str, Any] | None = None) -> bytes:
     """Named arrays and plain values as one file; ``static/arrays.js`` reads it.
 
-    Layout: uint32 length of the header, the header as JSON, then the arrays, each 4-byte aligned.
+    Layout, in gzip: uint32 length of the header, the header as JSON, then the arrays, each 4-byte
+    aligned.
     """
     places, blobs, offset = {}, [], 0
     for name, array in arrays.items():
@@ -154,7 +159,9 @@ def pack_arrays(arrays: Mapping[str, np.ndarray], values: Mapping[str, Any] | No
         blobs.append(blob + bytes(padding))
         offset += len(blob) + padding
     header = json.dumps({"values": values or {}, "arrays": places}).encode()
-    return struct.pack("<I", len(header)) + header + bytes(-(4 + len(header)) % 4) + b"".join(blobs)
+    padding = bytes(-(4 + len(header)) % 4)
+    content = struct.pack("<I", len(header)) + header + padding + b"".join(blobs)
+    return gzip.compress(content, compresslevel=6, mtime=0)
 
 
 def take_arrays(animation: FaceAnimation) -> bytes:
@@ -200,11 +207,13 @@ def _basis(face: FaceModel) -> bytes:
         face.render_source,
         face.render_uv,
         face.render_faces,
-        sharp=face.part != PART_NAMES.index("skin"),
+        sharp=~np.isin(face.part, [PART_NAMES.index(name) for name in _SMOOTHED]),
     )
     matrix = fine.matrix
     part = face.part[matrix.indices[matrix.indptr[:-1]]]
-    triangles = fine.render_faces[np.argsort(part[fine.faces[:, 0]], kind="stable")]
+    # By part, and the four pieces of a triangle together: neighbours share transformed corners.
+    parent = np.tile(np.arange(len(face.faces)), 4)
+    triangles = fine.render_faces[np.lexsort((parent, part[fine.faces[:, 0]]))]
     counts = np.bincount(part[fine.faces[:, 0]], minlength=len(PART_NAMES)) * 3
     groups = [
         {"part": name, "start": int(end - count), "count": int(count)}
@@ -216,6 +225,7 @@ def _basis(face: FaceModel) -> bytes:
             "scales": scales.astype(np.float32),
             "indices": vertex.astype(np.uint16),
             "deltas": deltas.reshape(-1),
+            "faces": face.faces.astype(np.uint16).reshape(-1),
             "rows": matrix.indptr.astype(np.uint32),
             "columns": matrix.indices.astype(np.uint16),
             "shares": np.round(matrix.data * 65535).astype(np.uint16),
@@ -231,19 +241,21 @@ def _basis(face: FaceModel) -> bytes:
 def _surface(face: FaceModel, matrix: csr_matrix) -> UInt8[np.ndarray, "fine_vertices 4"]:
     """Scatter, roughness, light let in and opacity, 255 for 1: what ``skin.js`` reads."""
     rest = face.neutral(face.identities[0])
-    fade = np.clip(KDTree(rest[_cut(face, rest)]).query(rest)[0] / _FADE, 0, 1)
+    fade = np.clip(KDTree(rest[_cut(face, rest[:, 1])]).query(rest)[0] / _FADE, 0, 1)
     columns = [
         np.array([_SCATTER.get(name, 0.0) for name in PART_NAMES])[face.part],
         np.array([_ROUGHNESS[name] for name in PART_NAMES])[face.part],
-        light_let_in(face),
+        light_let_in(face) * np.array([_SHADE.get(name, 1.0) for name in PART_NAMES])[face.part],
         fade * fade * (3 - 2 * fade),
     ]
     return np.round(255 * (matrix @ np.stack(columns, axis=1))).astype(np.uint8)
 
 
-def _cut(face: FaceModel, rest: Float32[np.ndarray, "vertices 3"]) -> np.ndarray:
-    """Vertices along the edge where the bust was cut off."""
+def _cut(face: FaceModel, height: Float32[np.ndarray, " vertices"]) -> np.ndarray:
+    """Vertices on the rim that runs through the lowest one: where the bust was cut off."""
     corners = np.stack([face.faces, np.roll(face.faces, -1, axis=1)], axis=2).reshape(-1, 2)
     edges, uses = np.unique(np.sort(corners, axis=1), axis=0, return_counts=True)
-    ends = np.unique(edges[uses == 1])
-    return ends[rest[ends, 1] < rest[ends, 1].min() + _CHEST]
+    a, b = edges[uses == 1].T
+    joined = csr_matrix((np.ones(len(a)), (a, b)), shape=(len(height), len(height)))
+    rim = connected_components(joined, directed=False)[1]
+    return np.flatnonzero(rim == rim[height.argmin()])

@@ -1,4 +1,4 @@
-// Reads the container that `viewer.pack_arrays` writes: uint32 header length, JSON header, arrays.
+// Reads the container that `viewer.pack_arrays` writes: in gzip, uint32 header length, JSON header, arrays.
 
 const TYPES = {
   uint8: Uint8Array,
@@ -23,14 +23,17 @@ export function fetchArrays(url) {
 async function download(url) {
   const response = await fetch(url);
   if (!response.ok) throw new Error(`The server no longer has this data (${response.status}).`);
-  return unpackArrays(await response.arrayBuffer());
+  const packed = await response.blob();
+  const stream = packed.stream().pipeThrough(new DecompressionStream("gzip"));
+  const arrays = unpackArrays(await new Response(stream).arrayBuffer());
+  return { ...arrays, bytes: packed.size };
 }
 
-export function unpackArrays(buffer) {
+function unpackArrays(buffer) {
   const length = new DataView(buffer).getUint32(0, true);
   const header = JSON.parse(new TextDecoder().decode(new Uint8Array(buffer, 4, length)));
   const start = Math.ceil((4 + length) / 4) * 4;
-  const result = { ...header.values, bytes: buffer.byteLength };
+  const result = { ...header.values };
   for (const [name, { type, offset, count }] of Object.entries(header.arrays)) {
     result[name] = new TYPES[type](buffer, start + offset, count);
   }

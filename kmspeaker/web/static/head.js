@@ -5,19 +5,19 @@
 export class Head {
   #basis;
   #neutral;
-  #coarse; // (V, 3) of the current pose, the rig's own vertices
-  #fine; // (F, 3), the surface that is drawn
-  #normals; // (F, 3)
-  #corners; // triangles on fine vertices, texture seams closed
+  #shares; // of each entry of the subdivision, as fractions
+  #vertices; // (V, 3) of the current pose
+  #normals; // (V, 3), as long as the faces around are large
+  #fine; // (F, 3), scratch for one or the other on the surface that is drawn
   #shown = null; // weights of the current pose
 
   constructor(THREE, basis, materials) {
     this.#basis = basis;
-    const { renderSource, uv, triangles, surface, groups, rows, vertexCount } = basis;
-    this.#coarse = new Float32Array(vertexCount * 3);
+    const { renderSource, uv, triangles, surface, groups, rows, shares, vertexCount } = basis;
+    this.#shares = Float32Array.from(shares, (share) => share / 65535);
+    this.#vertices = new Float32Array(vertexCount * 3);
+    this.#normals = new Float32Array(vertexCount * 3);
     this.#fine = new Float32Array((rows.length - 1) * 3);
-    this.#normals = new Float32Array((rows.length - 1) * 3);
-    this.#corners = Uint16Array.from(triangles, (corner) => renderSource[corner]);
 
     this.geometry = new THREE.BufferGeometry();
     const dynamic = (size) =>
@@ -49,16 +49,15 @@ export class Head {
     if (!this.#neutral || (this.#shown && weights.every((w, i) => w === this.#shown[i]))) return false;
     this.#shown = Float32Array.from(weights);
     this.#addShapes(weights);
-    this.#refine();
     this.#computeNormals();
-    this.#spread(this.#fine, this.geometry.attributes.position);
-    this.#spread(this.#normals, this.geometry.attributes.normal);
+    this.#draw(this.#vertices, this.geometry.attributes.position);
+    this.#draw(this.#normals, this.geometry.attributes.normal);
     return true;
   }
 
   #addShapes(weights) {
     const { starts, scales, indices, deltas } = this.#basis;
-    const vertices = this.#coarse;
+    const vertices = this.#vertices;
     vertices.set(this.#neutral);
     for (let shape = 0; shape < weights.length; shape++) {
       if (weights[shape] < 1e-4) continue;
@@ -72,30 +71,12 @@ export class Head {
     }
   }
 
-  /** One step of subdivision: each fine vertex is a mean of a few of the rig's. */
-  #refine() {
-    const { rows, columns, shares } = this.#basis;
-    const from = this.#coarse;
-    const to = this.#fine;
-    for (let row = 0; row < rows.length - 1; row++) {
-      let x = 0, y = 0, z = 0;
-      for (let i = rows[row]; i < rows[row + 1]; i++) {
-        const share = shares[i] / 65535;
-        const column = columns[i] * 3;
-        x += share * from[column]; y += share * from[column + 1]; z += share * from[column + 2];
-      }
-      to[row * 3] = x; to[row * 3 + 1] = y; to[row * 3 + 2] = z;
-    }
-  }
-
   #computeNormals() {
-    const corners = this.#corners;
-    const p = this.#fine;
+    const { faces } = this.#basis;
+    const p = this.#vertices;
     const n = this.#normals.fill(0);
-    for (let i = 0; i < corners.length; i += 3) {
-      const a = corners[i] * 3;
-      const b = corners[i + 1] * 3;
-      const c = corners[i + 2] * 3;
+    for (let i = 0; i < faces.length; i += 3) {
+      const a = faces[i] * 3, b = faces[i + 1] * 3, c = faces[i + 2] * 3;
       const ux = p[b] - p[a], uy = p[b + 1] - p[a + 1], uz = p[b + 2] - p[a + 2];
       const vx = p[c] - p[a], vy = p[c + 1] - p[a + 1], vz = p[c + 2] - p[a + 2];
       const x = uy * vz - uz * vy, y = uz * vx - ux * vz, z = ux * vy - uy * vx;
@@ -109,14 +90,26 @@ export class Head {
     }
   }
 
-  #spread(values, attribute) {
-    const source = this.#basis.renderSource;
+  /** One step of subdivision (each fine vertex is a mean of a few), then a copy to each side of a seam. */
+  #draw(values, attribute) {
+    const { rows, columns, renderSource } = this.#basis;
+    const shares = this.#shares;
+    const fine = this.#fine;
+    for (let row = 0, i = 0; row < rows.length - 1; row++) {
+      let x = 0, y = 0, z = 0;
+      for (const end = rows[row + 1]; i < end; i++) {
+        const share = shares[i];
+        const column = columns[i] * 3;
+        x += share * values[column]; y += share * values[column + 1]; z += share * values[column + 2];
+      }
+      fine[row * 3] = x; fine[row * 3 + 1] = y; fine[row * 3 + 2] = z;
+    }
     const target = attribute.array;
-    for (let i = 0; i < source.length; i++) {
-      const from = source[i] * 3;
-      target[i * 3] = values[from];
-      target[i * 3 + 1] = values[from + 1];
-      target[i * 3 + 2] = values[from + 2];
+    for (let i = 0; i < renderSource.length; i++) {
+      const from = renderSource[i] * 3;
+      target[i * 3] = fine[from];
+      target[i * 3 + 1] = fine[from + 1];
+      target[i * 3 + 2] = fine[from + 2];
     }
     attribute.needsUpdate = true;
   }

@@ -42,8 +42,11 @@ export class ReferencePanel {
     if (url && this.video.getAttribute("src") !== url) this.video.src = url;
     if (!url) this.video.removeAttribute("src");
     this.root.classList.toggle("km-no-picture", !url);
-    this.note.textContent = url ? "" : "A saved track hides the picture; its points are all there is.";
-    this.root.querySelector(".km-legend").hidden = !data.keypointCount;
+    const points = data.keypointCount > 0;
+    this.root.classList.toggle("km-no-points", !points && !url);
+    this.root.querySelector(".km-legend").hidden = !points;
+    if (points && !url) this.note.textContent = "A saved track shows no person: its points are all there is.";
+    else this.note.textContent = url ? "" : "This file holds motion only: no picture and no points.";
     this.#paintStrip();
   }
 

@@ -195,6 +195,11 @@ class Viewer {
     };
   }
 
+  /** The motion of `take` or `reference` as it came from the server. */
+  track(name) {
+    return this.#tracks[name];
+  }
+
   #key(event) {
     const target = event.target;
     if (event.key === " " && target.closest?.("button")) return;
