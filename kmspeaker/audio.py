@@ -4,10 +4,10 @@ The sound track of a video counts as a sound file. Time zero is the first frame 
 there is one, so that sound and picture stay in step, and the first sample elsewhere.
 """
 
-import tempfile
+import secrets
 import wave
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -127,23 +127,21 @@ def write_wav(path: Path | str, sound: Sound) -> None:
     """
     path = Path(path)
     pcm = np.round(np.clip(sound.samples, -1, 1) * 32767).astype("<i2")
-    temporary = None
+    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
-        with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".part", delete=False) as file:
-            temporary = Path(file.name)
-            with wave.open(file, "wb") as out:
-                out.setnchannels(1)
-                out.setsampwidth(2)
-                out.setframerate(sound.sample_rate)
-                out.writeframes(pcm.tobytes())
-        temporary.replace(path)
+        with part.open("wb") as file, wave.open(file, "wb") as out:
+            out.setnchannels(1)
+            out.setsampwidth(2)
+            out.setframerate(sound.sample_rate)
+            out.writeframes(pcm.tobytes())
+        part.replace(path)
     except OSError as error:
         raise InputError(
             f"Cannot write {path} ({error.strerror or error}); choose a folder that can be written."
         ) from error
     finally:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
 
 
 class _Resampler:
