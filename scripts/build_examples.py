@@ -29,7 +29,7 @@ from kmspeaker.video import write_video
 
 EXAMPLES = Path(__file__).parent.parent / "assets" / "examples"
 FPS = 30.0
-DRAWN, CROP = 600, (104, 60, 504, 460)  # pixels of the renderer's picture, the part shown
+DRAWN, CROP = 520, (34, 20, 486, 472)  # pixels of the renderer's picture, the part shown
 PORTRAIT_SIZE = 112
 VOICE_RATE = 24_000
 FRAME_SAMPLES = 600  # Kokoro counts durations in 25 ms
@@ -86,7 +86,7 @@ SCENES = (
             voice="af_bella",
             line="Oh, this is wonderful! I never thought we would make it, and here we are!",
             manner=Manner(jaw=1.15, lips=1.15, spread=1.5),
-            held={"mouthSmile": 0.5, "cheekSquint": 0.5, "eyeSquint": 0.2, "mouthDimple": 0.2},
+            held={"mouthSmile": 0.65, "cheekSquint": 0.6, "eyeSquint": 0.15, "mouthUpperUp": 0.08},
             keys={
                 "browInnerUp": [
                     (0, 0.1),
@@ -160,7 +160,7 @@ def main() -> None:
     for identity in face.identities:
         with HeadRenderer(face, identity, 512, 512, yaw=14.0) as renderer:
             picture = Image.fromarray(renderer.frame(pose({"mouthSmile": 0.12}).astype(np.float32)))
-        middle = picture.crop((116, 30, 396, 310)).resize((PORTRAIT_SIZE, PORTRAIT_SIZE))
+        middle = picture.crop((84, 40, 428, 384)).resize((PORTRAIT_SIZE, PORTRAIT_SIZE))
         middle.save(EXAMPLES / "people" / f"{identity}.webp", quality=82)
     voices = Voices(cache)
     listed = []
@@ -195,7 +195,7 @@ def film(face: FaceModel, performance: Performance, voices: "Voices", name: str)
         frames = [cropped(renderer.frame(each)) for each in weights]
     write_video(EXAMPLES / f"{name}.mp4", frames, FPS, sound)
     still = Image.fromarray(frames[round(0.42 * len(frames))])
-    still.crop((60, 20, 340, 300)).resize((PORTRAIT_SIZE, PORTRAIT_SIZE)).save(
+    still.crop((26, 10, 426, 410)).resize((PORTRAIT_SIZE, PORTRAIT_SIZE)).save(
         EXAMPLES / f"{name}.webp", quality=82
     )
     print(f"{name}: {sound.seconds:.1f} s, {len(frames)} frames")
