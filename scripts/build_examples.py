@@ -160,7 +160,7 @@ def main() -> None:
     for identity in face.identities:
         with HeadRenderer(face, identity, 512, 512, yaw=14.0) as renderer:
             picture = Image.fromarray(renderer.frame(pose({"mouthSmile": 0.12}).astype(np.float32)))
-        middle = picture.crop((84, 40, 428, 384)).resize((PORTRAIT_SIZE, PORTRAIT_SIZE))
+        middle = picture.crop((74, 42, 438, 406)).resize((PORTRAIT_SIZE, PORTRAIT_SIZE))
         middle.save(EXAMPLES / "people" / f"{identity}.webp", quality=82)
     voices = Voices(cache)
     listed = []

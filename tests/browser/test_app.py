@@ -169,3 +169,12 @@ def test_the_page_fits_a_phone(browser, address: str):
     page.wait_for_selector(".km-stage.km-ready", timeout=PATIENCE)
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     context.close()
+
+
+def test_without_three_js_the_page_says_so_in_a_sentence(browser, address: str):
+    page = browser.new_page()
+    page.route("**/three*/**", lambda route: route.abort())
+    page.goto(address)
+    message = page.locator(".km-message")
+    expect(message).to_contain_text("could not start the 3D view", timeout=PATIENCE)
+    page.close()
