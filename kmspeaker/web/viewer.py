@@ -210,11 +210,11 @@ def _basis(face: FaceModel) -> bytes:
         sharp=~np.isin(face.part, [PART_NAMES.index(name) for name in _SMOOTHED]),
     )
     matrix = fine.matrix
-    part = face.part[matrix.indices[matrix.indptr[:-1]]]
+    part = face.part[face.faces[:, 0]]
     # By part, and the four pieces of a triangle together: neighbours share transformed corners.
-    parent = np.tile(np.arange(len(face.faces)), 4)
-    triangles = fine.render_faces[np.lexsort((parent, part[fine.faces[:, 0]]))]
-    counts = np.bincount(part[fine.faces[:, 0]], minlength=len(PART_NAMES)) * 3
+    whole = np.argsort(part, kind="stable")
+    pieces = np.arange(4 * len(whole)).reshape(4, -1).T[whole].ravel()
+    counts = np.bincount(part, minlength=len(PART_NAMES)) * 3
     groups = [
         {"part": name, "start": int(end - count), "count": int(count)}
         for name, end, count in zip(PART_NAMES, np.cumsum(counts), counts, strict=True)
@@ -231,10 +231,16 @@ def _basis(face: FaceModel) -> bytes:
             "shares": np.round(matrix.data * 65535).astype(np.uint16),
             "renderSource": fine.source.astype(np.uint16),
             "uv": fine.uv.astype(np.float32).reshape(-1),
-            "triangles": triangles.astype(np.uint16).reshape(-1),
+            "coarseTriangles": face.render_faces[whole].astype(np.uint16).reshape(-1),
+            "triangles": fine.render_faces[pieces].astype(np.uint16).reshape(-1),
             "surface": _surface(face, matrix)[fine.source].reshape(-1),
         },
-        {"names": list(ARKIT_NAMES), "vertexCount": len(face.part), "groups": groups},
+        {
+            "names": list(ARKIT_NAMES),
+            "vertexCount": len(face.part),
+            "coarseRenderCount": len(face.render_source),
+            "groups": groups,
+        },
     )
 
 

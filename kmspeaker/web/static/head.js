@@ -10,10 +10,12 @@ export class Head {
   #normals; // (V, 3), as long as the faces around are large
   #fine; // (F, 3), scratch for one or the other on the surface that is drawn
   #shown = null; // weights of the current pose
+  #detailed = true;
+  #indices; // triangles of the rig's own surface and of the fine one
 
   constructor(THREE, basis, materials) {
     this.#basis = basis;
-    const { renderSource, uv, triangles, surface, groups, rows, shares, vertexCount } = basis;
+    const { renderSource, uv, surface, rows, shares, vertexCount } = basis;
     this.#shares = Float32Array.from(shares, (share) => share / 65535);
     this.#vertices = new Float32Array(vertexCount * 3);
     this.#normals = new Float32Array(vertexCount * 3);
@@ -28,12 +30,29 @@ export class Head {
     this.geometry.setAttribute("normal", dynamic(3));
     this.geometry.setAttribute("uv", new THREE.BufferAttribute(uv, 2));
     this.geometry.setAttribute("surface", new THREE.BufferAttribute(surface, 4, true));
-    this.geometry.setIndex(new THREE.BufferAttribute(triangles, 1));
-    for (const { part, start, count } of groups) {
-      this.geometry.addGroup(start, count, part === "lashes" ? 1 : 0);
-    }
     this.mesh = new THREE.Mesh(this.geometry, materials);
     this.mesh.frustumCulled = false;
+    this.#indices = [basis.coarseTriangles, basis.triangles].map((t) => new THREE.BufferAttribute(t, 1));
+    this.#index();
+  }
+
+  /** Whether the fine surface is drawn, or the rig's own with a quarter of the triangles. */
+  set detailed(detailed) {
+    if (detailed === this.#detailed) return;
+    this.#detailed = detailed;
+    this.#index();
+    const weights = this.#shown;
+    this.#shown = null;
+    if (weights) this.pose(weights);
+  }
+
+  #index() {
+    this.geometry.setIndex(this.#indices[Number(this.#detailed)]);
+    this.geometry.clearGroups();
+    const pieces = this.#detailed ? 4 : 1;
+    for (const { part, start, count } of this.#basis.groups) {
+      this.geometry.addGroup(start * pieces, count * pieces, part === "lashes" ? 1 : 0);
+    }
   }
 
   /** Another person's face on the same shapes; the pose stays. */
@@ -90,12 +109,15 @@ export class Head {
     }
   }
 
-  /** One step of subdivision (each fine vertex is a mean of a few), then a copy to each side of a seam. */
+  /** One step of subdivision (each fine vertex is a mean of a few), then a copy to each side of a seam.
+   * The rig's own vertices come first among the fine ones: without detail it stops after them. */
   #draw(values, attribute) {
-    const { rows, columns, renderSource } = this.#basis;
+    const { rows, columns, renderSource, vertexCount, coarseRenderCount } = this.#basis;
+    const rowCount = this.#detailed ? rows.length - 1 : vertexCount;
+    const renderCount = this.#detailed ? renderSource.length : coarseRenderCount;
     const shares = this.#shares;
     const fine = this.#fine;
-    for (let row = 0, i = 0; row < rows.length - 1; row++) {
+    for (let row = 0, i = 0; row < rowCount; row++) {
       let x = 0, y = 0, z = 0;
       for (const end = rows[row + 1]; i < end; i++) {
         const share = shares[i];
@@ -105,7 +127,7 @@ export class Head {
       fine[row * 3] = x; fine[row * 3 + 1] = y; fine[row * 3 + 2] = z;
     }
     const target = attribute.array;
-    for (let i = 0; i < renderSource.length; i++) {
+    for (let i = 0; i < renderCount; i++) {
       const from = renderSource[i] * 3;
       target[i * 3] = fine[from];
       target[i * 3 + 1] = fine[from + 1];

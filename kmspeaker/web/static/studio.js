@@ -11,6 +11,7 @@ export class Studio {
   #frugal; // without a graphics card: rough while it moves, fine once it stands still
   #fine = true;
   #drawnAt = 0;
+  #heads = [];
   drawn = 0; // pictures so far
 
   constructor({ THREE, OrbitControls }, canvas) {
@@ -39,8 +40,9 @@ export class Studio {
     this.#resize();
   }
 
-  add(object) {
-    this.scene.add(object);
+  add(head) {
+    this.#heads.push(head);
+    this.scene.add(head.mesh);
     this.invalidate();
   }
 
@@ -66,8 +68,11 @@ export class Studio {
 
   #draw(now, fine) {
     this.#dirty = false;
-    if (this.#frugal && fine !== this.#fine) this.renderer.setPixelRatio(fine ? 2 : 1);
-    this.#fine = fine;
+    if (fine !== this.#fine) {
+      this.#fine = fine;
+      this.renderer.setPixelRatio(this.#pixelRatio());
+      for (const head of this.#heads) head.detailed = fine;
+    }
     this.#drawnAt = now;
     this.renderer.render(this.scene, this.camera);
     this.drawn += 1;
@@ -83,10 +88,15 @@ export class Studio {
     this.renderer.dispose();
   }
 
+  #pixelRatio() {
+    if (this.#frugal) return this.#fine ? 2 : 1;
+    return Math.min(devicePixelRatio, 2);
+  }
+
   #resize() {
     const { clientWidth: width, clientHeight: height } = this.canvas;
     if (!width || !height) return;
-    this.renderer.setPixelRatio(this.#frugal ? (this.#fine ? 2 : 1) : Math.min(devicePixelRatio, 2));
+    this.renderer.setPixelRatio(this.#pixelRatio());
     this.renderer.setSize(width, height, false);
     this.camera.aspect = width / height;
     // A narrow stage shows the whole head by widening the angle.

@@ -1,11 +1,13 @@
 // The controls under the stage: they read the clock and tell it what to do, nothing else.
 
+const READ_EVERY = 100; // milliseconds
 const STEP_KEYS = { ArrowLeft: -1, ArrowRight: 1 };
 
 export class Transport {
   #peaks = null;
   #painted = null;
   #shown = null;
+  #readAt = 0;
 
   constructor(root, clock, { resetCamera, toggleFullscreen }) {
     this.root = root;
@@ -13,8 +15,9 @@ export class Transport {
     this.fps = 30;
     const find = (name) => root.querySelector(`.km-${name}`);
     this.playButton = find("play");
+    this.timeline = find("timeline");
     this.scrub = find("scrub");
-    this.wave = find("wave");
+    this.waves = [...root.querySelectorAll(".km-wave")];
     this.readout = find("time");
     this.loopButton = find("loop");
     this.muteButton = find("mute");
@@ -31,7 +34,7 @@ export class Transport {
     }
     this.keys = { l: () => (clock.loop = !clock.loop), r: resetCamera, f: toggleFullscreen, m: () => (clock.muted = !clock.muted) };
     clock.addEventListener("change", () => this.#reflect());
-    new ResizeObserver(() => (this.#painted = null)).observe(this.wave);
+    new ResizeObserver(() => (this.#painted = null)).observe(this.waves[0]);
     this.#reflect();
   }
 
@@ -62,21 +65,24 @@ export class Transport {
     return true;
   }
 
-  /** Once per screen refresh. */
-  update() {
+  /** Once per screen refresh; text changes less often than that, since each change is painted. */
+  update(now) {
     const { clock } = this;
     const time = clock.time;
-    if (document.activeElement !== this.scrub || clock.playing) this.scrub.value = time;
-    const now = stamp(time);
-    if (this.#shown !== `${now}${clock.duration}`) {
-      this.#shown = `${now}${clock.duration}`;
-      const [at, total, frame] = this.readout.children;
-      at.textContent = now;
-      total.textContent = ` / ${stamp(clock.duration)}`;
-      frame.textContent = `frame ${Math.floor(time * this.fps + 1e-3)}`;
-      this.scrub.setAttribute("aria-valuetext", `${now} of ${stamp(clock.duration)}`);
-    }
-    this.#paint(clock.duration ? time / clock.duration : 0);
+    this.#paint();
+    this.timeline.style.setProperty("--km-at", clock.duration ? (time / clock.duration).toFixed(4) : 0);
+    if (clock.playing && now - this.#readAt < READ_EVERY) return;
+    this.#readAt = now;
+    const at = stamp(time);
+    const total = stamp(clock.duration);
+    if (this.#shown === `${at} ${total}`) return;
+    this.#shown = `${at} ${total}`;
+    const [timeText, totalText, frameText] = this.readout.children;
+    timeText.textContent = at;
+    totalText.textContent = ` / ${total}`;
+    frameText.textContent = `frame ${Math.floor(time * this.fps + 1e-3)}`;
+    this.scrub.value = time;
+    this.scrub.setAttribute("aria-valuetext", `${at} of ${total}`);
   }
 
   #reflect() {
@@ -95,25 +101,27 @@ export class Transport {
     }
   }
 
-  #paint(fraction) {
-    const canvas = this.wave;
+  /** The loudness picture, once in each colour; the played one is uncovered as time goes by. */
+  #paint() {
+    const [rest] = this.waves;
     const ratio = Math.min(devicePixelRatio, 2);
-    const width = Math.round(canvas.clientWidth * ratio);
-    const height = Math.round(canvas.clientHeight * ratio);
-    const key = `${Math.round(fraction * width)} ${document.documentElement.className} ${document.body.className}`;
+    const width = Math.round(rest.clientWidth * ratio);
+    const height = Math.round(rest.clientHeight * ratio);
+    const key = `${width} ${height} ${getComputedStyle(rest).getPropertyValue("--km-paint")}`;
     if (this.#painted === key || !width) return;
     this.#painted = key;
-    canvas.width = width;
-    canvas.height = height;
-    const context = canvas.getContext("2d");
-    const style = getComputedStyle(canvas);
     const pitch = 3 * ratio;
     const bars = Math.floor(width / pitch);
-    for (let bar = 0; bar < bars; bar++) {
-      const loud = this.#peaks ? loudest(this.#peaks, bar / bars, (bar + 1) / bars) / 255 : 0;
-      const tall = Math.max(1.5 * ratio, loud * height);
-      context.fillStyle = style.getPropertyValue(bar / bars < fraction ? "--km-played" : "--km-rest");
-      context.fillRect(bar * pitch, (height - tall) / 2, 2 * ratio, tall);
+    for (const canvas of this.waves) {
+      canvas.width = width;
+      canvas.height = height;
+      const context = canvas.getContext("2d");
+      context.fillStyle = getComputedStyle(canvas).getPropertyValue("--km-paint");
+      for (let bar = 0; bar < bars; bar++) {
+        const loud = this.#peaks ? loudest(this.#peaks, bar / bars, (bar + 1) / bars) / 255 : 0;
+        const tall = Math.max(1.5 * ratio, loud * height);
+        context.fillRect(bar * pitch, (height - tall) / 2, 2 * ratio, tall);
+      }
     }
   }
 }

@@ -68,7 +68,7 @@ class Viewer {
     this.head = new Head(THREE, basis, skin(THREE, this.texture));
     this.idle = new Idle(basis.names);
     await this.#wear(this.#value.identity ?? this.assets.identity);
-    this.studio.add(this.head.mesh);
+    this.studio.add(this.head);
     this.studio.run((now) => this.#refresh(now));
     this.root.classList.add("km-ready");
     this.#announceReady();
@@ -81,12 +81,12 @@ class Viewer {
     this.say(
       "This browser could not start the 3D view (three.js or WebGL is missing); use the MP4 download to see the result.",
     );
-    const tick = () => {
+    const tick = (now) => {
       if (!this.root.isConnected) return;
-      this.#updatePanels();
+      this.#updatePanels(now);
       requestAnimationFrame(tick);
     };
-    tick();
+    requestAnimationFrame(tick);
   }
 
   say(sentence) {
@@ -172,13 +172,13 @@ class Viewer {
       this.idle.sample(now / 1000, this.#weights);
     }
     if (this.head.pose(this.#weights)) this.studio.invalidate();
-    this.#updatePanels();
+    this.#updatePanels(now);
     this.#drawn.time = time;
     remember(this.#drawn.frameMs, performance.now() - started);
   }
 
-  #updatePanels() {
-    this.transport.update();
+  #updatePanels(now) {
+    this.transport.update(now);
     this.reference.update(this.clock);
   }
 
