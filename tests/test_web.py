@@ -23,13 +23,11 @@ from kmspeaker.performance import steady
 from kmspeaker.tracking import keypoint_pixels
 from kmspeaker.web import serve
 from kmspeaker.web.examples import FOLDER, load_examples, portrait
-from kmspeaker.web.handlers import Handlers, file_name, reference_arrays, take_facts, whole_seed
+from kmspeaker.web.handlers import Handlers, file_name, take_facts, whole_seed
+from kmspeaker.web.packing import loudness, pack_arrays, reference_arrays, take_arrays
 from kmspeaker.web.sessions import Sessions
 from kmspeaker.web.viewer import (
     THREE_FILES,
-    loudness,
-    pack_arrays,
-    take_arrays,
     three_folder,
     viewer_assets,
 )

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import gradio as gr
-import numpy as np
 
 from kmspeaker.animation import FaceAnimation
 from kmspeaker.audio import Sound, load_sound, write_wav
@@ -24,16 +23,14 @@ from kmspeaker.export import FORMATS, save_animation
 from kmspeaker.face import FaceModel
 from kmspeaker.performance import Performance, Progress
 from kmspeaker.reference import Reference
-from kmspeaker.tracking import FaceTrack, keypoint_pixels
 from kmspeaker.web.examples import Example
+from kmspeaker.web.packing import reference_arrays, take_arrays
 from kmspeaker.web.sessions import KnownReference, Session, Sessions
-from kmspeaker.web.viewer import pack_arrays, quantised, take_arrays
 
 _log = logging.getLogger(__name__)
 
+_STAGE_TEXTS = {"listen": "Listening to the speech", "generate": "Making the face move"}
 _BROWSER_VIDEO = {".mp4", ".m4v", ".mov", ".webm", ".mkv", ".ogv"}
-_SUBPIXEL = 8
-"""Keypoints are sent in eighths of a pixel."""
 
 
 @runtime_checkable
@@ -276,7 +273,7 @@ class Handlers:
         progress: gr.Progress,
     ) -> FaceAnimation:
         def tell(stage: str, fraction: float) -> None:
-            progress(fraction, desc=stage.capitalize())
+            progress(fraction, desc=_STAGE_TEXTS.get(stage, stage.capitalize()))
 
         call = self._pipeline.stylize if use == "stylize" else self._pipeline.localize
         return call(
@@ -329,31 +326,6 @@ def take_facts(take: FaceAnimation, reference_seconds: float) -> str:
         f"{take.steps} steps. {take.seconds:.1f} s of speech in {total:.1f} s"
         f"{', ' + speed if speed else ''}.</p><ul>{parts}</ul></div>"
     )
-
-
-def reference_arrays(performance: Performance, track: FaceTrack | None, face: FaceModel) -> bytes:
-    """A reference for the browser: its motion on the rig, its keypoints and where it was lost."""
-    values: dict[str, Any] = {
-        "fps": performance.fps,
-        "frames": len(performance),
-        "seconds": performance.seconds,
-        "keypointCount": 0,
-        "width": 0,
-        "height": 0,
-    }
-    arrays = {"weights": quantised(performance.weights)}
-    if track is None:
-        status = np.where(performance.present, np.where(performance.bridged, 1, 0), 2)
-        arrays["times"] = (np.arange(len(performance)) / performance.fps).astype(np.float32)
-        arrays["status"] = status.astype(np.uint8)
-    else:
-        pixels = np.nan_to_num(keypoint_pixels(track, face)) * _SUBPIXEL
-        arrays["keypoints"] = np.clip(np.round(pixels), -32768, 32767).astype(np.int16)
-        arrays["upper"] = face.keypoints["ours"].upper.astype(np.uint8)
-        arrays["times"] = track.times.astype(np.float32)
-        arrays["status"] = track.status.astype(np.uint8)
-        values |= {"keypointCount": pixels.shape[1], "width": track.width, "height": track.height}
-    return pack_arrays(arrays, values)
 
 
 def _key(request: gr.Request) -> str:

@@ -4,11 +4,8 @@ The shapes of the face travel once; a person is one small neutral file and a tex
 its weights. Everything is a file with an address, so the component's value stays a few names long.
 """
 
-import gzip
 import hashlib
-import json
 import os
-import struct
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -20,11 +17,10 @@ from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import KDTree
 
-from kmspeaker.animation import FaceAnimation
-from kmspeaker.audio import Sound
 from kmspeaker.export.light import light_let_in
 from kmspeaker.export.subdivision import subdivide
 from kmspeaker.face import ARKIT_NAMES, PART_NAMES, FaceModel
+from kmspeaker.web.packing import pack_arrays
 
 STATIC = Path(__file__).parent / "static"
 THREE_VERSION = "0.187.0"
@@ -42,8 +38,6 @@ THREE_FILES = {
 """What the viewer loads of three.js and the hash each file must have, from whatever source."""
 THREE_CDN = f"https://cdn.jsdelivr.net/npm/three@{THREE_VERSION}/"
 
-PEAK_SECONDS = 0.02
-"""One bar of the loudness picture behind the scrubber covers this long."""
 _SMOOTHED = ("skin", "tongue")
 """What the finer surface rounds; it would shrink eyeballs off their lids and lashes to dots."""
 _SCATTER = {"skin": 1.0, "tongue": 0.8, "teeth_upper": 0.35, "teeth_lower": 0.35}
@@ -143,48 +137,6 @@ def viewer_assets(face: FaceModel, folder: Path) -> dict[str, Any]:
         },
         "identity": face.identities[0],
     }
-
-
-def pack_arrays(arrays: Mapping[str, np.ndarray], values: Mapping[str, Any] | None = None) -> bytes:
-    """Named arrays and plain values as one file; ``static/arrays.js`` reads it.
-
-    Layout, in gzip: uint32 length of the header, the header as JSON, then the arrays, each 4-byte
-    aligned.
-    """
-    places, blobs, offset = {}, [], 0
-    for name, array in arrays.items():
-        blob = np.ascontiguousarray(array).tobytes()
-        places[name] = {"type": array.dtype.name, "offset": offset, "count": int(array.size)}
-        padding = -len(blob) % 4
-        blobs.append(blob + bytes(padding))
-        offset += len(blob) + padding
-    header = json.dumps({"values": values or {}, "arrays": places}).encode()
-    padding = bytes(-(4 + len(header)) % 4)
-    content = struct.pack("<I", len(header)) + header + padding + b"".join(blobs)
-    return gzip.compress(content, compresslevel=6, mtime=0)
-
-
-def take_arrays(animation: FaceAnimation) -> bytes:
-    """A take for the browser: its weights as uint16 fractions and the loudness picture."""
-    return pack_arrays(
-        {"weights": quantised(animation.weights), "peaks": loudness(animation.sound)},
-        {"fps": animation.fps, "frames": len(animation), "seconds": animation.sound.seconds},
-    )
-
-
-def quantised(weights: np.ndarray) -> np.ndarray:
-    """Weights in [0, 1] as uint16 fractions of 65535."""
-    return np.round(np.clip(weights, 0, 1) * 65535).astype(np.uint16)
-
-
-def loudness(sound: Sound) -> UInt8[np.ndarray, " bars"]:
-    """The loudest moment of every 20 ms, 255 for the loudest of all."""
-    step = max(1, round(sound.sample_rate * PEAK_SECONDS))
-    padded = np.pad(np.abs(sound.samples), (0, -len(sound.samples) % step))
-    peaks = padded.reshape(-1, step).max(axis=1)
-    # Quieter speech is drawn as tall; silence stays flat.
-    scaled = np.sqrt(peaks / max(float(peaks.max(initial=0)), 1e-3))
-    return np.round(255 * np.clip(scaled, 0, 1)).astype(np.uint8)
 
 
 def _write_hashed(folder: Path, name: str, content: bytes) -> Path:

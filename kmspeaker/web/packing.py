@@ -1,0 +1,88 @@
+"""Motion as files for the browser; ``static/arrays.js`` reads them."""
+
+import gzip
+import json
+import struct
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from jaxtyping import UInt8, UInt16
+
+from kmspeaker.animation import FaceAnimation
+from kmspeaker.audio import Sound
+from kmspeaker.face import FaceModel
+from kmspeaker.performance import Performance, Weights
+from kmspeaker.tracking import BRIDGED, LOST, SEEN, FaceTrack, keypoint_pixels
+
+PEAK_SECONDS = 0.02
+"""One bar of the loudness picture behind the scrubber covers this long."""
+_SUBPIXEL = 8
+"""Keypoints are sent in eighths of a pixel."""
+
+
+def pack_arrays(arrays: Mapping[str, np.ndarray], values: Mapping[str, Any] | None = None) -> bytes:
+    """Named arrays and plain values as one file; ``static/arrays.js`` reads it.
+
+    Layout, in gzip: uint32 length of the header, the header as JSON, then the arrays, each 4-byte
+    aligned.
+    """
+    places, blobs, offset = {}, [], 0
+    for name, array in arrays.items():
+        blob = np.ascontiguousarray(array).tobytes()
+        places[name] = {"type": array.dtype.name, "offset": offset, "count": int(array.size)}
+        padding = -len(blob) % 4
+        blobs.append(blob + bytes(padding))
+        offset += len(blob) + padding
+    header = json.dumps({"values": values or {}, "arrays": places}).encode()
+    padding = bytes(-(4 + len(header)) % 4)
+    content = struct.pack("<I", len(header)) + header + padding + b"".join(blobs)
+    return gzip.compress(content, compresslevel=6, mtime=0)
+
+
+def take_arrays(animation: FaceAnimation) -> bytes:
+    """A take for the browser: its weights as uint16 fractions and the loudness picture."""
+    return pack_arrays(
+        {"weights": quantised(animation.weights), "peaks": loudness(animation.sound)},
+        {"fps": animation.fps, "frames": len(animation), "seconds": animation.sound.seconds},
+    )
+
+
+def quantised(weights: Weights) -> UInt16[np.ndarray, "frames 52"]:
+    """Weights in [0, 1] as uint16 fractions of 65535."""
+    return np.round(np.clip(weights, 0, 1) * 65535).astype(np.uint16)
+
+
+def loudness(sound: Sound) -> UInt8[np.ndarray, " bars"]:
+    """The loudest moment of every 20 ms, 255 for the loudest of all."""
+    step = max(1, round(sound.sample_rate * PEAK_SECONDS))
+    padded = np.pad(np.abs(sound.samples), (0, -len(sound.samples) % step))
+    peaks = padded.reshape(-1, step).max(axis=1)
+    # Quieter speech is drawn as tall; silence stays flat.
+    scaled = np.sqrt(peaks / max(float(peaks.max(initial=0)), 1e-3))
+    return np.round(255 * np.clip(scaled, 0, 1)).astype(np.uint8)
+
+
+def reference_arrays(performance: Performance, track: FaceTrack | None, face: FaceModel) -> bytes:
+    """A reference for the browser: its motion on the rig, its keypoints and where it was lost."""
+    values: dict[str, Any] = {
+        "fps": performance.fps,
+        "frames": len(performance),
+        "seconds": performance.seconds,
+        "keypointCount": 0,
+        "width": 0,
+        "height": 0,
+    }
+    arrays = {"weights": quantised(performance.weights)}
+    if track is None:
+        status = np.where(performance.present, np.where(performance.bridged, BRIDGED, SEEN), LOST)
+        arrays["times"] = (np.arange(len(performance)) / performance.fps).astype(np.float32)
+        arrays["status"] = status.astype(np.uint8)
+    else:
+        pixels = np.nan_to_num(keypoint_pixels(track, face)) * _SUBPIXEL
+        arrays["keypoints"] = np.clip(np.round(pixels), -32768, 32767).astype(np.int16)
+        arrays["upper"] = face.keypoints["ours"].upper.astype(np.uint8)
+        arrays["times"] = track.times.astype(np.float32)
+        arrays["status"] = track.status.astype(np.uint8)
+        values |= {"keypointCount": pixels.shape[1], "width": track.width, "height": track.height}
+    return pack_arrays(arrays, values)
