@@ -20,11 +20,11 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image
 
-from kmspeaker.audio import Sound, load_sound
+from kmspeaker.audio import Sound, load_sound, write_wav
 from kmspeaker.errors import InputError
+from kmspeaker.examples import load_examples
 from kmspeaker.export import save_animation
 from kmspeaker.pipeline import Pipeline
-from kmspeaker.reference import EXAMPLES
 from kmspeaker.retarget import retarget
 from kmspeaker.speech import speech_features
 from kmspeaker.tracking import track_video
@@ -64,9 +64,13 @@ def run_bench(model: str, *, device: str, runs: int, as_json: bool) -> None:
 
 
 def measure(model: str, *, device: str, runs: int) -> Iterator[Figure]:
-    """Yield each figure as soon as it is known."""
+    """Yield each figure as soon as it is known.
+
+    Raises:
+        InputError: the model cannot be loaded, or the app does not start.
+    """
     pipeline = Pipeline.load(model, device=device)
-    example = EXAMPLES[0]
+    example = next(iter(load_examples().values()))
     sound = _of_length(load_sound(example.speech), SPEECH_SECONDS)
     with tempfile.TemporaryDirectory() as folder:
         clip = Path(folder) / "clip.mp4"
@@ -86,9 +90,9 @@ def measure(model: str, *, device: str, runs: int) -> Iterator[Figure]:
         )
         yield Figure("speech features", SPEECH_SECONDS / seconds, "x real time")
 
-        stages = []
-        totals = []
-        for _ in range(runs + 1):  # the first one warms up
+        stages, totals = [], []
+        animation = pipeline.localize(sound, performance)  # warms up
+        for _ in range(runs):
             started = time.perf_counter()
             animation = pipeline.localize(sound, performance)
             save_animation(animation, pipeline.face, Path(folder) / "take.glb")
@@ -96,13 +100,13 @@ def measure(model: str, *, device: str, runs: int) -> Iterator[Figure]:
             stages.append(animation.stage_seconds["generate"])
         yield Figure(
             f"generation, {animation.model}, {animation.steps} steps",
-            SPEECH_SECONDS / statistics.median(stages[1:]),
+            SPEECH_SECONDS / statistics.median(stages),
             "x real time",
         )
-        yield Figure("10 s of speech and a track to a .glb", statistics.median(totals[1:]), "s")
+        yield Figure("10 s of speech and a track to a .glb", statistics.median(totals), "s")
 
         track.save(Path(folder) / "track.npz")
-        (Path(folder) / "speech.wav").write_bytes(_wav_bytes(sound, Path(folder)))
+        write_wav(Path(folder) / "speech.wav", sound)
         command = [
             *(sys.executable, "-m", "kmspeaker", "localize", f"{folder}/speech.wav"),
             *(f"{folder}/track.npz", "-o", f"{folder}/again.glb"),
@@ -139,13 +143,6 @@ def _of_length(sound: Sound, seconds: float) -> Sound:
 def _resized(video: Path) -> Iterator[UInt8[np.ndarray, "height width 3"]]:
     for _, frame in read_frames(video):
         yield np.asarray(Image.fromarray(frame).resize(TRACKED_SIZE))
-
-
-def _wav_bytes(sound: Sound, folder: Path) -> bytes:
-    from kmspeaker.audio import write_wav
-
-    write_wav(folder / "sound.wav", sound)
-    return (folder / "sound.wav").read_bytes()
 
 
 def _app_start_seconds(model: str, device: str) -> float:

@@ -18,11 +18,11 @@ from speaker import FakeSpeaker, made_up_track
 
 from kmspeaker.audio import Sound, write_wav
 from kmspeaker.errors import InputError
+from kmspeaker.examples import FOLDER, load_examples, portrait
 from kmspeaker.face import ARKIT_INDEX, PART_NAMES, FaceModel
 from kmspeaker.performance import steady
 from kmspeaker.tracking import keypoint_pixels
 from kmspeaker.web import serve
-from kmspeaker.web.examples import FOLDER, load_examples, portrait
 from kmspeaker.web.handlers import Handlers, file_name, take_facts, whole_seed
 from kmspeaker.web.packing import loudness, pack_arrays, reference_arrays, take_arrays
 from kmspeaker.web.sessions import Sessions

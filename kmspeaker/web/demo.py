@@ -14,9 +14,9 @@ import gradio as gr
 from gradio.components import Component
 from gradio.themes import Base, LocalFont
 
+from kmspeaker.examples import FOLDER as EXAMPLE_FOLDER
+from kmspeaker.examples import Example, load_examples, portrait
 from kmspeaker.limits import DEFAULT_IDENTITY_INDEX, MAX_SECONDS
-from kmspeaker.web.examples import FOLDER as EXAMPLE_FOLDER
-from kmspeaker.web.examples import Example, load_examples, portrait
 from kmspeaker.web.handlers import Handlers, Speaker
 from kmspeaker.web.sessions import Sessions
 from kmspeaker.web.viewer import STATIC, choices, stage, three_folder, viewer_assets

@@ -19,11 +19,11 @@ import gradio as gr
 from kmspeaker.animation import FaceAnimation
 from kmspeaker.audio import Sound, load_sound, write_wav
 from kmspeaker.errors import InputError
+from kmspeaker.examples import Example
 from kmspeaker.export import FORMATS, save_animation
 from kmspeaker.face import FaceModel
 from kmspeaker.performance import Performance, Progress
 from kmspeaker.reference import Reference
-from kmspeaker.web.examples import Example
 from kmspeaker.web.packing import reference_arrays, take_arrays
 from kmspeaker.web.sessions import KnownReference, Session, Sessions
 

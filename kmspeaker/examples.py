@@ -1,10 +1,10 @@
-"""The page's ready examples: bundled speech and reference performances, made by us."""
+"""The ready examples: bundled speech and reference performances, made by us."""
 
 import json
 from dataclasses import dataclass
 from pathlib import Path
 
-FOLDER = Path(__file__).resolve().parents[2] / "assets" / "examples"
+FOLDER = Path(__file__).resolve().parents[1] / "assets" / "examples"
 
 
 @dataclass(frozen=True)
