@@ -1,7 +1,7 @@
 """The head: 52 ARKit shapes that every identity shares, and everything fixed on their one topology.
 
 Place in the flow: the lowest stage. Tracking and retargeting read the landmarks, the model reads
-keypoints and masks, viewer and export read vertices. Built once by ``scripts/build_face.py`` from the
+keypoints and masks, viewer and export read vertices. Built once by ``scripts/build_face.py`` from
 CC0 MakeHuman data; ``docs/face.md`` says how each index and mask was chosen.
 
 Millimetres; y up, z out of the face, +x to the subject's left; the origin lies midway between the
@@ -177,7 +177,7 @@ class FaceModel:
         return _combine(weights, self.deltas) + self.neutral(identity)
 
     def landmarks(self, weights: Weights, identity: str) -> Float32[np.ndarray, "frames 468 3"]:
-        """mediapipe's 468 landmarks on the moving face, mm."""
+        """Mediapipe's 468 landmarks on the moving face, mm."""
         at_rest = self._at_landmarks(self.neutral(identity)[None])
         return _combine(weights, self._landmark_deltas) + at_rest
 
@@ -200,7 +200,7 @@ class FaceModel:
     def weights_of(
         self, offsets: Float[np.ndarray, "frames vertices 3"]
     ) -> Float32[np.ndarray, "frames 52"]:
-        """The weights within [0, 1] whose motion comes closest to ``offsets`` from the neutral, mm."""
+        """The weights within [0, 1] whose motion comes closest to ``offsets`` from rest, mm."""
         flat = self.deltas.reshape(len(self.deltas), -1)
         rhs = (offsets.reshape(len(offsets), -1) @ flat.T).astype(np.float64)
         gram = self.gram()

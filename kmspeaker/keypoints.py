@@ -1,7 +1,7 @@
 """Keypoints: what the style encoders see of a performance.
 
-Place in the flow: ARKit weights of a reference -> displacements of a few vertices. Fixed vertices of
-the rig, no detector (paper Sec. 3.1), so a tracked stranger and a training actor look alike.
+Place in the flow: ARKit weights of a reference -> displacements of a few vertices. Fixed vertices
+of the rig, no detector (paper Sec. 3.1), so a tracked stranger and a training actor look alike.
 """
 
 import numpy as np

@@ -1,7 +1,7 @@
-"""Rewrite ``assets/manifest.json``: one row for every asset, with where it comes from and its licence.
+"""Rewrite ``assets/manifest.json``: where every asset comes from, its licence, size and hash.
 
-``python scripts/update_manifest.py`` counts and hashes what is there; ``--check`` only compares. A new
-kind of asset needs a line in ``ORIGINS`` first, so that nothing enters without a licence.
+``python scripts/update_manifest.py`` counts and hashes what is there; ``--check`` only compares. A
+new kind of asset needs a line in ``ORIGINS`` first, so that nothing enters without a licence.
 """
 
 import argparse

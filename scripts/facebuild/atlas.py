@@ -20,7 +20,7 @@ TOOTH = (0.905, 0.055, 0.996, 0.112)
 GUM = (0.905, 0.018, 0.996, 0.048)
 LASH = (0.905, 0.003, 0.996, 0.012)
 
-# MakeHuman's head island lies on its side: its u runs from the crown to the chin, its v from ear to ear.
+# MakeHuman's head island lies on its side: u runs from the crown to the chin, v from ear to ear.
 FACE_MIDDLE = (0.9, 0.4835)
 MAGNIFY = 0.08  # within about this distance of the middle the face is drawn largest
 
@@ -37,7 +37,7 @@ def islands(quad_uv: np.ndarray) -> np.ndarray:
 
 
 def place_head(uv: np.ndarray) -> np.ndarray:
-    """MakeHuman's head island upright, its face enlarged; separable and rising, so nothing overlaps."""
+    """MakeHuman's head island upright, its face enlarged; rising each way, so nothing overlaps."""
     u, v = uv[..., 0], uv[..., 1]
     across = np.arcsinh((v - FACE_MIDDLE[1]) / MAGNIFY)
     down = np.arcsinh((u - FACE_MIDDLE[0]) / MAGNIFY)
@@ -78,7 +78,7 @@ class Raster:
 
 
 def rasterise(uv: np.ndarray, size: int = SIZE) -> Raster:
-    """Draw triangles (T, 3, 2); pixels beside a patch repeat its rim, so filtering sees no background."""
+    """Draw triangles (T, 3, 2); pixels beside a patch repeat its rim for the sake of filtering."""
     corners = np.stack([uv[..., 0] * size, (1 - uv[..., 1]) * size], -1) - 0.5
     triangle = np.full((size, size), -1)
     weights = np.zeros((size, size, 3))
@@ -97,5 +97,7 @@ def rasterise(uv: np.ndarray, size: int = SIZE) -> Raster:
         inside = (second >= -1e-6) & (third >= -1e-6) & (second + third <= 1 + 1e-6)
         triangle[y[inside], x[inside]] = t
         weights[y[inside], x[inside]] = np.stack([1 - second - third, second, third], -1)[inside]
-    row, column = distance_transform_edt(triangle < 0, return_distances=False, return_indices=True)
+    row, column = np.asarray(
+        distance_transform_edt(triangle < 0, return_distances=False, return_indices=True)
+    )
     return Raster(triangle[row, column], weights[row, column])

@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 from scipy.interpolate import LinearNDInterpolator
 from scipy.ndimage import gaussian_filter, map_coordinates
-from scipy.spatial import cKDTree
+from scipy.spatial import KDTree
 
 from facebuild import atlas
 from facebuild.coarse import SKIN
@@ -69,7 +69,7 @@ class Canvas:
             points = self.to_pixel(line) * SUPERSAMPLING
             if np.isfinite(points).all():
                 draw.line([tuple(p) for p in points], 255, max(1, round(width * SUPERSAMPLING)))
-        small = picture.resize((len(self.part),) * 2, Image.Resampling.BOX)
+        small = picture.reduce(SUPERSAMPLING)
         return np.asarray(small, np.float32) / 255
 
 
@@ -90,7 +90,7 @@ def make_canvas(wheel: Wheel, rig: Rig, lash_roots: np.ndarray) -> Canvas:
         lips=_picture(wheel, "lips", base_uv, part),
         lids=_picture(wheel, "eyelids", base_uv, part),
         ears=_picture(wheel, "ears", base_uv, part),
-        lash_line=cKDTree(rig.average[lash_roots])
+        lash_line=KDTree(rig.average[lash_roots])
         .query(position.reshape(-1, 3))[0]
         .reshape(size, size),
         to_pixel=_front(rig, size),
@@ -157,7 +157,7 @@ def mix(colours: np.ndarray, other: np.ndarray | tuple, share: np.ndarray | floa
 
 def _picture(wheel: Wheel, name: str, base_uv: np.ndarray, part: np.ndarray) -> np.ndarray:
     """One of MPFB's region pictures, on the skin only."""
-    picture = gaussian_filter(wheel.mask(name), 0.6)
+    picture = np.asarray(gaussian_filter(wheel.mask(name), 0.6))
     height, width = picture.shape
     places = [(1 - base_uv[..., 1]) * height - 0.5, base_uv[..., 0] * width - 0.5]
     return map_coordinates(picture, places, order=1, mode="nearest") * (part == SKIN)

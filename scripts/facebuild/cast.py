@@ -1,5 +1,6 @@
 """The twelve people: ages, sexes and origins as varied as the paper's twelve actors (App. A)."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 ORIGINS = ("caucasian", "asian", "african")
@@ -39,7 +40,7 @@ class Person:
     sex: str
     age: int
     origin: str
-    blend: dict[str, float]
+    blend: Mapping[str, float]
     """Shares of MakeHuman's three origins, sum 1."""
     female: float
     """How much of the female targets, 0 to 1; the rest is male."""
@@ -48,7 +49,7 @@ class Person:
     """MakeHuman's body weight, -1 lean to 1 heavy."""
     lashes: float = 0.8
     """How long, as a share of the longest."""
-    details: dict[str, float] = field(default_factory=dict)
+    details: Mapping[str, float] = field(default_factory=dict)
     """MakeHuman's modelling targets and how much of each; eyes, ears and cheeks on both sides."""
 
 
@@ -66,10 +67,12 @@ CAST: dict[str, Person] = {
         ),
         lashes=1.0,
         details={
-            "nose/nose-hump-incr": 0.25,
-            "nose/nose-scale-horiz-decr": 0.3,
-            "mouth/mouth-upperlip-volume-incr": 0.3,
-            "head/head-oval": 0.5,
+            "nose/nose-hump-incr": 0.4,
+            "nose/nose-scale-horiz-decr": 0.5,
+            "mouth/mouth-upperlip-volume-incr": 0.5,
+            "head/head-invertedtriangular": 0.4,
+            "nose/nose-point-up": 0.3,
+            "chin/chin-width-decr": 0.3,
             "cheek/cheek-bones-incr": 0.3,
         },
     ),
@@ -86,11 +89,11 @@ CAST: dict[str, Person] = {
         ),
         lashes=0.8,
         details={
-            "nose/nose-scale-vert-decr": 0.3,
-            "mouth/mouth-scale-horiz-decr": 0.3,
-            "mouth/mouth-lowerlip-volume-incr": 0.4,
-            "head/head-round": 0.5,
-            "chin/chin-width-decr": 0.3,
+            "nose/nose-scale-vert-decr": 0.5,
+            "mouth/mouth-scale-horiz-decr": 0.5,
+            "mouth/mouth-lowerlip-volume-incr": 0.7,
+            "head/head-round": 0.4,
+            "chin/chin-width-decr": 0.5,
         },
     ),
     "amara": Person(
@@ -106,11 +109,11 @@ CAST: dict[str, Person] = {
         ),
         lashes=1.0,
         details={
-            "cheek/cheek-bones-incr": 0.6,
-            "head/head-diamond": 0.4,
-            "nose/nose-width3-decr": 0.3,
-            "eyes/eye-scale-incr": 0.25,
-            "chin/chin-prominent-decr": 0.2,
+            "cheek/cheek-bones-incr": 0.5,
+            "head/head-diamond": 0.45,
+            "nose/nose-width3-decr": 0.5,
+            "eyes/eye-scale-incr": 0.4,
+            "chin/chin-prominent-decr": 0.35,
         },
     ),
     "sofia": Person(
@@ -128,11 +131,12 @@ CAST: dict[str, Person] = {
         weight=0.45,
         lashes=1.0,
         details={
-            "head/head-square": 0.35,
-            "nose/nose-curve-convex": 0.35,
-            "mouth/mouth-scale-horiz-incr": 0.35,
-            "eyes/eye-corner2-down": 0.3,
-            "cheek/cheek-volume-incr": 0.4,
+            "head/head-square": 0.6,
+            "head/head-fat-incr": 0.2,
+            "nose/nose-curve-convex": 0.6,
+            "mouth/mouth-scale-horiz-incr": 0.6,
+            "eyes/eye-corner2-down": 0.5,
+            "cheek/cheek-volume-incr": 0.7,
         },
     ),
     "hana": Person(
@@ -149,11 +153,11 @@ CAST: dict[str, Person] = {
         ),
         lashes=0.6,
         details={
-            "head/head-oval": 0.6,
-            "nose/nose-point-up": 0.3,
-            "eyes/eye-bag-incr": 0.35,
-            "mouth/mouth-angles-down": 0.2,
-            "chin/chin-height-incr": 0.3,
+            "head/head-oval": 0.4,
+            "nose/nose-point-up": 0.5,
+            "eyes/eye-bag-incr": 0.6,
+            "mouth/mouth-angles-down": 0.35,
+            "chin/chin-height-incr": 0.5,
         },
     ),
     "ingrid": Person(
@@ -169,11 +173,13 @@ CAST: dict[str, Person] = {
         weight=-0.2,
         lashes=0.6,
         details={
-            "head/head-oval": 0.6,
-            "nose/nose-point-down": 0.35,
-            "nose/nose-scale-vert-incr": 0.25,
-            "mouth/mouth-upperlip-volume-decr": 0.2,
-            "cheek/cheek-bones-incr": 0.4,
+            "head/head-oval": 0.5,
+            "nose/nose-point-down": 0.6,
+            "nose/nose-scale-vert-incr": 0.4,
+            "mouth/mouth-upperlip-volume-decr": 0.35,
+            "cheek/cheek-bones-incr": 0.5,
+            "head/head-age-incr": 0.7,
+            "neck/neck-double-decr": 0.3,
         },
     ),
     "noah": Person(
@@ -186,11 +192,11 @@ CAST: dict[str, Person] = {
         ),
         weight=-0.4,
         details={
-            "ears/ear-wing-incr": 0.4,
-            "nose/nose-width2-decr": 0.3,
-            "nose/nose-point-up": 0.35,
-            "head/head-invertedtriangular": 0.4,
-            "mouth/mouth-scale-horiz-incr": 0.25,
+            "ears/ear-wing-incr": 0.7,
+            "nose/nose-width2-decr": 0.5,
+            "nose/nose-point-up": 0.6,
+            "head/head-invertedtriangular": 0.7,
+            "mouth/mouth-scale-horiz-incr": 0.4,
         },
     ),
     "kenji": Person(
@@ -202,11 +208,11 @@ CAST: dict[str, Person] = {
         ),
         lashes=0.5,
         details={
-            "head/head-square": 0.5,
-            "chin/chin-width-incr": 0.4,
-            "nose/nose-width3-incr": 0.3,
-            "eyes/eye-corner2-up": 0.3,
-            "cheek/cheek-bones-incr": 0.4,
+            "head/head-square": 0.85,
+            "chin/chin-width-incr": 0.7,
+            "nose/nose-width3-incr": 0.5,
+            "eyes/eye-corner2-up": 0.5,
+            "cheek/cheek-bones-incr": 0.7,
         },
     ),
     "malik": Person(
@@ -220,10 +226,10 @@ CAST: dict[str, Person] = {
         weight=-0.3,
         lashes=0.9,
         details={
-            "head/head-oval": 0.7,
-            "ears/ear-scale-incr": 0.3,
-            "nose/nose-scale-depth-decr": 0.3,
-            "chin/chin-height-decr": 0.2,
+            "head/head-oval": 0.5,
+            "ears/ear-scale-incr": 0.5,
+            "nose/nose-scale-depth-decr": 0.5,
+            "chin/chin-height-decr": 0.35,
         },
     ),
     "karim": Person(
@@ -237,11 +243,11 @@ CAST: dict[str, Person] = {
         ),
         lashes=1.0,
         details={
-            "nose/nose-hump-incr": 0.8,
-            "nose/nose-scale-depth-incr": 0.35,
-            "nose/nose-point-down": 0.3,
-            "eyebrows/eyebrows-trans-down": 0.3,
-            "head/head-rectangular": 0.3,
+            "nose/nose-hump-incr": 1,
+            "nose/nose-scale-depth-incr": 0.6,
+            "nose/nose-point-down": 0.5,
+            "eyebrows/eyebrows-trans-down": 0.5,
+            "head/head-rectangular": 0.5,
         },
     ),
     "samuel": Person(
@@ -257,11 +263,11 @@ CAST: dict[str, Person] = {
         weight=0.6,
         lashes=0.6,
         details={
-            "head/head-round": 0.4,
-            "neck/neck-double-incr": 0.3,
-            "nose/nose-flaring-incr": 0.3,
-            "chin/chin-width-incr": 0.4,
-            "forehead/forehead-nubian-incr": 0.3,
+            "head/head-round": 0.3,
+            "neck/neck-double-incr": 0.5,
+            "nose/nose-flaring-incr": 0.5,
+            "chin/chin-width-incr": 0.7,
+            "head/head-scale-vert-decr": 0.3,
         },
     ),
     "victor": Person(
@@ -280,12 +286,12 @@ CAST: dict[str, Person] = {
         weight=0.35,
         lashes=0.5,
         details={
-            "head/head-square": 0.4,
-            "nose/nose-volume-incr": 0.4,
-            "ears/ear-lobe-incr": 0.5,
-            "eyes/eye-bag-incr": 0.4,
-            "mouth/mouth-upperlip-volume-decr": 0.3,
-            "chin/chin-cleft-incr": 0.4,
+            "head/head-square": 0.7,
+            "nose/nose-volume-incr": 0.7,
+            "ears/ear-lobe-incr": 0.85,
+            "eyes/eye-bag-incr": 0.7,
+            "mouth/mouth-upperlip-volume-decr": 0.5,
+            "chin/chin-cleft-incr": 0.7,
         },
     ),
 }

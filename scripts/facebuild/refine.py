@@ -1,9 +1,9 @@
 """Catmull-Clark refinement of chosen quads, the rest of the mesh left coarse.
 
 MakeHuman's base mesh is meant to be subdivided: coarse lips and lids look faceted. One global level
-would quadruple the rig, so only chosen quads are split; quads beside them take in the new edge points
-and are cut into fans. Every new vertex is a fixed blend of old ones, so one sparse matrix carries
-neutrals and shapes alike.
+would quadruple the rig, so only chosen quads are split; quads beside them take in the new edge
+points and are cut into fans. Every new vertex is a fixed blend of old ones, so one sparse matrix
+carries neutrals and shapes alike.
 """
 
 from dataclasses import dataclass
@@ -56,7 +56,7 @@ def refine(quads: np.ndarray, quad_uv: np.ndarray, chosen: np.ndarray, vertices:
 
 def clip(mesh: Refined, value: np.ndarray) -> Refined:
     """Cut the mesh where ``value`` (one a vertex) crosses zero and keep what lies above."""
-    count = mesh.blend.shape[0]
+    count = len(value)
     made: dict[tuple[int, int], int] = {}
     shares = []
     triangles, uv, quad = [], [], []
@@ -85,7 +85,7 @@ def clip(mesh: Refined, value: np.ndarray) -> Refined:
             quad.append(source)
     rows = [mesh.blend[[a]] * (1 - t) + mesh.blend[[b]] * t for a, b, t in shares]
     return Refined(
-        vstack([mesh.blend, *rows]).tocsr(), np.array(triangles), np.array(uv), np.array(quad)
+        csr_array(vstack([mesh.blend, *rows])), np.array(triangles), np.array(uv), np.array(quad)
     )
 
 
@@ -144,19 +144,20 @@ def _polygons(
     points = [edge_point.get((min(a, b), max(a, b))) for a, b in _sides(quad)]
     halves = [(uv[i] + uv[(i + 1) % 4]) / 2 for i in range(4)]
     if centre is not None:
+        around = [point for point in points if point is not None]  # all four are split
         return [
             (
-                [quad[i], points[i], centre, points[i - 1]],
+                [quad[i], around[i], centre, around[i - 1]],
                 [uv[i], halves[i], uv.mean(0), halves[i - 1]],
             )
             for i in range(4)
         ]
     polygon, places = [], []
-    for i in range(4):
+    for i, point in enumerate(points):
         polygon.append(quad[i])
         places.append(uv[i])
-        if points[i] is not None:
-            polygon.append(points[i])
+        if point is not None:
+            polygon.append(point)
             places.append(halves[i])
     # A fan must not start where its first edge is already halved, or it has an empty triangle.
     start = next((i for i in range(len(polygon)) if polygon[i] not in quad), 0)

@@ -4,26 +4,27 @@ import json
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.spatial import cKDTree
+from scipy.spatial import KDTree
 from trimesh.triangles import closest_point, points_to_barycentric
 
+from facebuild import atlas
 from facebuild.atlas import look_up
+from facebuild.canvas import vertex_normals
 from facebuild.coarse import SKIN
-from facebuild.rig import Rig
+from facebuild.rig import Rig, shown_in
 from facebuild.wheel import Wheel
 from kmspeaker.face import ARKIT_NAMES, FACE_FOLDER, INNER_LOWER_LIP, INNER_UPPER_LIP, PART_NAMES
 
 BETA = 1.0  # paper App. B.3
 LOWER, BAND, UPPER = 0, 1, 2
 DENSE = 1660
+MOUTH_CORNERS = (61, 291)
+# Least z of a normal that counts as facing outwards. The mouth's corners lie in a crease: their
+# keypoints sit 3 mm outside.
+FACING, FACING_AT_CORNERS = 0.15, 0.6
 
-# mediapipe landmarks on the subject's right, each named once; the left ones are their mirror images.
+# mediapipe's landmarks on the subject's right; those on the left are their mirror images.
 RIGHT_SIDE = {
-    "brow_1": 70,
-    "brow_2": 63,
-    "brow_3": 105,
-    "brow_4": 66,
-    "brow_5": 107,
     "lid_outer": 33,
     "lid_upper_outer": 160,
     "lid_upper_inner": 158,
@@ -42,6 +43,7 @@ RIGHT_SIDE = {
     "cheek_middle": 205,
     "mouth_corner": 61,
 }
+BROW = (70, 63, 105, 66, 107)  # from the temple to the nose
 MIDDLE = {
     "nose_bridge_1": 168,
     "nose_bridge_2": 197,
@@ -101,7 +103,7 @@ def find_landmarks(rig: Rig) -> Landmarks:
     )
     skin = np.flatnonzero((rig.part == SKIN)[rig.triangles].all(1))
     surface = (rig.average + 0.6 * rig.deltas[jaw])[rig.triangles[skin]]  # (t, 3, 3)
-    near = cKDTree(surface.mean(1)).query(measured, 60)[1]  # by centroid, then exactly
+    near = np.asarray(KDTree(surface.mean(1)).query(measured, 60)[1])  # by centroid, then exactly
     flat = np.repeat(measured, near.shape[1], axis=0)
     points = closest_point(surface[near.ravel()], flat).reshape(*near.shape, 3)
     best = np.linalg.norm(points - measured[:, None], axis=2).argmin(1)
@@ -120,7 +122,7 @@ def lower_mask(wheel: Wheel, rig: Rig) -> tuple[np.ndarray, np.ndarray]:
     mouth = np.max([np.linalg.norm(rig.shape(n), axis=1) for n in MOUTH_SHAPES], axis=0)
     lips = _on_vertices(wheel, rig, "lips") > 0.5
     inside = _on_vertices(wheel, rig, "inside-mouth") > 0.5
-    near_lips = cKDTree(head[lips]).query(head)[0] < 8
+    near_lips = KDTree(head[lips]).query(head)[0] < 8
     region = np.full(len(head), BAND, np.uint8)
     region[(head[:, 1] > -22) | (mouth < 0.5)] = UPPER
     below_cheeks = head[:, 1] < np.interp(np.abs(head[:, 0]), (20, 35, 60), (-60, -62, -48))
@@ -129,7 +131,7 @@ def lower_mask(wheel: Wheel, rig: Rig) -> tuple[np.ndarray, np.ndarray]:
         region[part == PART_NAMES.index(name)] = LOWER
     for name in ("eye_left", "eye_right", "lashes"):
         region[part == PART_NAMES.index(name)] = UPPER
-    distance = cKDTree(head[region == LOWER]).query(head)[0] / 10  # cm
+    distance = KDTree(head[region == LOWER]).query(head)[0] / 10  # cm
     mask = np.where(region == UPPER, 0.0, 1 / (1 + BETA * distance))
     return mask, region
 
@@ -154,24 +156,51 @@ def keypoint_sets(
     rig: Rig, landmarks: Landmarks, region: np.ndarray
 ) -> dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]]:
     """For each set its vertices, which of them are upper, and their names."""
-    corner = landmarks.nearest
+    outside = _outside_vertices(rig, landmarks)
     ours = {}
     for name, landmark in RIGHT_SIDE.items():
-        ours[f"{name}_right"] = corner[landmark]
-        ours[f"{name}_left"] = rig.mirror[corner[landmark]]
+        ours[f"{name}_right"] = outside[landmark]
+    for number, vertex in enumerate(_brow_vertices(rig, landmarks), 1):
+        ours[f"brow_{number}_right"] = vertex
+    for name in list(ours):
+        ours[name.replace("_right", "_left")] = rig.mirror[ours[name]]
     for name, landmark in MIDDLE.items():
-        ours[name] = _to_midline(rig, corner[landmark])
+        inner = name.endswith("_inner")
+        ours[name] = _to_midline(rig, (landmarks.nearest if inner else outside)[landmark])
     names = np.array(list(ours))
     upper = ~np.array([name.startswith(LOWER_NAMES) for name in ours])
     sets = {"ours": (np.array(list(ours.values()), np.int32), upper, names)}
+    ibug = np.r_[outside[landmarks.ibug[:60]], landmarks.nearest[landmarks.ibug[60:]]]
     ibug_upper = np.zeros(68, bool)
     ibug_upper[17:48] = True  # brows, nose, eyes; the jaw line and the mouth are lower
     ibug_names = np.array([f"ibug_{i + 1}" for i in range(68)])
-    sets["ibug68"] = (corner[landmarks.ibug].astype(np.int32), ibug_upper, ibug_names)
+    sets["ibug68"] = (ibug.astype(np.int32), ibug_upper, ibug_names)
     dense = _spread(rig, DENSE)
     dense_names = np.array([f"dense_{i}" for i in range(len(dense))])
     sets["dense"] = (dense.astype(np.int32), region[dense] != LOWER, dense_names)
     return sets
+
+
+def _outside_vertices(rig: Rig, landmarks: Landmarks) -> np.ndarray:
+    """(468,) for each landmark the nearest vertex that faces outwards, never inside a fold."""
+    normals = vertex_normals(rig.average, rig.triangles)
+    places, found = landmarks.on(rig.average), np.zeros(len(landmarks.weights), int)
+    corners = np.isin(np.arange(len(found)), MOUTH_CORNERS)
+    places[corners] += np.sign(places[corners, :1]) * [2.5, 0, 0] + [0, 0, 1.5]
+    for wanted, facing in ((~corners, FACING), (corners, FACING_AT_CORNERS)):
+        own = np.flatnonzero((rig.part == SKIN) & (normals[:, 2] > facing))
+        found[wanted] = own[KDTree(rig.average[own]).query(places[wanted])[1]]
+    return found
+
+
+def _brow_vertices(rig: Rig, landmarks: Landmarks) -> np.ndarray:
+    """(5,) vertices evenly along the right brow; mediapipe's own landmarks crowd at its ends."""
+    line = landmarks.on(rig.average)[list(BROW)]
+    length = np.r_[0, np.cumsum(np.linalg.norm(np.diff(line, axis=0), axis=1))]
+    even = np.linspace(0, length[-1], len(BROW))
+    points = np.stack([np.interp(even, length, line[:, k]) for k in range(3)], 1)
+    own = np.flatnonzero(rig.part == SKIN)
+    return own[KDTree(rig.average[own]).query(points)[1]]
 
 
 def _to_midline(rig: Rig, vertex: int) -> int:
@@ -187,8 +216,10 @@ def _to_midline(rig: Rig, vertex: int) -> int:
 def _spread(rig: Rig, count: int) -> np.ndarray:
     """Farthest-point sampling of the front of the face, from the tip of the nose outwards."""
     head = rig.average
-    skin = rig.part == PART_NAMES.index("skin")
-    front = np.flatnonzero(skin & (head[:, 2] > -35) & (head[:, 1] > -125))
+    facing = vertex_normals(head, rig.triangles)[:, 2] > 0
+    _, y, z = head.T
+    front = (rig.part == SKIN) & ~rig.ears & facing & (z > -45) & (y > -115) & (y < 70)
+    front = np.flatnonzero(front & np.isin(np.arange(len(head)), shown_in(rig, atlas.HEAD)))
     chosen = [int(head[front, 2].argmax())]
     distance = np.full(len(front), np.inf)
     while len(chosen) < min(count, len(front)):

@@ -1,10 +1,10 @@
-"""The shipped rig: the coarse head with lips and lids refined, and teeth, lashes and eyes of our own."""
+"""The shipped rig: the coarse head, lips and lids refined, teeth, lashes and eyes of our own."""
 
 from dataclasses import dataclass, field
 
 import numpy as np
 from scipy.sparse import coo_array, csr_array, vstack
-from scipy.spatial import cKDTree
+from scipy.spatial import KDTree
 
 from facebuild import atlas, parts
 from facebuild.cast import Person
@@ -24,9 +24,10 @@ from facebuild.wheel import Wheel
 from kmspeaker.face import ARKIT_NAMES
 
 TOOTH_PLACE = {TEETH_UPPER: (-69.7, 24.8), TEETH_LOWER: (-66.4, 22.0)}
-"""Height of the front teeth's cutting edge and depth of their faces on the average head, mm; its lips
+"""Cutting edge's height and faces' depth of the front teeth on the average head, mm; its lips
 meet at height -66.7 and depth 29."""
 TONGUE_PLACE = ((1.0, 0.72, 1.0), (0.0, -8.5, -7.0))  # scale and shift; MakeHuman's fills the mouth
+TONGUE_OUT = np.array([0.0, 9.0, 7.0])  # how much more its tip moves, to come out over the lip, mm
 LID_REST = 0.10  # MakeHuman stares; relaxed upper lids cover the top of the iris
 BLINK_SCALE = 0.80  # MakeHuman's blink closes too far
 BUST_BOTTOM = -194.0  # lowest point of the bust below z = 0 on the average head, mm
@@ -82,8 +83,9 @@ class _Assembly:
         self.uv.append(uv)
         self.base_uv.append(np.full(uv.shape, -1.0) if base_uv is None else base_uv)
         self.part.append(np.broadcast_to(part, len(triangles)))
-        self.count += blend.shape[0]
-        return np.arange(self.count - blend.shape[0], self.count)
+        added = blend.indptr.size - 1
+        self.count += added
+        return np.arange(self.count - added, self.count)
 
 
 def build_rig(wheel: Wheel, cast: dict[str, Person]) -> Rig:
@@ -151,6 +153,9 @@ def _mend(coarse: Coarse) -> None:
         coarse.deltas[ARKIT_NAMES.index(f"eyeBlink{side}")] *= BLINK_SCALE
     tongue = coarse.strip(TONGUE)
     scale, shift = TONGUE_PLACE
+    out = coarse.deltas[ARKIT_NAMES.index("tongueOut")]
+    reach = np.linalg.norm(out[tongue], axis=1, keepdims=True)
+    out[tongue] += reach / reach.max() * TONGUE_OUT
     for head in (coarse.average, *coarse.neutrals.values()):
         middle = head[tongue].mean(0)
         head[tongue] = (head[tongue] - middle) * scale + middle + shift
@@ -199,7 +204,7 @@ def _worth_refining(wheel: Wheel, coarse: Coarse) -> np.ndarray:
     near = np.zeros(len(head), bool)
     for name, reach, depth in (("lips", 6.0, 8.0), ("eyelids", 1.0, 2.0)):
         marked = np.unique(coarse.quads[atlas.look_up(wheel.mask(name), uv) > 0.5])
-        near |= (cKDTree(head[marked]).query(head)[0] < reach) & (head[:, 2] > depth)
+        near |= (KDTree(head[marked]).query(head)[0] < reach) & (head[:, 2] > depth)
     x, y, z = head.T
     near |= (np.abs(x) < 17) & (y < -20) & (y > -45) & (z > 18)
     return (coarse.quad_part == SKIN) & near[coarse.quads].any(1)
@@ -252,10 +257,17 @@ def _add_eyes(pieces: _Assembly) -> tuple[np.ndarray, dict[int, np.ndarray]]:
     return directions, eyes
 
 
+def shown_in(rig: Rig, box: tuple[float, float, float, float]) -> np.ndarray:
+    """Skin vertices with a place inside a box of the texture."""
+    low, high = np.array(box[:2]) - 1e-6, np.array(box[2:]) + 1e-6
+    own = ((rig.uv > low) & (rig.uv < high)).all((1, 2))
+    return np.unique(rig.triangles[own])
+
+
 def _mirror(head: np.ndarray, part: np.ndarray) -> np.ndarray:
     """The nearest vertex of the same part (the other eye's for an eye) across the midline."""
     other = part.copy()
     other[part == EYE_LEFT], other[part == EYE_RIGHT] = EYE_RIGHT, EYE_LEFT
     keyed = np.c_[head, part.astype(float) * 1000]
     across = np.c_[head * [-1, 1, 1], other.astype(float) * 1000]
-    return cKDTree(keyed).query(across)[1]
+    return np.asarray(KDTree(keyed).query(across)[1])
