@@ -2,8 +2,8 @@
 
 python -m scripts.draw_head stills take.npz docs/head
     docs/head_closed.png and docs/head_open.png: where the lips are closest and widest apart
-python -m scripts.draw_head preview take.npz docs/preview.webp --identities clara malik hana
-    the same speech on several heads side by side, a small looping picture
+python -m scripts.draw_head preview one.npz two.npz -o docs/preview.webp
+    takes of the same speech side by side, each on its own head: a small looping picture
 """
 
 import argparse
@@ -31,10 +31,9 @@ def main() -> None:
     stills.add_argument("--size", type=int, default=720)
     stills.add_argument("--yaw", type=float, default=16.0)
     stills.set_defaults(run=draw_stills)
-    preview = commands.add_parser("preview", help="a looping picture of several heads")
-    preview.add_argument("take", type=Path)
-    preview.add_argument("output", type=Path, help=".webp")
-    preview.add_argument("--identities", nargs="+", help="default: the take's own")
+    preview = commands.add_parser("preview", help="a looping picture of several takes")
+    preview.add_argument("takes", type=Path, nargs="+")
+    preview.add_argument("-o", "--output", type=Path, required=True, help=".webp")
     preview.add_argument("--size", type=int, default=288, help="pixels of each head")
     preview.add_argument("--yaw", type=float, default=14.0)
     preview.add_argument("--start", type=float, default=0.0, help="seconds")
@@ -59,12 +58,12 @@ def draw_stills(options: argparse.Namespace) -> None:
 
 
 def draw_preview(options: argparse.Namespace) -> None:
-    weights, fps, identity = read_take(options.take)
     face = FaceModel.load()
     times = options.start + np.arange(round(options.seconds * options.fps)) / options.fps
-    shown = weights[np.clip(np.round(times * fps).astype(int), 0, len(weights) - 1)]
     columns = []
-    for name in options.identities or [identity]:
+    for take in options.takes:
+        weights, fps, name = read_take(take)
+        shown = weights[np.clip(np.round(times * fps).astype(int), 0, len(weights) - 1)]
         with HeadRenderer(face, name, options.size, options.size, yaw=options.yaw) as renderer:
             columns.append(np.stack([renderer.frame(frame) for frame in shown]))
     pictures = [Image.fromarray(frame) for frame in np.concatenate(columns, axis=2)]
