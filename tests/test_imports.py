@@ -33,7 +33,9 @@ def room(path: Path) -> str:
 def test_imports_point_one_way(path: Path):
     names = imported_by(path)
     if room(path) not in ("web", "cli", "__main__"):
-        assert not {n for n in names if n.startswith("kmspeaker.web")}, "only the skin knows the web"
+        assert not {n for n in names if n.startswith("kmspeaker.web")}, (
+            "only the skin knows the web"
+        )
     if room(path) != "web":
         assert not {n for n in names if n.split(".")[0] == "gradio"}, "gradio stays inside web/"
     if room(path) in ("flow", "layers"):
