@@ -89,8 +89,9 @@ export class Studio {
   }
 
   #pixelRatio() {
-    if (this.#frugal) return this.#fine ? 2 : 1;
-    return Math.min(devicePixelRatio, 2);
+    const screen = Math.min(devicePixelRatio, 2);
+    if (this.#frugal) return this.#fine ? 2 * screen : 1;
+    return screen;
   }
 
   #resize() {
