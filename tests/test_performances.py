@@ -102,8 +102,9 @@ def test_the_voice_does_not_give_the_upper_face_away(actors, play):
     direction = Direction(actors[2], "neutral", "none")
     brows = [ARKIT_NAMES.index("browInnerUp"), ARKIT_NAMES.index("browDownLeft")]
     takes = np.stack([play(direction, seed)[:, brows].ravel() for seed in range(12)])
-    alike = np.corrcoef(takes - takes.mean(1, keepdims=True))[np.triu_indices(12, 1)]
-    assert np.abs(np.nanmean(alike)) < 0.35
+    alike = np.corrcoef(takes - takes.mean(1, keepdims=True))
+    others = ~np.eye(len(takes), dtype=bool)
+    assert np.abs(np.nanmean(alike, where=others)) < 0.35
 
 
 def test_blinks_come_as_often_and_last_as_long_as_peoples():

@@ -158,7 +158,7 @@ def mix(colours: np.ndarray, other: np.ndarray | tuple, share: np.ndarray | floa
 def _picture(wheel: Wheel, name: str, base_uv: np.ndarray, part: np.ndarray) -> np.ndarray:
     """One of MPFB's region pictures, on the skin only."""
     picture = np.asarray(gaussian_filter(wheel.mask(name), 0.6))
-    height, width = picture.shape
+    height, width = len(picture), picture.shape[-1]
     places = [(1 - base_uv[..., 1]) * height - 0.5, base_uv[..., 0] * width - 0.5]
     return map_coordinates(picture, places, order=1, mode="nearest") * (part == SKIN)
 
