@@ -10,10 +10,9 @@ import numpy as np
 from jaxtyping import Float, Float32, Int32, UInt8
 from PIL import Image
 from scipy.sparse import csr_matrix
-from scipy.sparse.csgraph import connected_components
-from scipy.spatial import KDTree
 
 from kmspeaker.export.light import light_let_in
+from kmspeaker.export.material import sharp_vertices, surface
 from kmspeaker.export.subdivision import Subdivision, subdivide
 from kmspeaker.face import PART_NAMES, FaceModel
 
@@ -21,27 +20,6 @@ _SUPERSAMPLING = 2
 """Drawn so many times larger each way; multisampling costs more where there is no GPU."""
 _BACKGROUND = ((246, 247, 249), (178, 184, 194))
 """RGB behind the head and in the corners."""
-_FADE = 55.0
-"""mm from where the bust is cut off over which it fades into the background."""
-
-_SMOOTHED = ("skin", "tongue")
-"""What subdivision rounds; it would shrink eyeballs off their lids and lashes to dots."""
-_SCATTER = {"skin": 1.0, "tongue": 0.8, "teeth_upper": 0.35, "teeth_lower": 0.35}
-"""How far light travels under the surface, 0 to 1; others none."""
-_ROUGHNESS = {
-    "skin": 0.47,
-    "tongue": 0.29,
-    "teeth_upper": 0.26,
-    "teeth_lower": 0.26,
-    "eye_left": 0.11,
-    "eye_right": 0.11,
-    "lashes": 0.9,
-}
-"""From a mirror, 0, to chalk, 1."""
-
-
-_UNDER_LIDS = 0.8
-"""Light on the eyeballs beside what their vertices let in: lids throw a shadow on them."""
 
 
 class HeadRenderer:
@@ -79,7 +57,7 @@ class HeadRenderer:
             face.render_source,
             face.render_uv,
             face.render_faces,
-            sharp=~np.isin(face.part, _parts(*_SMOOTHED)),
+            sharp=sharp_vertices(face),
         )
         self._corners = _corner_matrix(self._mesh)
         rest = self._fine_vertices(np.zeros(52, np.float32))
@@ -149,35 +127,8 @@ class HeadRenderer:
         self, rest: Float32[np.ndarray, "fine_vertices 3"]
     ) -> Float32[np.ndarray, "fine_vertices 4"]:
         """What ``head.glsl`` reads: scatter, roughness, light let in, 1 less the fading."""
-        part = self._fine_part()
-        cut = rest[_cut(self._mesh, rest[:, 1])]
-        fade = np.clip(KDTree(cut).query(rest)[0] / _FADE, 0, 1)
-        shade = np.where(np.isin(part, _parts("eye_left", "eye_right")), _UNDER_LIDS, 1)
-        return np.stack(
-            [
-                np.array([_SCATTER.get(name, 0.0) for name in PART_NAMES])[part],
-                np.array([_ROUGHNESS[name] for name in PART_NAMES])[part],
-                self._mesh.matrix @ light_let_in(self._face) * shade,
-                fade * fade * (3 - 2 * fade),
-            ],
-            axis=1,
-        ).astype(np.float32)
-
-
-def _parts(*names: str) -> list[int]:
-    return [PART_NAMES.index(name) for name in names]
-
-
-def _cut(
-    mesh: Subdivision, height: Float32[np.ndarray, " fine_vertices"]
-) -> Int32[np.ndarray, " cut"]:
-    """Fine vertices on the rim that runs through the lowest one: where the bust is cut off."""
-    corners = np.stack([mesh.faces, np.roll(mesh.faces, -1, axis=1)], axis=2).reshape(-1, 2)
-    edges, uses = np.unique(np.sort(corners, axis=1), axis=0, return_counts=True)
-    a, b = edges[uses == 1].T  # edges that only one triangle has
-    joined = csr_matrix((np.ones(len(a)), (a, b)), shape=(len(height), len(height)))
-    rim = connected_components(joined, directed=False)[1]
-    return np.flatnonzero(rim == rim[height.argmin()]).astype(np.int32)
+        light = self._mesh.matrix @ light_let_in(self._face)
+        return surface(self._mesh.faces, self._fine_part(), light, rest)
 
 
 def _corner_matrix(mesh: Subdivision) -> csr_matrix:

@@ -12,12 +12,11 @@ from typing import Any
 
 import gradio as gr
 import numpy as np
-from jaxtyping import Float32, UInt8
+from jaxtyping import UInt8
 from scipy.sparse import csr_matrix
-from scipy.sparse.csgraph import connected_components
-from scipy.spatial import KDTree
 
 from kmspeaker.export.light import light_let_in
+from kmspeaker.export.material import sharp_vertices, surface
 from kmspeaker.export.subdivision import subdivide
 from kmspeaker.face import ARKIT_NAMES, PART_NAMES, FaceModel
 from kmspeaker.web.packing import pack_arrays
@@ -38,22 +37,6 @@ THREE_FILES = {
 """What the viewer loads of three.js and the hash each file must have, from whatever source."""
 THREE_CDN = f"https://cdn.jsdelivr.net/npm/three@{THREE_VERSION}/"
 
-_SMOOTHED = ("skin", "tongue")
-"""What the finer surface rounds; it would shrink eyeballs off their lids and lashes to dots."""
-_SCATTER = {"skin": 1.0, "tongue": 0.8, "teeth_upper": 0.35, "teeth_lower": 0.35}
-_ROUGHNESS = {
-    "skin": 0.47,
-    "tongue": 0.29,
-    "teeth_upper": 0.26,
-    "teeth_lower": 0.26,
-    "eye_left": 0.11,
-    "eye_right": 0.11,
-    "lashes": 0.9,
-}
-_SHADE = {"eye_left": 0.8, "eye_right": 0.8}
-"""Light on the eyeballs beside what their vertices let in: lids throw a shadow on them."""
-_FADE = 55.0
-"""mm from that cut over which the bust fades into the background."""
 _SMALLEST_MOVE = 0.005
 """mm; what moves a vertex less at weight 1 is not sent."""
 
@@ -159,7 +142,7 @@ def _basis(face: FaceModel) -> bytes:
         face.render_source,
         face.render_uv,
         face.render_faces,
-        sharp=~np.isin(face.part, [PART_NAMES.index(name) for name in _SMOOTHED]),
+        sharp=sharp_vertices(face),
     )
     matrix = fine.matrix
     part = face.part[face.faces[:, 0]]
@@ -199,21 +182,5 @@ def _basis(face: FaceModel) -> bytes:
 def _surface(face: FaceModel, matrix: csr_matrix) -> UInt8[np.ndarray, "fine_vertices 4"]:
     """Scatter, roughness, light let in and opacity, 255 for 1: what ``skin.js`` reads."""
     rest = face.neutral(face.identities[0])
-    fade = np.clip(KDTree(rest[_cut(face, rest[:, 1])]).query(rest)[0] / _FADE, 0, 1)
-    columns = [
-        np.array([_SCATTER.get(name, 0.0) for name in PART_NAMES])[face.part],
-        np.array([_ROUGHNESS[name] for name in PART_NAMES])[face.part],
-        light_let_in(face) * np.array([_SHADE.get(name, 1.0) for name in PART_NAMES])[face.part],
-        fade * fade * (3 - 2 * fade),
-    ]
-    return np.round(255 * (matrix @ np.stack(columns, axis=1))).astype(np.uint8)
-
-
-def _cut(face: FaceModel, height: Float32[np.ndarray, " vertices"]) -> np.ndarray:
-    """Vertices on the rim that runs through the lowest one: where the bust was cut off."""
-    corners = np.stack([face.faces, np.roll(face.faces, -1, axis=1)], axis=2).reshape(-1, 2)
-    edges, uses = np.unique(np.sort(corners, axis=1), axis=0, return_counts=True)
-    a, b = edges[uses == 1].T
-    joined = csr_matrix((np.ones(len(a)), (a, b)), shape=(len(height), len(height)))
-    rim = connected_components(joined, directed=False)[1]
-    return np.flatnonzero(rim == rim[height.argmin()])
+    coarse = surface(face.faces, face.part, light_let_in(face), rest)
+    return np.round(255 * (matrix @ coarse)).astype(np.uint8)
