@@ -27,10 +27,14 @@ from kmspeaker.corpus.upper_face import (
 )
 from kmspeaker.corpus.visemes import Phone
 from kmspeaker.errors import InputError
+from kmspeaker.face import ARKIT_INDEX
 
 INTENSITIES: Mapping[str, float] = {"moderate": 0.55, "heightened": 1.0}
 REPLAYED, BOTH = 0.4, 0.2
 """Shares of clips whose upper face is recorded, or recorded and acted on top; others are acted."""
+
+YIELDS = 0.7
+"""How far a smile, a frown or a bared tooth gives way to lips that round."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,12 @@ class State:
     lips: float = 1.0
     """Factors on the actor's manner."""
     restlessness: float = 1.0
+    blinks: float = 1.0
+    accents: float = 1.0
+    gaze: float = 1.0
+    """Factors on the actor's habits."""
+    accent: Mapping[str, float] | None = None
+    """The brow movement that marks words in this state; the actor's own where there is none."""
     unrest: float = 0.25
     """How much the state comes and goes."""
 
@@ -50,60 +60,85 @@ class State:
 STATES: Mapping[str, State] = {
     "neutral": State({}, {}),
     "angry": State(
-        {"browDown": 0.85, "eyeSquint": 0.3, "eyeWide": 0.25, "noseSneer": 0.4},
-        {"mouthFrown": 0.25, "mouthPress": 0.2, "mouthUpperUp": 0.15, "mouthLowerDown": 0.2},
+        {"browDown": 1.0, "eyeSquint": 0.45, "eyeWide": 0.2, "noseSneer": 0.55},
+        {
+            "mouthFrown": 0.3,
+            "mouthPress": 0.25,
+            "mouthUpperUp": 0.3,
+            "mouthLowerDown": 0.3,
+            "jawForward": 0.3,
+        },
         jaw=1.2,
         lips=1.25,
         restlessness=1.2,
+        blinks=0.8,
+        accents=1.5,
+        gaze=0.6,
+        accent={"browDown": 0.4, "noseSneer": 0.25, "eyeSquint": 0.15},
     ),
     "fear": State(
-        {"browInnerUp": 0.8, "browOuterUp": 0.25, "browDown": 0.15, "eyeWide": 0.7},
-        {"mouthStretch": 0.4, "mouthFrown": 0.2, "mouthLowerDown": 0.1},
+        {"browInnerUp": 1.0, "browOuterUp": 0.2, "browDown": 0.15, "eyeWide": 1.0},
+        {"mouthStretch": 0.7, "mouthFrown": 0.25, "mouthLowerDown": 0.2},
         jaw=0.9,
         restlessness=1.6,
-        unrest=0.4,
+        blinks=1.5,
+        gaze=1.5,
+        accent={"browInnerUp": 0.3, "eyeWide": 0.25},
+        unrest=0.35,
     ),
     "happy": State(
-        {"cheekSquint": 0.6, "eyeSquint": 0.35, "browOuterUp": 0.2, "browInnerUp": 0.1},
-        {"mouthSmile": 0.6, "mouthDimple": 0.2, "mouthUpperUp": 0.1},
+        {"cheekSquint": 0.6, "eyeSquint": 0.25, "browOuterUp": 0.3, "browInnerUp": 0.15},
+        {"mouthSmile": 0.8, "mouthDimple": 0.2, "mouthUpperUp": 0.15},
         jaw=1.1,
         lips=1.1,
-        unrest=0.4,
+        accents=1.2,
+        accent={"browOuterUp": 0.4, "browInnerUp": 0.3, "cheekSquint": 0.1},
+        unrest=0.35,
     ),
     "disgust": State(
-        {"noseSneer": 0.8, "browDown": 0.45, "eyeSquint": 0.4, "cheekSquint": 0.35},
-        {"mouthUpperUp": 0.35, "mouthFrown": 0.3, "mouthShrugLower": 0.2},
+        {"noseSneer": 1.0, "browDown": 0.4, "eyeSquint": 0.45, "cheekSquint": 0.4},
+        {"mouthUpperUp": 0.55, "mouthFrown": 0.35, "mouthShrugLower": 0.3},
         jaw=0.9,
         lips=1.1,
+        accent={"noseSneer": 0.35, "browDown": 0.2},
         unrest=0.35,
     ),
     "sad": State(
         {
-            "browInnerUp": 0.75,
-            "browDown": 0.2,
-            "eyeSquint": 0.2,
-            "eyeLookDown": 0.2,
-            "eyeBlink": 0.1,
+            "browInnerUp": 0.95,
+            "browDown": 0.15,
+            "eyeSquint": 0.15,
+            "eyeLookDown": 0.25,
+            "eyeBlink": 0.12,
         },
-        {"mouthFrown": 0.6, "mouthShrugLower": 0.3, "mouthPress": 0.1},
+        {"mouthFrown": 0.85, "mouthShrugLower": 0.45, "mouthPress": 0.1},
         jaw=0.75,
         lips=0.8,
         restlessness=0.7,
+        accents=0.6,
+        gaze=0.6,
+        accent={"browInnerUp": 0.3},
     ),
     "surprise": State(
-        {"browInnerUp": 0.75, "browOuterUp": 0.8, "eyeWide": 0.75},
-        {"jawOpen": 0.04, "mouthFunnel": 0.08},
+        {"browInnerUp": 0.95, "browOuterUp": 1.0, "eyeWide": 0.95},
+        {"jawOpen": 0.09, "mouthFunnel": 0.15},
         jaw=1.25,
         lips=1.1,
         restlessness=1.2,
-        unrest=0.45,
+        blinks=0.7,
+        accents=1.5,
+        accent={"browInnerUp": 0.35, "browOuterUp": 0.4, "eyeWide": 0.2},
+        unrest=0.4,
     ),
     "authority": State(
-        {"browDown": 0.35, "browOuterUp": 0.25, "eyeSquint": 0.15},
-        {"mouthPress": 0.2, "mouthFrown": 0.15, "jawForward": 0.15},
+        {"browDown": 0.45, "browOuterUp": 0.4, "eyeSquint": 0.35},
+        {"mouthPress": 0.35, "mouthDimple": 0.25, "mouthShrugLower": 0.2, "jawForward": 0.4},
         jaw=1.05,
         lips=1.2,
         restlessness=0.6,
+        blinks=0.6,
+        gaze=0.4,
+        accent={"browDown": 0.3, "browOuterUp": 0.15},
         unrest=0.15,
     ),
 }
@@ -133,11 +168,11 @@ def _actor(identity: str, seed: int) -> Actor:
     usual = OTHER_ACCENTS[rng.integers(len(OTHER_ACCENTS))]
     rest = pose(
         {
-            "mouthSmile": max(0.0, rng.normal(0.02, 0.05)),
+            "mouthSmile": max(0.0, rng.normal(0.04, 0.07)),
             "mouthFrown": max(0.0, rng.normal(0.0, 0.05)),
-            "browInnerUp": max(0.0, rng.normal(0.03, 0.06)),
+            "browInnerUp": max(0.0, rng.normal(0.03, 0.09)),
             "browDown": max(0.0, rng.normal(0.02, 0.07)),
-            "eyeSquint": max(0.0, rng.normal(0.05, 0.08)),
+            "eyeSquint": max(0.0, rng.normal(0.05, 0.1)),
             "eyeWide": max(0.0, rng.normal(0.0, 0.08)),
         }
     )
@@ -145,22 +180,22 @@ def _actor(identity: str, seed: int) -> Actor:
     return Actor(
         identity,
         Manner(
-            jaw=float(np.clip(rng.normal(1.0, 0.16), 0.7, 1.35)),
-            lips=float(np.clip(rng.normal(1.0, 0.18), 0.65, 1.4)),
+            jaw=float(np.clip(rng.normal(1.0, 0.18), 0.68, 1.35)),
+            lips=float(np.clip(rng.normal(1.0, 0.22), 0.6, 1.45)),
             rounding=float(np.clip(rng.normal(1.0, 0.14), 0.75, 1.3)),
             spread=float(np.clip(rng.normal(1.0, 0.3), 0.4, 1.7)),
             reach=float(np.clip(rng.normal(1.0, 0.12), 0.8, 1.25)),
             asymmetry=lean * float(rng.uniform(0.3, 1.0)),
         ),
         Habits(
-            blinks_a_minute=float(rng.uniform(9, 19)),
+            blinks_a_minute=float(rng.uniform(8, 22)),
             accent_rate=float(rng.uniform(0.15, 0.6)),
             accent=usual,
             restlessness=float(rng.uniform(0.6, 1.5)),
             gaze=float(rng.uniform(0.5, 1.4)),
         ),
         rest,
-        float(rng.uniform(0.75, 1.25)),
+        float(rng.uniform(0.8, 1.25)),
         lean,
     )
 
@@ -226,13 +261,12 @@ def perform(
     actor, state = direction.actor, STATES[direction.emotion]
     frames = round(seconds * fps)
     shown = _shown(rng, state, direction.amount, frames, fps)
-    lower = (pose(state.lower) * _sides(actor.lean))[None] * shown[:, None]
+    felt = (pose(state.lower) * _sides(actor.lean))[None] * shown[:, None]
     if mouth is None:
-        lower = lower + articulate(
-            phones, seconds, fps=fps, effort=effort, manner=_manner(direction, state)
-        )
+        said = articulate(phones, seconds, fps=fps, effort=effort, manner=_manner(direction, state))
     else:
-        lower = 0.6 * lower + mouth
+        felt, said = 0.6 * felt, mouth
+    lower = said + felt * (1 - YIELDS * (said[:, [ARKIT_INDEX["mouthPucker"]]]).clip(0, 1))
     upper = _upper(rng, direction, phones, effort, shown, recorded, fps)
     face = np.where(UPPER, upper, lower) + actor.rest * rng.uniform(0.6, 1.3)
     return contacts.enforce(face.clip(0, 1).astype(np.float32), phones, fps)
@@ -252,7 +286,7 @@ def _shown(
 ) -> Float64[np.ndarray, " frames"]:
     """The state's strength over time: it comes and goes, slowly."""
     breath = 1 + state.unrest * wander(rng, frames, fps, rng.uniform(0.8, 2.5))
-    return amount * breath.clip(0.25, 1.8)
+    return amount * breath.clip(0.5, 1.6)
 
 
 def _sides(lean: float) -> Float64[np.ndarray, " 52"]:
@@ -272,7 +306,14 @@ def _upper(
     fps: float,
 ) -> Float64[np.ndarray, "frames 52"]:
     habits, state, frames = direction.actor.habits, STATES[direction.emotion], len(shown)
-    habits = replace(habits, restlessness=habits.restlessness * state.restlessness)
+    habits = replace(
+        habits,
+        restlessness=habits.restlessness * state.restlessness,
+        blinks_a_minute=habits.blinks_a_minute * state.blinks,
+        accent_rate=min(1.0, habits.accent_rate * state.accents),
+        accent=habits.accent if state.accent is None else state.accent,
+        gaze=habits.gaze * state.gaze,
+    )
     felt = pose(state.upper)[None] * shown[:, None]
     draw = rng.random()
     if draw >= REPLAYED + BOTH:
@@ -280,7 +321,7 @@ def _upper(
         return felt + acted
     replayed = recorded.replay(rng, frames)
     if draw < REPLAYED:
-        return 0.6 * felt + replayed
+        return 0.85 * felt + replayed
     acted = upper_face(rng, replace(habits, gaze=0.0), phones, effort, frames, fps)
     lids = blinks(rng, habits, phones, frames, fps)
-    return with_blinks(0.8 * felt + 0.6 * acted + 0.7 * replayed, lids)
+    return with_blinks(0.9 * felt + 0.6 * acted + 0.7 * replayed, lids)
