@@ -48,16 +48,24 @@ class WhisperEncoder(nn.Module):
         self.layers = nn.ModuleList([_Layer(config) for _ in range(config.encoder_layers)])
         self.layer_norm = nn.LayerNorm(d_model)
 
-    def forward(
+    def hidden(
         self, mel: Float[Tensor, "batch mels mel_frames"]
-    ) -> Float[Tensor, "batch features d_model"]:
-        """Feature ``k`` is centred on mel frame ``2 k``, so it lies at ``k * 20`` ms."""
+    ) -> list[Float[Tensor, "batch features d_model"]]:
+        """What each layer gives; feature ``k`` is centred on mel frame ``2 k``, ``k * 20`` ms."""
         x = F.gelu(self.conv1(mel))
         x = F.gelu(self.conv2(x)).transpose(1, 2)
         x = x + self.embed_positions.weight[: x.shape[1]]
+        states = []
         for layer in self.layers:
             x = layer(x)
-        return self.layer_norm(x)
+            states.append(x)
+        return states
+
+    def forward(
+        self, mel: Float[Tensor, "batch mels mel_frames"]
+    ) -> Float[Tensor, "batch features d_model"]:
+        """The last layer, normalised, as the decoder of Whisper reads it."""
+        return self.layer_norm(self.hidden(mel)[-1])
 
 
 class _Attention(nn.Module):

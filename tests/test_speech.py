@@ -103,7 +103,8 @@ def test_short_speech_is_heard_as_if_padded_to_thirty_seconds(
 ):
     padded = F.pad(torch.from_numpy(spoken.samples), (0, 30 * RATE - len(spoken)))
     with torch.inference_mode():
-        expected = whisper.network(log_mel(padded)[None])[0]
+        layers = whisper.network.hidden(log_mel(padded)[None])[:-1]
+        expected = torch.stack(layers).mean(0)[0]
     got = torch.from_numpy(whisper.encode(spoken))
     cosine = F.cosine_similarity(got, expected[: len(got)])
     assert cosine.mean() > 0.97
