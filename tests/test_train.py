@@ -1,5 +1,5 @@
 import dataclasses
-import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,11 +14,20 @@ from kmspeaker.model import KMSpeaker
 from kmspeaker.performance import steady
 from kmspeaker.training import loop
 from kmspeaker.training.__main__ import main
-from kmspeaker.training.loop import learning_rate, train
+from kmspeaker.training.log import read_log
+from kmspeaker.training.loop import train
 from kmspeaker.training.options import PAPER, TrainingOptions
+from kmspeaker.training.update import learning_rate
 
 OPTIONS = TrainingOptions(
-    size="tiny", steps=6, batch=4, warm_up=0, save_every=2, validate_every=3, precision="fp32"
+    size="tiny",
+    steps=6,
+    batch=4,
+    warm_up=0,
+    save_every=2,
+    validate_every=3,
+    precision="fp32",
+    video_every=0,
 )
 
 
@@ -32,9 +41,12 @@ def tiny(monkeypatch):
     with_tiny_preset(monkeypatch)
 
 
-def losses(run) -> list[float]:
-    entries = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
-    return [entry["loss"] for entry in entries if entry["kind"] == "train"]
+def losses(run: Path) -> list[float]:
+    return [entry["loss"] for entry in read_log(run) if entry["kind"] == "train"]
+
+
+def weights_of(model: Path) -> bytes:
+    return (model / "model.safetensors").read_bytes()
 
 
 def test_training_lowers_the_loss_and_leaves_a_model_that_speaks(tmp_path, corpus, face: FaceModel):
@@ -48,7 +60,7 @@ def test_training_lowers_the_loss_and_leaves_a_model_that_speaks(tmp_path, corpu
     weights = generate(model, face, motion.features, steady(motion.weights, TINY.fps))
     assert weights.shape == motion.weights.shape
     card = (folder / "README.md").read_text()
-    assert "made up" in card and "CC0" in card and "lip_localize" in card
+    assert "made up" in card and "CC0" in card and "| 60 |" in card
 
 
 def test_a_killed_run_goes_on_as_if_nothing_had_happened(tmp_path, corpus, monkeypatch):
@@ -57,7 +69,7 @@ def test_a_killed_run_goes_on_as_if_nothing_had_happened(tmp_path, corpus, monke
     class Killed(Exception):
         pass
 
-    real, run = loop._step, tmp_path / "cut"
+    real, run = loop.take_step, tmp_path / "cut"
     for fatal in (1, 3, 5):  # before the first checkpoint, just after one, and between two
 
         def step_or_die(*arguments, fatal=fatal):
@@ -65,15 +77,13 @@ def test_a_killed_run_goes_on_as_if_nothing_had_happened(tmp_path, corpus, monke
                 raise Killed
             return real(*arguments)
 
-        monkeypatch.setattr(loop, "_step", step_or_die)
+        monkeypatch.setattr(loop, "take_step", step_or_die)
         with pytest.raises(Killed):
             train(corpus, run, OPTIONS, device="cpu")
-    monkeypatch.setattr(loop, "_step", real)
+    monkeypatch.setattr(loop, "take_step", real)
     resumed = train(corpus, run, OPTIONS, device="cpu")
     assert losses(run) == losses(tmp_path / "whole")
-    assert (resumed / "model.safetensors").read_bytes() == (
-        whole / "model.safetensors"
-    ).read_bytes()
+    assert weights_of(resumed) == weights_of(whole)
 
 
 def test_a_run_goes_on_with_its_own_options_only(tmp_path, corpus):

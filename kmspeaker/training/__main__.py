@@ -11,10 +11,18 @@ def build_parser() -> argparse.ArgumentParser:
     """The options of a training run."""
     parser = argparse.ArgumentParser(
         prog="python -m kmspeaker.training",
-        description="Train a model on a corpus. Run again with the same options to go on.",
+        description="Train a model on a corpus. Run again with the same options to go on; start it "
+        "with torchrun for several GPUs.",
     )
     parser.add_argument("corpus", type=Path, metavar="CORPUS", help="folder of the corpus")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="RUN", dest="run")
+    parser.add_argument(
+        "--from",
+        type=Path,
+        metavar="MODEL_FOLDER",
+        dest="start",
+        help="begin from a trained model instead of random weights",
+    )
     parser.add_argument("--size", help="small, base or paper (default: small)")
     parser.add_argument("--steps", help="steps to train")
     parser.add_argument("--batch", help="windows a step")
@@ -47,7 +55,9 @@ def main(arguments: list[str] | None = None) -> int:
             settings[name] = value
     try:
         options = TrainingOptions.read(settings, PAPER if given.as_paper else TrainingOptions())
-        folder = train(Corpus.open(given.corpus), given.run, options, device=given.device)
+        folder = train(
+            Corpus.open(given.corpus), given.run, options, device=given.device, start=given.start
+        )
     except InputError as error:
         sys.stderr.write(f"{error}\n")
         return 2

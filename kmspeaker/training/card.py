@@ -1,27 +1,43 @@
 """The model card: what was trained, on what, how, and how well it does on clips it has not seen."""
 
 from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from kmspeaker.corpus.store import Corpus
+import numpy as np
+
+from kmspeaker.corpus.store import Clip, Corpus
 from kmspeaker.model import ModelConfig
 from kmspeaker.training.options import TrainingOptions
+
+CURVE_ROWS = 8
+SCORES = {
+    "lip_localize": "lips, localized",
+    "lip_stylize": "lips, stylized",
+    "lip_error": "lip gap, mm",
+    "upper_error": "upper face, mm",
+}
+"""Of ``validation.validate``, with the words for a column."""
 
 
 def model_card(
     corpus: Corpus,
     options: TrainingOptions,
     config: ModelConfig,
-    step: int,
-    scores: dict[str, float],
+    entries: Sequence[Mapping[str, Any]],
+    machine: str,
 ) -> str:
-    """The card in Markdown, with the Hub's front matter."""
-    seconds: defaultdict[tuple[str, str, str], float] = defaultdict(float)
-    for clip in corpus.clips:
-        seconds[clip.split, clip.source, clip.licence] += clip.frames / corpus.fps
-    sources = "\n".join(
-        f"| {split} | {source} | {licence} | {total / 60:.1f} |"
-        for (split, source, licence), total in sorted(seconds.items())
-    )
+    """The card in Markdown, with the Hub's front matter.
+
+    Args:
+        corpus: it was trained on.
+        options: of the training.
+        config: of the model.
+        entries: lines of the run's log, up to the last validation.
+        machine: what it ran on, in words.
+    """
+    last = entries[-1]
+    still = last["upper_still"]
     return f"""---
 license: apache-2.0
 library_name: kmspeaker
@@ -35,21 +51,18 @@ motion coefficients, speech features of {config.speech_encoder}; all sizes are i
 
 ## Trained on
 
-| split | source | licence | minutes |
-|---|---|---|---|
-{sources}
+{_data(corpus)}
 
-{step} steps of {options.batch} windows of {config.window_frames} frames, seed {options.seed},
-corpus seed {corpus.seed}.
+## How
 
-## On held-out clips
+{last["step"]} steps of {options.batch} windows of {config.window_frames} frames
+({config.window_frames / config.fps:.1f} s), {last["seconds"] / 3600:.1f} hours on {machine}. Seed
+{options.seed}; of the corpus {corpus.seed}.
 
-Lip scores are correlations of the opening between the lips with that of the clip's own motion;
-errors are in mm.
+On held-out clips along the way: correlation of the opening between the lips with the clip's own,
+and errors. A face that held still at its mean would have an upper-face error of {still:.2f} mm.
 
-| score | value |
-|---|---|
-{chr(10).join(f"| {name} | {value:.3f} |" for name, value in scores.items())}
+{_curves(entries)}
 
 ## Limits
 
@@ -61,3 +74,51 @@ the head. A manner comes through as far as 52 ARKit shapes can show it.
 
 Putting words into a real person's mouth, or passing a generated face off as somebody's recording.
 """
+
+
+def _data(corpus: Corpus) -> str:
+    seconds: defaultdict[tuple[str, str, str, str], float] = defaultdict(float)
+    for clip in corpus.clips:
+        row = (clip.split, clip.source, _nature(clip), clip.licence)
+        seconds[row] += clip.frames / corpus.fps
+    rows = "\n".join(
+        f"| {split} | {source} | {nature} | {licence} | {total / 3600:.2f} |"
+        for (split, source, nature, licence), total in sorted(seconds.items())
+    )
+    used = {key: total for key, total in seconds.items() if key[0] == "train"}
+    whole = sum(used.values()) / 3600
+    captured = sum(total for key, total in used.items() if "captured" in key[2]) / 3600
+    actors = {split: _count(corpus, split, "actor") for split in ("train", "val", "test")}
+    return f"""{whole:.2f} hours, of them {captured:.2f} with captured lips; the rest is made by
+rule from phones and performed by {actors["train"]} made-up actors ({actors["val"]} more in val,
+{actors["test"]} in test). {_count(corpus, "train", "speaker")} voices.
+
+| split | source | lips | licence | hours |
+|---|---|---|---|---|
+{rows}"""
+
+
+def _nature(clip: Clip) -> str:
+    return "made by rule" if clip.phones else "captured"
+
+
+def _count(corpus: Corpus, split: str, what: str) -> int:
+    return len({getattr(clip, what) for clip in corpus.clips if clip.split == split})
+
+
+def _curves(entries: Sequence[Mapping[str, Any]]) -> str:
+    """Some validations from first to last, each with the mean loss of the steps since the last."""
+    validations = [entry for entry in entries if entry["kind"] == "validation"]
+    shown = sorted(set(np.linspace(0, len(validations) - 1, CURVE_ROWS).round().astype(int)))
+    rows, since = [], 0
+    for entry in (validations[index] for index in shown):
+        losses = [
+            e["loss"]
+            for e in entries
+            if e["kind"] == "train" and since < e["step"] <= entry["step"]
+        ]
+        numbers = [float(np.mean(losses)), *(entry[name] for name in SCORES)]
+        rows.append(f"| {entry['step']} | " + " | ".join(f"{n:.3f}" for n in numbers) + " |")
+        since = entry["step"]
+    head = ["step", "loss", *SCORES.values()]
+    return "\n".join([f"| {' | '.join(head)} |", "|---" * len(head) + "|", *rows])

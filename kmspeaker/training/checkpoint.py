@@ -3,17 +3,28 @@
 import dataclasses
 import json
 from pathlib import Path
+from typing import Any
 
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
 from kmspeaker.errors import InputError
 from kmspeaker.model import KMSpeaker, ModelConfig
-from kmspeaker.training.options import TrainingOptions
+from kmspeaker.training.options import FREE, TrainingOptions
 
 CHECKPOINT_FILE = "checkpoint.safetensors"
+
+
+@dataclasses.dataclass(frozen=True)
+class Beginning:
+    """What a run was begun with; it goes on with nothing else."""
+
+    options: TrainingOptions
+    config: ModelConfig
+    data: str
+    """``Footage.fingerprint``."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,7 +36,7 @@ class State:
     """Exponential moving average of the model's weights."""
     optimiser: torch.optim.Adam
 
-    def save(self, run: Path, step: int, options: TrainingOptions) -> None:
+    def save(self, run: Path, step: int, beginning: Beginning) -> None:
         """Write the state after ``step`` steps."""
         tensors = {f"model/{name}": tensor for name, tensor in self.model.state_dict().items()}
         for name, tensor in self.average.named_parameters():
@@ -35,29 +46,26 @@ class State:
                 tensors[f"optimiser/{part}/{name}"] = tensor
         about = {
             "step": str(step),
-            "options": json.dumps(dataclasses.asdict(options)),
-            "config": json.dumps(dataclasses.asdict(self.model.config)),
+            "options": json.dumps(dataclasses.asdict(beginning.options)),
+            "config": json.dumps(dataclasses.asdict(beginning.config)),
+            "data": beginning.data,
         }
         partial = run / f"{CHECKPOINT_FILE}.part"
         contiguous = {name: tensor.cpu().contiguous() for name, tensor in tensors.items()}
         save_file(contiguous, partial, metadata=about)
         partial.replace(run / CHECKPOINT_FILE)
 
-    def restore(self, run: Path, options: TrainingOptions) -> int:
-        """Read the state back if the run has one, and answer after how many steps it was written.
+    def restore(self, run: Path, beginning: Beginning) -> int:
+        """Read the state of a run back, and answer after how many steps it was written.
 
         Raises:
-            InputError: the run was begun with other options or on another corpus.
+            InputError: it was begun otherwise.
         """
         path = run / CHECKPOINT_FILE
-        if not path.is_file():
-            return 0
+        about = _about(path)
+        _require_same(path, about, beginning)
         with safe_open(path, framework="pt") as file:
-            about = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        _require_same(path, "option", json.loads(about["options"]), dataclasses.asdict(options))
-        config = dataclasses.asdict(self.model.config)
-        _require_same(path, "model setting", json.loads(about["config"]), config)
         parts: dict[str, dict[str, Tensor]] = {"model": {}, "average": {}, "optimiser": {}}
         for name, tensor in tensors.items():
             owner, _, rest = name.partition("/")
@@ -66,12 +74,28 @@ class State:
         self.average.load_state_dict(parts["model"] | parts["average"])
         for name, parameter in self.model.named_parameters():
             self.optimiser.state[parameter] = {
-                # Adam counts its steps on the CPU whatever the device.
-                part: tensor if part == "step" else tensor.to(parameter.device)
+                part: tensor.to(parameter.device)
                 for part in ("step", "exp_avg", "exp_avg_sq")
                 if (tensor := parts["optimiser"].get(f"{part}/{name}")) is not None
             }
         return int(about["step"])
+
+
+def begun_config(run: Path) -> ModelConfig | None:
+    """The model of a run that has a checkpoint.
+
+    Raises:
+        InputError: the checkpoint cannot be read, or was written by another version.
+    """
+    path = run / CHECKPOINT_FILE
+    if not path.is_file():
+        return None
+    try:
+        return ModelConfig(**json.loads(_about(path)["config"]))
+    except TypeError as error:
+        raise InputError(
+            f"Got {path} of another version of KM-Speaker ({error}); give another folder."
+        ) from None
 
 
 def fresh_state(config: ModelConfig, options: TrainingOptions, device: torch.device) -> State:
@@ -82,17 +106,44 @@ def fresh_state(config: ModelConfig, options: TrainingOptions, device: torch.dev
     model.to(device).train()
     average.to(device).eval().requires_grad_(False)
     optimiser = torch.optim.Adam(
-        model.parameters(), lr=options.learning_rate, weight_decay=options.weight_decay
+        model.parameters(),
+        lr=options.learning_rate,
+        weight_decay=options.weight_decay,
+        fused=True,
     )
     return State(model, average, optimiser)
 
 
-def _require_same(path: Path, kind: str, begun: dict, asked: dict) -> None:
-    # More steps only stretch the schedule, so a finished run may be trained on.
-    odd = [name for name in begun | asked if begun.get(name) != asked.get(name) and name != "steps"]
-    if odd:
-        name = odd[0]
+def _about(path: Path) -> dict[str, str]:
+    try:
+        with safe_open(path, framework="pt") as file:
+            about = file.metadata() or {}
+    except (SafetensorError, OSError) as error:
+        raise InputError(f"Cannot read {path} ({error}); remove it to begin anew.") from None
+    if missing := {"step", "options", "config"} - set(about):
+        raise InputError(f"Got {path}, which lacks {min(missing)}: it is no checkpoint of a run.")
+    return about
+
+
+def _require_same(path: Path, about: dict[str, str], asked: Beginning) -> None:
+    # A checkpoint of an earlier version lacks what was then no choice.
+    options = dataclasses.asdict(TrainingOptions()) | json.loads(about["options"])
+    for name, value in dataclasses.asdict(asked.options).items():
+        if options[name] != value and name not in FREE:
+            raise _begun_otherwise(path, f"option {name}", value, options[name])
+    config: dict[str, Any] = json.loads(about["config"])
+    for name, value in dataclasses.asdict(asked.config).items():
+        if name in config and config[name] != value:
+            raise _begun_otherwise(path, f"model setting {name}", value, config[name])
+    if about.get("data", asked.data) != asked.data:
         raise InputError(
-            f"Got {kind} {name} = {asked.get(name)!r}, but {path} was begun with "
-            f"{begun.get(name)!r}; give the same, or another folder for a new run."
+            f"Got another corpus than {path} was begun on; give that one, or begin a new run on "
+            f"this corpus with --from {path.parent / 'model'}."
         )
+
+
+def _begun_otherwise(path: Path, what: str, asked: object, begun: object) -> InputError:
+    return InputError(
+        f"Got {what} = {asked!r}, but {path} was begun with {begun!r}; give the same, or another "
+        "folder for a new run."
+    )

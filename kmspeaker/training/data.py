@@ -1,8 +1,11 @@
 """Windows of a corpus as training batches; a batch is a pure function of seed and step.
 
-So a run that was killed goes on with exactly the batches it would have seen.
+So a run that was killed goes on with exactly the batches it would have seen, and many processes
+share the batch of one: each draws it whole, which costs nothing, and cuts its own part out of the
+frames. These lie in one piece of memory on the device that trains, so cutting is one look-up.
 """
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
@@ -13,6 +16,7 @@ from torch import Tensor
 
 from kmspeaker.corpus.store import Corpus, Split
 from kmspeaker.errors import InputError
+from kmspeaker.model import ModelConfig
 from kmspeaker.training.options import TrainingOptions
 
 
@@ -21,6 +25,7 @@ class Clip:
     """One clip in memory, in half precision: hours of them fit."""
 
     name: str
+    actor: str
     weights: Float16[np.ndarray, "frames 52"]
     features: Float16[np.ndarray, "frames d_speech"]
 
@@ -29,29 +34,85 @@ class Clip:
 
 
 @dataclass(frozen=True)
-class Batch:
-    """One step's windows, and who hears and follows whom in each pass (paper 3.2)."""
+class Footage:
+    """The frames of all clips, one clip after the other; 95 MB an hour with 384 features."""
 
-    weights: Float[Tensor, "batch frames 52"]
-    """The target."""
-    features: Float[Tensor, "batch frames d_speech"]
-    style_weights: Float[Tensor, "batch frames 52"]
+    weights: Float16[Tensor, "frames 52"]
+    features: Float16[Tensor, "frames d_speech"]
+    lengths: Int64[np.ndarray, " clips"]
+
+    @classmethod
+    def of(cls, clips: Sequence[Clip], device: torch.device) -> "Footage":
+        """The clips joined, on a device."""
+        weights, features = (
+            torch.from_numpy(np.concatenate([getattr(clip, part) for clip in clips])).to(device)
+            for part in ("weights", "features")
+        )
+        return cls(weights, features, np.array([len(clip) for clip in clips]))
+
+    @property
+    def fingerprint(self) -> str:
+        """Sixteen hex digits of the motion and of the clips' lengths."""
+        digest = hashlib.sha256(self.weights.cpu().numpy().tobytes())
+        digest.update(self.lengths.astype(np.int64).tobytes())
+        return digest.hexdigest()[:16]
+
+
+@dataclass(frozen=True)
+class Draw:
+    """All that chance decides about a step's items; windows are named by their first frame."""
+
+    target: Int64[Tensor, " batch"]
+    style: Int64[Tensor, " batch"]
     """The window the global style is read from: the target's own or a neighbour of the clip."""
+    heard: Int64[Tensor, "batch passes"]
+    """For each pass, the window whose speech an item hears (paper 3.2)."""
+    followed: Int64[Tensor, "batch passes"]
+    """For each pass, the window whose upper face an item follows."""
+    lower: Bool[Tensor, "batch passes"]
+    """For each pass, whether the lower face is supervised: where the speech is the item's own."""
+    upper: Bool[Tensor, "batch passes"]
+    """The same for the upper face, where the upper face followed is the item's own."""
     style_present: Bool[Tensor, "batch frames"]
     temporal_present: Bool[Tensor, "batch frames"]
     """False in all frames of an item without temporal style."""
-    speech_of: Int64[Tensor, "passes batch"]
-    """For each pass, whose speech an item hears."""
-    temporal_of: Int64[Tensor, "passes batch"]
-    """For each pass, whose upper face an item follows."""
-    lower: Bool[Tensor, "passes batch"]
-    """For each pass, whether the lower face is supervised: where the speech is the item's own."""
-    upper: Bool[Tensor, "passes batch"]
-    """The same for the upper face, where the upper face followed is the item's own."""
+    noise: Float[Tensor, "batch frames coeffs"]
+    """``x_0``."""
+    time: Float[Tensor, " batch"]
+    """``t``, uniform."""
+    style_noise: Float[Tensor, "batch d_model"]
+    """Standard normal, for the drawing of the global style."""
 
-    def to(self, device: torch.device) -> "Batch":
-        """The same on another device."""
-        return Batch(**{f.name: getattr(self, f.name).to(device) for f in fields(self)})
+    def part(self, number: int, parts: int) -> "Draw":
+        """One of ``parts`` equal parts of the items, counted from 0."""
+        items = len(self.target) // parts
+        mine = slice(number * items, (number + 1) * items)
+        return Draw(**{f.name: getattr(self, f.name)[mine] for f in fields(self)})
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Some of a step's items as the network takes them, on the device that trains.
+
+    The speech and the upper faces are those that some item hears or follows, each once.
+    """
+
+    weights: Float[Tensor, "batch frames 52"]
+    """The target."""
+    style_weights: Float[Tensor, "batch frames 52"]
+    features: Float[Tensor, "heard frames d_speech"]
+    speech_of: Int64[Tensor, "passes batch"]
+    """For each pass, the row of ``features`` an item hears."""
+    followed_weights: Float[Tensor, "followed frames 52"]
+    temporal_of: Int64[Tensor, "passes batch"]
+    """For each pass, the row of ``followed_weights`` an item follows."""
+    lower: Bool[Tensor, "passes batch"]
+    upper: Bool[Tensor, "passes batch"]
+    style_present: Bool[Tensor, "batch frames"]
+    temporal_present: Bool[Tensor, "batch frames"]
+    noise: Float[Tensor, "batch frames coeffs"]
+    time: Float[Tensor, " batch"]
+    style_noise: Float[Tensor, "batch d_model"]
 
 
 def read_clips(corpus: Corpus, split: Split, window: int) -> list[Clip]:
@@ -67,6 +128,7 @@ def read_clips(corpus: Corpus, split: Split, window: int) -> list[Clip]:
             clips.append(
                 Clip(
                     clip.name,
+                    clip.actor,
                     motion.weights.astype(np.float16),
                     motion.features.astype(np.float16),
                 )
@@ -79,36 +141,72 @@ def read_clips(corpus: Corpus, split: Split, window: int) -> list[Clip]:
     return clips
 
 
-def draw_batch(clips: Sequence[Clip], options: TrainingOptions, window: int, step: int) -> Batch:
-    """The batch of a step: random windows, every frame of the corpus about equally likely."""
+def draw_step(
+    lengths: Int64[np.ndarray, " clips"], options: TrainingOptions, config: ModelConfig, step: int
+) -> Draw:
+    """The items of a step: random windows, every frame of the clips about equally likely.
+
+    Args:
+        lengths: frames of each clip, none below the config's window.
+        options: with the seed.
+        config: gives the sizes of windows and noise.
+        step: counted from 0.
+    """
     random = np.random.default_rng([options.seed, step])
-    places = np.array([len(clip) - window + 1 for clip in clips])
-    chosen = random.choice(len(clips), options.batch, p=places / places.sum())
+    batch, window = options.batch, config.window_frames
+    places = lengths - window + 1
+    chosen = random.choice(len(lengths), batch, p=places / places.sum())
     starts = random.integers(0, places[chosen])
     style_starts = _style_starts(random, starts, places[chosen], window, options.neighbour_style)
-
-    def cut(part: str, firsts: np.ndarray) -> Tensor:
-        rows = [
-            getattr(clips[clip], part)[first : first + window]
-            for clip, first in zip(chosen, firsts, strict=True)
-        ]
-        return torch.from_numpy(np.stack(rows).astype(np.float32))
-
-    with_temporal = random.random(options.batch) >= options.temporal_dropout
-    temporal_present = _with_gaps(random, options.batch, window, options.span_dropout)
+    clip_starts = (np.cumsum(lengths) - lengths)[chosen]
+    with_temporal = random.random(batch) >= options.temporal_dropout
+    temporal_present = _with_gaps(random, batch, window, options.span_dropout)
+    style_present = _with_gaps(random, batch, window, options.span_dropout)
     speech_of, temporal_of, lower, upper = _passes(random, options)
+    drawn = (
+        clip_starts + starts,
+        clip_starts + style_starts,
+        (clip_starts + starts)[speech_of],
+        (clip_starts + starts)[temporal_of],
+        lower,
+        upper,
+        style_present,
+        temporal_present & with_temporal[:, None],
+    )
+    # Drawn on the CPU, so that every device sees the same.
+    generator = torch.Generator().manual_seed(int(random.integers(2**32)))
+    return Draw(
+        *(torch.from_numpy(values) for values in drawn),
+        noise=torch.randn(batch, window, config.n_coeffs, generator=generator),
+        time=torch.rand(batch, generator=generator),
+        style_noise=torch.randn(batch, config.d_model, generator=generator),
+    )
+
+
+def cut(footage: Footage, draw: Draw) -> Batch:
+    """The frames that were drawn, on the footage's device."""
+    device = footage.weights.device
+    frame = torch.arange(draw.noise.shape[1], device=device)
+
+    def windows(part: Tensor, firsts: Tensor) -> Tensor:
+        return part[firsts.to(device)[:, None] + frame].float()
+
+    heard, speech_of = torch.unique(draw.heard.T, return_inverse=True)
+    followed, temporal_of = torch.unique(draw.followed.T, return_inverse=True)
     return Batch(
-        weights=cut("weights", starts),
-        features=cut("features", starts),
-        style_weights=cut("weights", style_starts),
-        style_present=torch.from_numpy(
-            _with_gaps(random, options.batch, window, options.span_dropout)
-        ),
-        temporal_present=torch.from_numpy(temporal_present & with_temporal[:, None]),
-        speech_of=torch.from_numpy(speech_of),
-        temporal_of=torch.from_numpy(temporal_of),
-        lower=torch.from_numpy(lower),
-        upper=torch.from_numpy(upper),
+        weights=windows(footage.weights, draw.target),
+        style_weights=windows(footage.weights, draw.style),
+        features=windows(footage.features, heard),
+        speech_of=speech_of.to(device),
+        followed_weights=windows(footage.weights, followed),
+        temporal_of=temporal_of.to(device),
+        lower=draw.lower.T.to(device),
+        upper=draw.upper.T.to(device),
+        style_present=draw.style_present.to(device),
+        temporal_present=draw.temporal_present.to(device),
+        noise=draw.noise.to(device),
+        time=draw.time.to(device),
+        style_noise=draw.style_noise.to(device),
     )
 
 
@@ -141,20 +239,22 @@ def _with_gaps(
 def _passes(
     random: np.random.Generator, options: TrainingOptions
 ) -> tuple[
-    Int64[np.ndarray, "passes batch"],
-    Int64[np.ndarray, "passes batch"],
-    Bool[np.ndarray, "passes batch"],
-    Bool[np.ndarray, "passes batch"],
+    Int64[np.ndarray, "batch passes"],
+    Int64[np.ndarray, "batch passes"],
+    Bool[np.ndarray, "batch passes"],
+    Bool[np.ndarray, "batch passes"],
 ]:
-    """Whose speech, whose upper face, and which halves are supervised, for each pass and item."""
-    own = np.arange(options.batch)
+    """Whose speech, whose upper face, and which halves are supervised, for each item and pass."""
+    own = np.arange(options.batch)[:, None]
     if options.passes == "both":
-        swap_temporal = np.repeat([[True], [False]], options.batch, axis=1)
+        swap_temporal = np.repeat([[True, False]], options.batch, axis=0)
     else:
-        swap_temporal = random.random((1, options.batch)) < 0.5
-    matched = random.random(options.batch) < options.matched_share
+        swap_temporal = random.random((options.batch, 1)) < 0.5
+    matched = random.random((options.batch, 1)) < options.matched_share
     # One cyclic shift for all items never pairs an item with itself.
-    other_speech, other_temporal = (own + random.integers(1, options.batch, (2, 1))) % options.batch
+    other_speech, other_temporal = (
+        (own + shift) % options.batch for shift in random.integers(1, options.batch, 2)
+    )
     speech_of = np.where(swap_temporal | matched, own, other_speech)
     temporal_of = np.where(swap_temporal & ~matched, other_temporal, own)
     return speech_of, temporal_of, swap_temporal | matched, ~swap_temporal | matched

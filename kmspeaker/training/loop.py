@@ -1,92 +1,175 @@
 """The training run: data, statistics, steps, validation, and the folder of weights at the end."""
 
 import dataclasses
-import json
-import math
+import logging
+import platform
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 import torch
 from tqdm import tqdm
 
 from kmspeaker.corpus.store import Corpus
 from kmspeaker.errors import InputError
 from kmspeaker.face import FaceModel
-from kmspeaker.keypoints import keypoint_set, keypoint_track
 from kmspeaker.model import PRESETS, KMSpeaker, ModelConfig
 from kmspeaker.motion import MotionSpace, rig_fingerprint
 from kmspeaker.training.card import model_card
-from kmspeaker.training.checkpoint import State, fresh_state
-from kmspeaker.training.data import Clip, draw_batch, read_clips
+from kmspeaker.training.checkpoint import Beginning, begun_config, fresh_state
+from kmspeaker.training.data import Clip, Footage, read_clips
+from kmspeaker.training.log import RunLog, read_log
 from kmspeaker.training.options import TrainingOptions
+from kmspeaker.training.preview import write_preview
+from kmspeaker.training.processes import Processes, joined
+from kmspeaker.training.statistics import all_weights, set_statistics
 from kmspeaker.training.step import Objective
+from kmspeaker.training.update import take_step
 from kmspeaker.training.validation import validate
 
-LOG_FILE = "log.jsonl"
-SMALLEST_SPREAD_MM = 0.05
-"""Keypoints that hardly move would otherwise count as much as the lips, and amplify the tracker."""
+_log = logging.getLogger(__name__)
 
 
-def train(corpus: Corpus, run: Path, options: TrainingOptions, *, device: str = "auto") -> Path:
+def train(
+    corpus: Corpus,
+    run: Path,
+    options: TrainingOptions,
+    *,
+    device: str = "auto",
+    start: Path | None = None,
+) -> Path:
     """Train a model on a corpus, going on from the run's checkpoint if there is one.
+
+    On a CPU a run that was killed ends with the same bits as one that was not. Under ``torchrun``
+    all processes work on the same run, and the first one writes its files.
 
     Args:
         corpus: with clips of the splits "train" and "val".
-        run: folder of the checkpoint, the log, and at the end of ``model/``.
-        options: the same as when the run was begun, but for ``steps``.
+        run: folder of the checkpoint, the log, the videos, and of ``model/``.
+        options: the same as when the run was begun, but for ``options.FREE``.
         device: "auto" takes a GPU where there is one.
+        start: folder of a trained model to begin from instead of random weights. Its statistics
+            and its motion space are kept.
 
     Returns:
         The folder of the finished model, which ``KMSpeaker.load`` reads.
 
     Raises:
-        InputError: the corpus does not fit the preset, or the run was begun with other options.
+        InputError: the corpus or ``start`` does not fit the preset, the run was begun otherwise, or
+            training diverged.
     """
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-    place = torch.device(device)
+    with joined(device) as processes:
+        return _train(corpus, run, options, processes, start)
+
+
+def _train(
+    corpus: Corpus, run: Path, options: TrainingOptions, processes: Processes, start: Path | None
+) -> Path:
     face = FaceModel.load()
-    preset = _preset(options, corpus)
+    preset = _preset(options, corpus, processes)
     clips = read_clips(corpus, "train", preset.window_frames)
     held_out = read_clips(corpus, "val", preset.window_frames)
-    space = MotionSpace.fit(_all_weights(clips), face.gram(), options.kept_variance)
-    config = dataclasses.replace(
-        preset,
-        d_speech=clips[0].features.shape[1],
-        n_coeffs=space.n_coeffs,
-        rig=rig_fingerprint(face, preset.keypoint_set),
-    )
-    state = fresh_state(config, options, place)
+    footage = Footage.of(clips, processes.device)
+    d_speech = clips[0].features.shape[1]
+    rig = rig_fingerprint(face, preset.keypoint_set)
+    preset = dataclasses.replace(preset, d_speech=d_speech, rig=rig)
+
+    begun, taken, space = begun_config(run), None, None
+    if begun is not None:
+        _require_rig(begun, rig, f"a run in {run}")
+        config = dataclasses.replace(preset, n_coeffs=begun.n_coeffs)
+    elif start is not None:
+        taken = KMSpeaker.load(start)
+        config = _config_from(taken.config, preset, start)
+    else:
+        space = MotionSpace.fit(all_weights(clips), face.gram(), options.kept_variance)
+        config = dataclasses.replace(preset, n_coeffs=space.n_coeffs)
+    state = fresh_state(config, options, processes.device)
+    beginning = Beginning(options, config, footage.fingerprint)
+    first = state.restore(run, beginning) if begun is not None else 0
     for model in (state.model, state.average):
-        _set_statistics(model, space, clips, face)
+        if taken is not None:
+            model.load_state_dict(taken.state_dict())
+        elif space is not None:
+            set_statistics(model, space, clips, face)
+    del clips
+    objective = Objective.of(face, config.keypoint_set, options, processes.device)
+
+    def look(log: RunLog, bar: tqdm, step: int) -> None:
+        """Validate the average and write its folder; only the first process does."""
+        scores = validate(state.average, face, held_out)
+        log.write(step, "validation", scores)
+        bar.write(f"step {step}: " + ", ".join(f"{k} {v:.3f}" for k, v in scores.items()))
+        machine = _machine(processes, options)
+        state.average.save(
+            run / "model", model_card(corpus, options, config, read_log(run), machine)
+        )
+
+    if not processes.first:
+        for step in range(first, options.steps):
+            take_step(state, objective, footage, options, processes, step)
+        return run / "model"
+
     run.mkdir(parents=True, exist_ok=True)
-    first = state.restore(run, options)
-    objective = Objective.of(face, config.keypoint_set, options, place)
-    log = _Log(run / LOG_FILE, first)
+    log, speed = RunLog(run, first), _Speed(options.batch)
     bar = tqdm(range(first, options.steps), initial=first, total=options.steps, unit="step")
     for step in bar:
-        parts = _step(state, objective, clips, options, step)
-        log.write(step + 1, "train", parts)
-        bar.set_postfix({name: f"{value:.3f}" for name, value in parts.items()}, refresh=False)
-        last = step + 1 == options.steps
-        if last or (step + 1) % options.save_every == 0:
-            state.save(run, step + 1, options)
-        if last or (step + 1) % options.validate_every == 0:
-            scores = validate(state.average, face, held_out)
-            log.write(step + 1, "validation", scores)
-            bar.write(f"step {step + 1}: " + ", ".join(f"{k} {v:.3f}" for k, v in scores.items()))
-            card = model_card(corpus, options, config, step + 1, scores)
-            state.average.save(run / "model", card)
+        began = time.perf_counter()
+        figures, waited = take_step(state, objective, footage, options, processes, step)
+        speed.add(time.perf_counter() - began, waited)
+        log.write(step + 1, "train", figures)
+        bar.set_postfix(loss=f"{figures['loss']:.3f}", refresh=False)
+        done, last = step + 1, step + 1 == options.steps
+        if last or done % options.validate_every == 0:
+            log.write(done, "speed", speed.figures())
+            look(log, bar, done)
+        if options.video_every and (last or done % options.video_every == 0):
+            _show(run / "videos" / f"step-{done:06d}.mp4", state.average, face, held_out)
+        # Saved last: a run killed while it validates does so again.
+        if last or done % options.save_every == 0:
+            state.save(run, done, beginning)
+    log.close()
+    if first < options.steps:
+        bar.write(str(speed))
     return run / "model"
 
 
-def _preset(options: TrainingOptions, corpus: Corpus) -> ModelConfig:
+class _Speed:
+    """How fast steps are, and how much of the time goes by waiting for data."""
+
+    def __init__(self, batch: int) -> None:
+        self._batch, self._steps, self._seconds, self._waited = batch, 0, 0.0, 0.0
+
+    def add(self, seconds: float, waited: float) -> None:
+        self._steps += 1
+        self._seconds += seconds
+        self._waited += waited
+
+    def figures(self) -> dict[str, float]:
+        return {
+            "windows_per_second": self._batch * self._steps / self._seconds,
+            "data_share": self._waited / self._seconds,
+        }
+
+    def __str__(self) -> str:
+        figures = self.figures()
+        return (
+            f"{figures['windows_per_second']:.1f} windows/s, "
+            f"{figures['data_share']:.1%} of the time waiting for data"
+        )
+
+
+def _preset(options: TrainingOptions, corpus: Corpus, processes: Processes) -> ModelConfig:
     if options.size not in PRESETS:
         raise InputError(f"Got size {options.size!r}; use one of {', '.join(PRESETS)}.")
     if options.batch < 2:
         raise InputError(f"Got batch {options.batch}; swapping needs at least 2.")
+    parts = max(options.parts, processes.count)
+    if options.batch % parts or parts % processes.count:
+        raise InputError(
+            f"Got a batch of {options.batch} in {parts} parts for {processes.count} processes; "
+            "the parts must divide the batch, and the processes the parts."
+        )
     preset = dataclasses.replace(PRESETS[options.size], speech_encoder=corpus.encoder)
     if corpus.fps != preset.fps:
         raise InputError(
@@ -96,83 +179,38 @@ def _preset(options: TrainingOptions, corpus: Corpus) -> ModelConfig:
     return preset
 
 
-def _step(
-    state: State, objective: Objective, clips: Sequence[Clip], options: TrainingOptions, step: int
-) -> dict[str, float]:
-    """One update of the model and of its average."""
-    model, optimiser = state.model, state.optimiser
-    seed = options.seed * 1_000_003 + step
-    torch.manual_seed(seed)  # the network's dropout
-    generator = torch.Generator().manual_seed(seed)
-    batch = draw_batch(clips, options, model.config.window_frames, step)
-    loss, parts = objective(model, batch.to(model.motion.mean.device), generator)
-    optimiser.zero_grad(set_to_none=True)
-    loss.backward()
-    norm = torch.nn.utils.clip_grad_norm_(model.parameters(), options.gradient_clip)
-    for group in optimiser.param_groups:
-        group["lr"] = learning_rate(step, options)
-    optimiser.step()
-    # The average follows closely at first, when the weights still move far.
-    decay = min(options.ema_decay, (1 + step) / (10 + step))
-    with torch.no_grad():
-        for slow, fast in zip(state.average.parameters(), model.parameters(), strict=True):
-            slow.lerp_(fast, 1 - decay)
-    return {**parts, "gradient": float(norm)}
-
-
-def learning_rate(step: int, options: TrainingOptions) -> float:
-    """Linear rise over ``warm_up`` steps, then a cosine down to a hundredth."""
-    rise = min(1.0, (step + 1) / max(1, options.warm_up))
-    done = min(1.0, step / options.steps)
-    return options.learning_rate * rise * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * done)))
-
-
-def _all_weights(clips: Sequence[Clip]) -> np.ndarray:
-    return np.concatenate([clip.weights for clip in clips]).astype(np.float32)
-
-
-def _set_statistics(
-    model: KMSpeaker, space: MotionSpace, clips: Sequence[Clip], face: FaceModel
-) -> None:
-    """Fill the model's buffers from the training clips."""
-    name = model.config.keypoint_set
-    keypoints = keypoint_track(face, _all_weights(clips), name)
-    mean = keypoints.mean(0)
-    spread = np.sqrt(np.square(keypoints - mean).mean((0, 2)))[:, None]
-    speech_mean, speech_spread = _feature_statistics(clips)
-    model.motion.load_state_dict(space.state_dict())
-    for buffer, values in (
-        (model.keypoint_mean, mean),
-        (model.keypoint_scale, np.maximum(spread, SMALLEST_SPREAD_MM)),
-        (model.upper, keypoint_set(face, name).upper),
-        (model.speech_mean, speech_mean),
-        (model.speech_scale, np.maximum(speech_spread, 1e-3)),
-    ):
-        buffer.copy_(torch.from_numpy(np.asarray(values)))
-
-
-def _feature_statistics(clips: Sequence[Clip]) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and standard deviation of each feature, clip by clip: hours of floats would not fit."""
-    frames = sum(len(clip) for clip in clips)
-    mean = np.sum([clip.features.sum(0, dtype=np.float64) for clip in clips], axis=0) / frames
-    squares = np.sum([np.square(clip.features - mean).sum(0) for clip in clips], axis=0)
-    return mean, np.sqrt(squares / frames)
-
-
-class _Log:
-    """One JSON object a line; lines after the checkpoint that training goes on from are dropped."""
-
-    def __init__(self, path: Path, first: int) -> None:
-        lines = path.read_text().splitlines() if path.is_file() else []
-        kept = [line for line in lines if line and json.loads(line)["step"] <= first]
-        path.write_text("".join(f"{line}\n" for line in kept))
-        self._path = path
-        self._begun = time.monotonic()
-
-    def write(self, step: int, kind: str, values: dict[str, float]) -> None:
-        rounded = {name: round(value, 6) for name, value in values.items()}
-        seconds = round(time.monotonic() - self._begun, 1)
-        with self._path.open("a") as file:
-            file.write(
-                json.dumps({"step": step, "kind": kind, "seconds": seconds, **rounded}) + "\n"
+def _config_from(trained: ModelConfig, preset: ModelConfig, folder: Path) -> ModelConfig:
+    """The config of a model to begin from, if it is the preset's in all that shapes it."""
+    _require_rig(trained, preset.rig, f"a model in {folder}")
+    config = dataclasses.replace(preset, n_coeffs=trained.n_coeffs)
+    for name, wanted in dataclasses.asdict(config).items():
+        got = getattr(trained, name)
+        if got != wanted and name not in ("steps", "dropout"):
+            raise InputError(
+                f"Got a model in {folder} with {name} = {got!r}, but this training needs "
+                f"{wanted!r}; choose another --size, another corpus or another model."
             )
+    return config
+
+
+def _require_rig(config: ModelConfig, rig: str, what: str) -> None:
+    if config.rig != rig:
+        raise InputError(
+            f"Got {what} of another face rig or keypoint set ({config.rig}, here it is {rig}); "
+            "its numbers mean nothing on this face, so begin anew in another folder."
+        )
+
+
+def _show(path: Path, model: KMSpeaker, face: FaceModel, clips: Sequence[Clip]) -> None:
+    try:
+        write_preview(path, model, face, clips[0])
+    except InputError as error:
+        _log.warning("No video of step %s: %s", path.stem, error)
+
+
+def _machine(processes: Processes, options: TrainingOptions) -> str:
+    if processes.device.type == "cuda":
+        kind = torch.cuda.get_device_name(processes.device)
+    else:
+        kind = f"CPU process ({platform.machine()}, {torch.get_num_threads()} threads)"
+    return f"{processes.count} x {kind}, {options.precision}"

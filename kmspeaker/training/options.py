@@ -1,6 +1,7 @@
 """What can be chosen about a training run. Every default that is not the paper's says why."""
 
 import dataclasses
+import math
 from typing import Any, Literal, get_args, get_origin
 
 from kmspeaker.errors import InputError
@@ -14,12 +15,21 @@ class TrainingOptions:
     """One of ``model.PRESETS``."""
     steps: int = 5000
     batch: int = 16
+    """Windows a step, of all processes together."""
+    parts: int = 1
+    """Equal parts in which a step's batch is worked off, one after the other or each by a process
+    of its own; at least one a process. More need less memory. The network's dropout is drawn for
+    each part, so runs with the same number of parts are the same on any number of processes; with
+    another number they differ in dropout alone."""
     seed: int = 0
 
     learning_rate: float = 1e-3
     """The paper's 1e-4 is for a model ten times wider and days of training."""
     warm_up: int = 200
-    """Steps over which the learning rate rises; then it falls as a cosine to a hundredth."""
+    """Steps over which the learning rate rises."""
+    schedule: Literal["cosine", "constant"] = "cosine"
+    """What the learning rate does then: fall to a hundredth at the last step, or stay, as in the
+    paper for all it says."""
     weight_decay: float = 1e-6
     gradient_clip: float = 1.0
     """Largest norm of a step's gradient; the paper names none."""
@@ -32,6 +42,9 @@ class TrainingOptions:
     """Whether each item is seen with swapped speech and again with swapped temporal style (Sec.
     3.2), or with one of the two at random (caption of Fig. 3): the same objective in expectation,
     and at half the cost twice as many different windows are seen in the same time."""
+    time_power: float = 1.0
+    """Times of the flow are drawn as a uniform number to this power. Above 1 there are more early
+    ones, where speech and style alone decide and which few steps of the sampler depend on."""
     matched_share: float = 0.0
     """Share of items with nothing swapped, supervised on the whole face."""
     temporal_dropout: float = 0.3
@@ -58,6 +71,8 @@ class TrainingOptions:
 
     validate_every: int = 500
     save_every: int = 100
+    video_every: int = 1000
+    """Steps between videos of a held-out clip; 0 for none. One takes some seconds."""
 
     @classmethod
     def read(cls, settings: dict[str, str], base: "TrainingOptions") -> "TrainingOptions":
@@ -78,12 +93,18 @@ class TrainingOptions:
         return dataclasses.replace(base, **values)
 
 
+FREE = ("steps", "validate_every", "save_every", "video_every")
+"""What may change when a run is gone on with; ``steps`` only stretches the schedule."""
+
 PAPER = TrainingOptions(
     size="paper",
     steps=400_000,
     batch=32,
     learning_rate=1e-4,
     warm_up=0,
+    schedule="constant",
+    gradient_clip=math.inf,
+    ema_decay=0.0,
     precision="bf16",
     passes="both",
     temporal_dropout=0.1,

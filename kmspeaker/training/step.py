@@ -41,28 +41,24 @@ class Objective:
         return torch.einsum("bfw,wkx->bfkx", weights, self.keypoint_deltas)
 
     def __call__(
-        self, model: KMSpeaker, batch: Batch, generator: torch.Generator
-    ) -> tuple[Float[Tensor, ""], dict[str, float]]:
-        """The loss of a batch, and its parts by name.
+        self, model: KMSpeaker, batch: Batch
+    ) -> tuple[Float[Tensor, ""], dict[str, Float[Tensor, ""]]]:
+        """The loss of a batch, a mean over its items, and what adds up to it by name.
 
         Args:
-            model: in training mode.
+            model: in training mode; its dropout is all that is left to chance.
             batch: on the model's device.
-            generator: draws the noise, the time and the global style; on the CPU, so that every
-                device draws the same.
         """
         options, device = self.options, batch.weights.device
         items, passes = len(batch.weights), len(batch.speech_of)
         x_1 = model.motion.encode(batch.weights)
-        x_0 = torch.randn(x_1.shape, generator=generator).to(device)
-        t = torch.rand(items, generator=generator).to(device)
-        x_t = flow.interpolate(x_0, x_1, t[:, None, None])
-        keypoints = self.keypoints(batch.weights)
+        t = batch.time
+        x_t = flow.interpolate(batch.noise, x_1, t[:, None, None])
+        keypoints = self.keypoints(batch.followed_weights)
         style_keypoints = self.keypoints(batch.style_weights)
         with torch.autocast(device.type, torch.bfloat16, enabled=options.precision == "bf16"):
             mean, log_variance = model.encode_global(style_keypoints, batch.style_present)
-            drawn = torch.randn(mean.shape, generator=generator).to(device)
-            style = mean + drawn * (0.5 * log_variance).exp()
+            style = mean + batch.style_noise * (0.5 * log_variance).exp()
             speech = model.encode_speech(batch.features)
             temporal = model.encode_temporal(keypoints)
             # Both passes see the same x_t, t and global style, and run as one batch.
@@ -76,15 +72,15 @@ class Objective:
             )
         weights = model.motion.decode(predicted.float())
         target = batch.weights.repeat(passes, 1, 1)
-        losses = {
-            half: motion_loss(weights, target, gram, options.velocity_weight)[chosen.flatten()]
-            for half, gram, chosen in (
-                ("lower", self.grams.lower, batch.lower),
-                ("upper", self.grams.upper, batch.upper),
-            )
+
+        def judged(gram: Tensor, chosen: Tensor) -> Tensor:
+            losses = motion_loss(weights, target, gram, options.velocity_weight)
+            return (losses * chosen.flatten()).sum() / (items * passes)
+
+        parts = {
+            "lower": judged(self.grams.lower, batch.lower),
+            "upper": judged(self.grams.upper, batch.upper),
+            "kl": divergence(mean.float(), log_variance.float()).mean(),
         }
-        kl = divergence(mean.float(), log_variance.float()).mean()
-        motion = sum(loss.sum() for loss in losses.values()) / (items * passes)
-        total = motion + options.kl_weight * kl
-        parts = {half: float(loss.detach().mean()) for half, loss in losses.items() if len(loss)}
-        return total, {"loss": float(total.detach()), **parts, "kl": float(kl.detach())}
+        total = parts["lower"] + parts["upper"] + options.kl_weight * parts["kl"]
+        return total, {"loss": total.detach(), **{k: part.detach() for k, part in parts.items()}}

@@ -1,0 +1,39 @@
+"""A glance at a run: a held-out clip beside what the model makes of its speech and upper face."""
+
+from pathlib import Path
+
+import numpy as np
+
+from kmspeaker.export.render import HeadRenderer
+from kmspeaker.face import FaceModel
+from kmspeaker.generate import generate
+from kmspeaker.model import KMSpeaker
+from kmspeaker.performance import steady
+from kmspeaker.training.data import Clip
+from kmspeaker.video import write_video
+
+SECONDS = 4.0
+SIZE = 256
+FPS = 15.0
+
+
+def write_preview(path: Path, model: KMSpeaker, face: FaceModel, clip: Clip) -> None:
+    """Localize a clip with its own performance; on the left the clip, on the right the model.
+
+    A corpus keeps no sound, so the video is silent.
+
+    Raises:
+        InputError: there is no OpenGL library to render with.
+    """
+    frames = min(len(clip), round(SECONDS * model.config.fps))
+    own = steady(clip.weights[:frames].astype(np.float32), model.config.fps)
+    made = generate(model, face, clip.features[:frames].astype(np.float32), own, own)
+    left, right = (steady(w, own.fps).resampled(FPS).weights for w in (own.weights, made))
+    identity = clip.actor if clip.actor in face.identities else face.identities[0]
+    path.parent.mkdir(exist_ok=True)
+    with HeadRenderer(face, identity, width=SIZE, height=SIZE) as renderer:
+        pictures = (
+            np.hstack([renderer.frame(weights) for weights in pair])
+            for pair in zip(left, right, strict=True)
+        )
+        write_video(path, pictures, FPS, None)
