@@ -31,7 +31,7 @@ def spoken_words(text: str) -> tuple[str, ...]:
     words = [word.strip("'") for word in found if word.strip("'")]
     return tuple(
         LETTER_A if word == "a" and after in DIGITS else word
-        for word, after in zip(words, [*words[1:], ""], strict=True)
+        for word, after in zip(words, [*words[1:], ""], strict=False)
     )
 
 
@@ -63,10 +63,12 @@ class Aligner:
             text: What is said in it, in English; punctuation does not matter.
 
         Raises:
-            InputError: No words, a word without a known pronunciation, or sound the words do not
-                fit.
+            InputError: No words, a number in digits, a word without a known pronunciation, or sound
+                the words do not fit.
         """
         words = spoken_words(text)
+        if number := re.search(r"\d+", text):
+            raise InputError(f"Got the number {number[0]} in a text; write it in words, as spoken.")
         if not words:
             raise InputError(
                 f"Got the text {text!r}, which has no words to align; name what is said."

@@ -154,18 +154,22 @@ def synthesise(tasks: Sequence[Task], *, jobs: int = 1) -> Iterator[Made]:
 
 
 def make_clip(task: Task) -> Made:
-    """Speak, write, listen again and align; only then is the clip recorded as made."""
+    """Speak, write, listen again and align; only then is the clip recorded as made.
+
+    Raises:
+        InputError: The synthesiser is missing.
+    """
     line = task.line
     kokoro, aligner = _kokoro(task.kokoro), _aligner()
-    voice = kokoro.voice(VOICES[line.actor])
-    sound = kokoro.speak(line.text, voice, speed=task.speed).resampled(SAMPLE_RATE)
-    _write(task.sound, encode_opus(levelled(sound)))
-    heard = load_sound(task.sound, sample_rate=SAMPLE_RATE)
+    spoken = kokoro.speak(line.text, kokoro.voice(VOICES[line.actor]), speed=task.speed)
     try:
-        made = Made(line, heard.seconds, _plausible(aligner.align(heard.samples, line.text)))
+        _write(task.sound, encode_opus(levelled(spoken.resampled(SAMPLE_RATE))))
+        heard = load_sound(task.sound, sample_rate=SAMPLE_RATE)
+        phones = _plausible(aligner.align(heard.samples, line.text))
+        made = Made(line, heard.seconds, phones)
     except InputError as error:
-        made = Made(line, heard.seconds, dropped=str(error))
-        task.sound.unlink()
+        made = Made(line, dropped=str(error))
+        task.sound.unlink(missing_ok=True)
     kept = {
         "key": task.key,
         "seconds": made.seconds,
