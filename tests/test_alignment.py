@@ -5,7 +5,13 @@ import numpy as np
 import pytest
 
 from kmspeaker.audio import SAMPLE_RATE, load_sound
-from kmspeaker.corpus.alignment import Aligner, pronunciation, spoken_words
+from kmspeaker.corpus.alignment import (
+    LONGEST_CLOSURE,
+    Aligner,
+    pronunciation,
+    shorter_closures,
+    spoken_words,
+)
 from kmspeaker.corpus.visemes import SILENCE, parse_phones
 from kmspeaker.errors import InputError
 
@@ -87,3 +93,14 @@ def test_words_that_do_not_fit_are_refused_and_the_next_clip_aligns_all_the_same
 def test_a_possessive_is_pronounced_from_its_owner():
     assert pronunciation("pity's") == (*(pronunciation("pity") or ()), "Z")
     assert pronunciation("zwxqt's") is None
+
+
+@pytest.mark.parametrize("before", [(), ((SILENCE, 0.0, 0.2),)])
+def test_a_plosive_after_silence_does_not_keep_the_silence(before):
+    start = 0.2 if before else 0.0
+    rest = (("L", 1.0, 1.1), ("P", 1.1, 1.6))
+    assert shorter_closures((*before, ("P", start, 1.0), *rest)) == (
+        (SILENCE, 0.0, 1.0 - LONGEST_CLOSURE),
+        ("P", 1.0 - LONGEST_CLOSURE, 1.0),
+        *rest,
+    )

@@ -5,6 +5,7 @@ Place in the flow: it gives phones to sound that comes with its text only, the s
 """
 
 import re
+from collections.abc import Sequence
 from functools import cache
 
 import numpy as np
@@ -18,6 +19,9 @@ FRAMES_PER_SECOND = 100
 LETTER_A = "letter_a"
 """How the name of the letter is spelt here, for ``a`` is an article elsewhere."""
 DIGITS = frozenset(("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"))
+PLOSIVES = frozenset({"P", "B", "T", "D", "K", "G", "CH", "JH"})
+LONGEST_CLOSURE = 0.15
+"""Seconds of a plosive after silence: before it bursts it sounds like the silence, and takes it."""
 LOUDEST = 32_000
 """Of 16 bits, where the sound is 1."""
 
@@ -89,13 +93,14 @@ class Aligner:
                 f"Got {len(samples) / SAMPLE_RATE:.2f} s of sound in which {text!r} "
                 "cannot be heard; give the sound and the words that belong together."
             )
-        return _joined(
+        phones = _joined(
             [
                 (phone.name, phone.start, phone.start + phone.duration)
                 for word in aligned
                 for phone in word
             ]
         )
+        return shorter_closures(phones)
 
     def _learn(self, word: str) -> None:
         if self._decoder.lookup_word(word) is not None:
@@ -113,6 +118,20 @@ class Aligner:
             self._decoder.process_raw(sound, full_utt=True)
         finally:
             self._decoder.end_utt()
+
+
+def shorter_closures(phones: Sequence[Phone]) -> tuple[Phone, ...]:
+    """The same phones; what a plosive after silence took of it is given back."""
+    shortened: list[Phone] = []
+    for name, start, end in phones:
+        after_silence = not shortened or shortened[-1][0] == SILENCE
+        if name in PLOSIVES and after_silence and end - start > LONGEST_CLOSURE:
+            closed = round(end - LONGEST_CLOSURE, 3)
+            silent_since = shortened.pop()[1] if shortened else start
+            shortened.append((SILENCE, silent_since, closed))
+            start = closed
+        shortened.append((name, start, end))
+    return tuple(shortened)
 
 
 def _joined(frames: list[tuple[str, int, int]]) -> tuple[Phone, ...]:
