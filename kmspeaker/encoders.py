@@ -87,13 +87,19 @@ class GlobalStyleEncoder(nn.Module):
 
 
 class TemporalStyleEncoder(nn.Module):
-    """E_temp: each frame's upper-face keypoints to that frame's style, frames apart."""
+    """E_temp: each frame's upper-face keypoints to that frame's style, frames apart.
 
-    def __init__(self, channels: int, d_model: int) -> None:
+    The paper has two linear layers. ``linear`` adds a third beside them, without a bias: what the
+    upper face does is a linear function of its keypoints, which need then not be learnt through a
+    bend.
+    """
+
+    def __init__(self, channels: int, d_model: int, *, linear: bool) -> None:
         super().__init__()
         self.layers = nn.Sequential(
             nn.Linear(channels, d_model), nn.GELU(), nn.Linear(d_model, d_model)
         )
+        self.linear = nn.Linear(channels, d_model, bias=False) if linear else None
 
     def forward(
         self,
@@ -101,4 +107,7 @@ class TemporalStyleEncoder(nn.Module):
         present: Bool[Tensor, "batch frames"],
     ) -> Float[Tensor, "batch frames d_model"]:
         """Zero where the performance is absent, which is what no temporal style means."""
-        return self.layers(keypoints) * present[..., None]
+        style = self.layers(keypoints)
+        if self.linear is not None:
+            style = style + self.linear(keypoints)
+        return style * present[..., None]

@@ -58,11 +58,11 @@ class ModelConfig:
     speech_kernel: int = 1
     """Frames of the convolution over speech; 1 is the paper's bare linear layer."""
     aligned_conditions: bool = False
-    """Whether each motion frame's token also gets that frame's speech and temporal style added. In
-    the paper's table speech enters by cross-attention and style by the norms alone. Adding them
-    saves the attention from having to find the diagonal first, and the upper face from being told
-    where it is by scales and shifts; in hours instead of days of training that decides whether the
-    lips move and the brows follow."""
+    """Whether each motion frame's token also gets that frame's speech and temporal style added, and
+    a linear path leads from each to the motion. In the paper's table speech enters by
+    cross-attention and style by the norms alone. Adding them saves the attention from having to
+    find the diagonal first, and the upper face from being told where it is by scales and shifts; in
+    hours instead of days of training that decides whether the lips move and the brows follow."""
     dropout: float = 0.1
     """In the flow layers; the style encoders have the paper's own."""
     keypoint_set: str = "ours"
@@ -144,12 +144,17 @@ class KMSpeaker(nn.Module):
 
         self.speech = SpeechProjection(config.d_speech, d, config.speech_kernel)
         self.global_style = GlobalStyleEncoder(3 * config.n_keypoints, d, config.heads)
-        self.temporal_style = TemporalStyleEncoder(3 * config.n_upper_keypoints, d)
+        self.temporal_style = TemporalStyleEncoder(
+            3 * config.n_upper_keypoints, d, linear=config.aligned_conditions
+        )
         self.time = nn.Sequential(nn.Linear(d, d), nn.SiLU(), nn.Linear(d, d))
         self.motion_in = nn.Linear(config.n_coeffs, d)
-        self.speech_in = nn.Linear(d, d) if config.aligned_conditions else None
-        # Without a bias: no temporal style is zeros.
-        self.temporal_in = nn.Linear(d, d, bias=False) if config.aligned_conditions else None
+        # Without biases: no temporal style is zeros, and the head has a bias of its own.
+        aligned = config.aligned_conditions
+        self.speech_in = nn.Linear(d, d, bias=False) if aligned else None
+        self.temporal_in = nn.Linear(d, d, bias=False) if aligned else None
+        self.speech_out = nn.Linear(d, config.n_coeffs, bias=False) if aligned else None
+        self.temporal_out = nn.Linear(d, config.n_coeffs, bias=False) if aligned else None
         self.layers = nn.ModuleList(
             FlowLayer(d, config.heads, config.feed_forward, config.condition_width, config.dropout)
             for _ in range(config.layers)
@@ -207,7 +212,12 @@ class KMSpeaker(nn.Module):
         memory = speech + place
         for layer in self.layers:
             x = layer(x, condition, memory, heard)
-        return self.head(x)
+        motion = self.head(x)
+        if self.speech_out is not None:
+            motion = motion + self.speech_out(speech)
+        if self.temporal_out is not None and temporal_style is not None:
+            motion = motion + self.temporal_out(temporal_style)
+        return motion
 
     def _present(self, present: Tensor | None, keypoints: Tensor) -> Tensor:
         if present is not None:

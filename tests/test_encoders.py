@@ -31,7 +31,7 @@ def test_items_of_a_batch_do_not_mix():
 
 
 def test_temporal_style_knows_its_own_frame_only_and_is_zero_where_no_face_is():
-    encoder = TemporalStyleEncoder(6, 8)
+    encoder = TemporalStyleEncoder(6, 8, linear=True)
     keypoints, present = torch.randn(1, 10, 6), torch.ones(1, 10, dtype=torch.bool)
     present[:, 3] = False
     style = encoder(keypoints, present)

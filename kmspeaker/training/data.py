@@ -79,7 +79,7 @@ class Draw:
     noise: Float[Tensor, "batch frames coeffs"]
     """``x_0``."""
     time: Float[Tensor, " batch"]
-    """``t``, uniform."""
+    """``t``, uniform but for ``time_power``."""
     style_noise: Float[Tensor, "batch d_model"]
     """Standard normal, for the drawing of the global style."""
 
@@ -178,7 +178,7 @@ def draw_step(
     return Draw(
         *(torch.from_numpy(values) for values in drawn),
         noise=torch.randn(batch, window, config.n_coeffs, generator=generator),
-        time=torch.rand(batch, generator=generator),
+        time=torch.rand(batch, generator=generator) ** options.time_power,
         style_noise=torch.randn(batch, config.d_model, generator=generator),
     )
 

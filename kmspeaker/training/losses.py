@@ -13,12 +13,15 @@ import torch
 from jaxtyping import Float, Float64
 from torch import Tensor
 
-from kmspeaker.face import FaceModel
+from kmspeaker.face import PART_NAMES, FaceModel
+from kmspeaker.training.options import TrainingOptions
 
 LIP_PAIRS = ((13, 14), (82, 87), (312, 317), (81, 178), (311, 402), (80, 88), (310, 318))
 """mediapipe's landmarks on the inner lips, each upper one with the lower one it meets."""
 LID_PAIRS = ((159, 145), (160, 144), (158, 153), (386, 374), (385, 380), (387, 373))
 """mediapipe's landmarks on the lids, each upper one with the lower one it meets."""
+BROWS = (105, 107, 70, 334, 336, 300)
+"""mediapipe's landmarks on the brows: arch, inner and outer end of each."""
 
 
 @dataclass(frozen=True)
@@ -33,27 +36,39 @@ class RegionGrams:
         return RegionGrams(self.lower.to(device), self.upper.to(device))
 
 
-def region_grams(face: FaceModel, *, lip_weight: float, lid_weight: float) -> RegionGrams:
+def region_grams(face: FaceModel, options: TrainingOptions) -> RegionGrams:
     """The forms of the lower and the upper face.
 
     Each is the mean over all vertices of the squared distance in mm, times the vertex's mask
-    squared (the mask multiplies before squaring), plus the mean squared error of the lips' or the
-    lids' gaps times its weight. In speech the motion itself measures about 1.5 below and 0.5 above,
-    the gaps 12 and 6.
+    squared (the mask multiplies before squaring), plus the mean squared error of the lips' gaps, of
+    the lids' gaps and of the brows' places times their weights. In speech the motion itself
+    measures about 1.5 below and 0.5 above, the gaps 12 and 6, the brows 0.5.
     """
     vertices = len(face.part)
-    lower = face.gram(face.lower_mask) / vertices + lip_weight * _gap_gram(face, LIP_PAIRS)
-    upper = face.gram(face.upper_mask) / vertices + lid_weight * _gap_gram(face, LID_PAIRS)
+    eyes = np.isin(face.part, [PART_NAMES.index(name) for name in ("eye_left", "eye_right")])
+    seen = np.where(eyes, np.sqrt(options.eye_weight), 1.0).astype(np.float32)
+    deltas = face.landmark_deltas().astype(np.float64)
+    lower = face.gram(face.lower_mask) / vertices
+    lower += options.lip_weight * _mean_square(_gaps(deltas, LIP_PAIRS))
+    upper = face.gram(face.upper_mask * seen) / vertices
+    upper += options.lid_weight * _mean_square(_gaps(deltas, LID_PAIRS))
+    upper += options.brow_weight * _mean_square(deltas[:, list(BROWS)])
     return RegionGrams(
         torch.from_numpy(lower.astype(np.float32)), torch.from_numpy(upper.astype(np.float32))
     )
 
 
-def _gap_gram(face: FaceModel, pairs: tuple[tuple[int, int], ...]) -> Float64[np.ndarray, "52 52"]:
+def _gaps(
+    deltas: Float64[np.ndarray, "52 landmarks 3"], pairs: tuple[tuple[int, int], ...]
+) -> Float64[np.ndarray, "52 pairs 3"]:
     above, below = np.array(pairs).T
-    deltas = face.landmark_deltas().astype(np.float64)
-    gaps = (deltas[:, above] - deltas[:, below]).reshape(len(deltas), -1)
-    return gaps @ gaps.T / len(pairs)
+    return deltas[:, above] - deltas[:, below]
+
+
+def _mean_square(vectors: Float64[np.ndarray, "52 places 3"]) -> Float64[np.ndarray, "52 52"]:
+    """The form that gives the mean over places of the squared lengths."""
+    flat = vectors.reshape(len(vectors), -1)
+    return flat @ flat.T / vectors.shape[1]
 
 
 def motion_loss(

@@ -42,7 +42,7 @@ class TrainingOptions:
     """Whether each item is seen with swapped speech and again with swapped temporal style (Sec.
     3.2), or with one of the two at random (caption of Fig. 3): the same objective in expectation,
     and at half the cost twice as many different windows are seen in the same time."""
-    time_power: float = 1.0
+    time_power: float = 2.0
     """Times of the flow are drawn as a uniform number to this power. Above 1 there are more early
     ones, where speech and style alone decide and which few steps of the sampler depend on."""
     matched_share: float = 0.0
@@ -59,10 +59,15 @@ class TrainingOptions:
 
     velocity_weight: float = 1.0
     """Of the error of frame differences against that of frames; equal in the paper."""
-    lip_weight: float = 0.1
+    lip_weight: float = 0.2
     """Of the gaps between the lips (mm²). Closures are small in vertices and large to the eye."""
     lid_weight: float = 0.1
     """Of the gaps between the eyelids (mm²), for the same reason."""
+    brow_weight: float = 0.6
+    """Of the brows' places (mm²): few vertices, which blinks and gaze would drown out."""
+    eye_weight: float = 0.3
+    """Of the eyeballs' vertices. The paper's face has none, and no keypoint shows the gaze, so that
+    half of what could be seen of the upper face would be an error nobody can mend."""
     kl_weight: float = 1e-5
     """Of the global style's divergence, summed over dimensions; chosen so that it is about a
     hundredth of the loss, as in the paper."""
@@ -112,6 +117,9 @@ PAPER = TrainingOptions(
     neighbour_style=0.0,
     lip_weight=0.0,
     lid_weight=0.0,
+    brow_weight=0.0,
+    eye_weight=1.0,
+    time_power=1.0,
     kept_variance=0.995,
 )
 

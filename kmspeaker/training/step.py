@@ -30,7 +30,7 @@ class Objective:
         cls, face: FaceModel, keypoint_set: str, options: TrainingOptions, device: torch.device
     ) -> "Objective":
         """The objective on a face."""
-        grams = region_grams(face, lip_weight=options.lip_weight, lid_weight=options.lid_weight)
+        grams = region_grams(face, options)
         deltas = keypoint_track(face, np.eye(len(face.deltas), dtype=np.float32), keypoint_set)
         return cls(options, grams.to(device), torch.from_numpy(deltas).to(device))
 
