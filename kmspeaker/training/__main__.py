@@ -1,6 +1,7 @@
 """``python -m kmspeaker.training CORPUS -o RUN``: one command, which goes on after a kill."""
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
@@ -61,7 +62,8 @@ def main(arguments: list[str] | None = None) -> int:
     except InputError as error:
         sys.stderr.write(f"{error}\n")
         return 2
-    sys.stdout.write(f"The model is in {folder}.\n")
+    if os.environ.get("RANK", "0") == "0":  # the others of torchrun need not say it too
+        sys.stdout.write(f"The model is in {folder}.\n")
     return 0
 
 
