@@ -102,9 +102,17 @@ class Kokoro:
     def speak(
         self, text: str, voice: Float32[np.ndarray, "lengths style"], *, speed: float = 1.0
     ) -> Sound:
-        """The text, spoken; the same sound every time."""
+        """The text, spoken; the same sound every time.
+
+        Raises:
+            InputError: An unknown word, or more text than can be said at once.
+        """
         tokens = [self._tokens[sound] for sound in spell(text)]
-        style = voice[min(len(tokens), len(voice)) - 1]
+        if len(tokens) > len(voice):
+            raise InputError(
+                f"Got a text of {len(tokens)} sounds, {len(voice)} can be said at once; split it."
+            )
+        style = voice[len(tokens) - 1]
         (waveform,) = self._session.run(
             None,
             {
@@ -117,13 +125,13 @@ class Kokoro:
 
     @cached_property
     def _session(self) -> Any:
-        import onnxruntime
-
         model = b"".join(self._read(part, "part.bin") for part in PARTS)
         if hashlib.sha256(model).hexdigest() != SHA256:
             raise InputError(
                 f"Got another Kokoro than the one expected; reinstall {PARTS[0]} to 4."
             )
+        import onnxruntime
+
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
