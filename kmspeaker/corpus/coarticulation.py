@@ -29,27 +29,31 @@ from kmspeaker.face import ARKIT_INDEX
 GRID_RATE = 120
 """Hz at which the pulls are blended before the motion is sampled."""
 REACH = {
-    "jaw": (0.055, 0.050),
-    "lips": (0.055, 0.050),
-    "round": (0.130, 0.090),
-    "spread": (0.100, 0.080),
+    "jaw": (0.120, 0.045),
+    "lips": (0.036, 0.043),
+    "round": (0.180, 0.100),
+    "spread": (0.055, 0.085),
     "tongue": (0.050, 0.045),
 }
 """Seconds before and after a phone at which its dominance has fallen to 1/e."""
-FALL = 1.5
+FALL = 1.2
 """Exponent of the fall; 1 has a corner, 2 is a bell."""
-VOWEL_PLATEAU, CONSONANT_PLATEAU = (0.4, 0.8), (0.2, 0.6)
+VOWEL_PLATEAU, CONSONANT_PLATEAU = (0.5, 0.9), (0.15, 0.65)
 """Where in a phone its dominance is full."""
-LEAD = 0.02
+LEAD = 0.015
 """Seconds by which lips are ahead of the sound they make, measured at the bursts of b and p."""
-SMOOTHING = 0.012
+SMOOTHING = 0.010
 """Seconds, standard deviation of the final smoothing: lips have mass."""
 PAUSE = 0.2
 """Shorter silences leave the mouth where its neighbours want it."""
-REST_AFTER, REST_BEFORE = 0.14, 0.13
+REST_AFTER, REST_BEFORE = 0.10, 0.11
 """Seconds a mouth takes to come to rest after speech and to start before it."""
 DIPHTHONG_TURN = 0.6
 """Where in a diphthong its second half begins."""
+UNDERSHOOT, ARRIVAL = 0.22, 0.053
+"""Share by which the shortest phone misses its target, and seconds in which a phone arrives."""
+SETTLE = 0.08
+"""Seconds within which a mouth that comes to rest stands still; far phones then pull no more."""
 
 
 @dataclass(frozen=True)
@@ -115,6 +119,7 @@ def articulate(
     channels = np.concatenate(
         [_blend(pulls, group, times, manner.reach) * gains[group] for group in GROUP_NAMES], axis=1
     )
+    channels *= 1 - _resting(pulls, times)[:, None]
     channels = gaussian_filter1d(channels, SMOOTHING * GRID_RATE, axis=0, mode="nearest")
     frames = round(seconds * fps)
     at = np.arange(frames) / fps
@@ -127,8 +132,8 @@ def vocal_effort(
 ) -> Float64[np.ndarray, " phones"]:
     """How strongly each phone is said, from the loudness around it.
 
-    6 dB above the speaker's median vowel opens a vowel by a third more. Consonants follow half as
-    much: their places are fixed, only the vigour differs.
+    6 dB above the speaker's median vowel opens a vowel by a fifth more, as in GRID. Consonants
+    follow half as much: their places are fixed, only the vigour differs.
     """
     power = np.concatenate([[0.0], np.cumsum(samples.astype(np.float64) ** 2)])
 
@@ -142,7 +147,7 @@ def vocal_effort(
     levels = np.array([level(start, end) for _, start, end in phones])
     vowels = np.array([VISEMES[name].vowel for name, _, _ in phones])
     usual = np.median(levels[vowels]) if vowels.any() else np.median(levels)
-    effort = np.clip(10 ** ((levels - usual) / 48), 0.65, 1.4)
+    effort = np.clip(10 ** ((levels - usual) / 70), 0.65, 1.4)
     # A vowel's energy is its own; a consonant's says little of its vigour, its neighbours' does.
     if vowels.any():
         places = np.flatnonzero(vowels)
@@ -166,7 +171,7 @@ def _pulls(
             continue
         shape = viseme(name)
         # Short phones do not arrive: the tongue and jaw of fast speech undershoot (Lindblom 1963).
-        reached = float(strength) * (1 - 0.35 * np.exp(-(end - start) / 0.06))
+        reached = float(strength) * (1 - UNDERSHOOT * np.exp(-(end - start) / ARRIVAL))
         if shape.glide is None:
             pulls.append(_Pull(shape, start, end, reached, rest=False))
         else:
@@ -201,6 +206,22 @@ def _blend(
         ]
     )
     return dominance @ targets / np.maximum(dominance.sum(1, keepdims=True), 1e-9)
+
+
+def _resting(
+    pulls: Sequence[_Pull], times: Float64[np.ndarray, " times"]
+) -> Float64[np.ndarray, " times"]:
+    """1 deep in a long silence, where the tails of far phones no longer count."""
+    resting = np.zeros(len(times))
+    for pull in pulls:
+        if pull.rest and pull.end - pull.start >= PAUSE:
+            first, last, _ = _full(pull, GROUP_NAMES[0])
+            early = np.clip((times - first + SETTLE / 2) / SETTLE, 0, 1)
+            late = np.clip((last + SETTLE / 2 - times) / SETTLE, 0, 1)
+            if pull.start <= 0:
+                early[:] = 1
+            resting = np.maximum(resting, (1 - np.cos(np.pi * np.minimum(early, late))) / 2)
+    return resting
 
 
 def _full(pull: _Pull, group: str) -> tuple[float, float, float]:

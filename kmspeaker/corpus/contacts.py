@@ -25,7 +25,7 @@ HOLD = (0.02, 0.75)
 """Part of the phone in which the contact is held; p and b burst before their end."""
 MIN_HOLD = 0.042
 """Seconds; more than one frame at 30 frames/s, so that no sampling can miss a closure."""
-APPROACH, RELEASE = 0.065, 0.06
+APPROACH, RELEASE = 0.057, 0.055
 """Seconds from open to touching and back."""
 STIFFNESS = {
     "mouthClose": 1.0,

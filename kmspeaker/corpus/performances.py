@@ -250,12 +250,12 @@ def perform(
     Args:
         rng: Everything that is left to chance.
         direction: Actor, state and intensity.
-        phones: With times; empty where ``mouth`` is given.
+        phones: With times.
         effort: How strongly each is said.
         seconds: Duration.
         contacts: Of the rig.
         recorded: Real upper faces to replay.
-        mouth: Captured lips, played as they are instead of made from ``phones``.
+        mouth: Captured lips, played instead of lips made from ``phones``; contacts hold all the same.
         fps: Frames a second.
     """
     actor, state = direction.actor, STATES[direction.emotion]

@@ -55,12 +55,17 @@ class Viseme:
 
 
 def _vowel(
-    jaw: float, lower: float, upper: float, *, grip: tuple[float, float], **shapes: float
+    jaw: float,
+    lower: float,
+    upper: float,
+    *,
+    grip: tuple[float, float, float, float],
+    **shapes: float,
 ) -> Viseme:
-    """A vowel; ``grip`` is its dominance over rounding and over spreading."""
+    """A vowel; ``grip`` is its dominance over jaw, lips, rounding and spreading."""
     return Viseme(
         {"jawOpen": jaw, "mouthLowerDown": lower, "mouthUpperUp": upper, **shapes},
-        {"jaw": 0.9, "lips": 0.6, "round": grip[0], "spread": grip[1], "tongue": 0.4},
+        dict(zip(GROUP_NAMES, (*grip, 0.4), strict=True)),
         vowel=True,
     )
 
@@ -77,65 +82,65 @@ def _consonant(
     )
 
 
-_AA = _vowel(0.33, 0.30, 0.12, grip=(0.45, 0.3))
-_AO = _vowel(0.16, 0.14, 0.06, grip=(1.1, 0.3), mouthFunnel=0.26, mouthPucker=0.15)
-_EH = _vowel(0.25, 0.45, 0.22, grip=(0.5, 0.6), mouthStretch=0.06, mouthSmile=0.03)
-_IH = _vowel(0.17, 0.45, 0.20, grip=(0.4, 0.5), mouthStretch=0.06, mouthSmile=0.03)
-_IY = _vowel(0.15, 0.55, 0.28, grip=(0.6, 0.9), mouthStretch=0.14, mouthSmile=0.06)
-_UH = _vowel(0.08, 0.12, 0.05, grip=(0.8, 0.3), mouthFunnel=0.18, mouthPucker=0.30)
-_UW = _vowel(0.04, 0.06, 0.02, grip=(1.6, 0.5), mouthFunnel=0.16, mouthPucker=0.70)
-_OH = _vowel(0.14, 0.12, 0.05, grip=(1.4, 0.3), mouthFunnel=0.25, mouthPucker=0.35)
+_AA = _vowel(0.41, 0.33, 0.15, grip=(1.1, 0.6, 0.55, 0.25))
+_AO = _vowel(0.26, 0.14, 0.03, grip=(1.25, 0.65, 0.9, 0.3), mouthFunnel=0.25, mouthPucker=0.16)
+_EH = _vowel(0.33, 0.48, 0.24, grip=(1.6, 0.4, 0.45, 0.4), mouthStretch=0.11, mouthSmile=0.05)
+_IH = _vowel(0.28, 0.45, 0.26, grip=(1.0, 0.35, 0.3, 0.45), mouthStretch=0.07, mouthSmile=0.05)
+_IY = _vowel(0.26, 0.54, 0.32, grip=(1.2, 0.45, 0.7, 0.6), mouthStretch=0.13, mouthSmile=0.05)
+_UH = _vowel(0.04, 0.12, 0.06, grip=(1.2, 0.6, 0.45, 0.3), mouthFunnel=0.16, mouthPucker=0.24)
+_UW = _vowel(0.08, 0.03, 0.01, grip=(1.8, 1.3, 1.0, 0.55), mouthFunnel=0.08, mouthPucker=0.65)
+_OH = _vowel(0.28, 0.12, 0.04, grip=(1.6, 0.6, 1.25, 0.3), mouthFunnel=0.24, mouthPucker=0.33)
 
 _LIPS_CLOSE = _consonant(
     0.0,
-    (1.0, 1.2, 0.15, 0.25, 0.2),
+    (1.05, 1.5, 0.12, 0.28, 0.2),
     "lips",
-    mouthPress=0.12,
-    mouthRollLower=0.16,
-    mouthRollUpper=0.12,
+    mouthPress=0.08,
+    mouthRollLower=0.20,
+    mouthRollUpper=0.14,
 )
 _LIP_TO_TEETH = _consonant(
-    0.05,
-    (1.0, 1.0, 0.2, 0.3, 0.3),
+    0.04,
+    (1.0, 1.05, 0.2, 0.3, 0.3),
     "teeth",
     mouthRollLower=0.50,
-    mouthUpperUp=0.14,
+    mouthUpperUp=0.15,
 )
 _DENTAL = _consonant(
-    0.06, (0.7, 0.6, 0.15, 0.25, 1.0), mouthLowerDown=0.25, mouthUpperUp=0.10, tongueOut=0.34
+    0.03, (1.6, 0.5, 0.15, 0.25, 1.0), mouthLowerDown=0.23, mouthUpperUp=0.10, tongueOut=0.34
 )
 _ALVEOLAR = _consonant(
-    0.10, (0.55, 0.4, 0.10, 0.2, 0.6), mouthLowerDown=0.40, mouthUpperUp=0.18, tongueOut=0.04
+    0.15, (0.4, 0.25, 0.10, 0.2, 0.6), mouthLowerDown=0.40, mouthUpperUp=0.18, tongueOut=0.04
 )
 _NASAL = _consonant(
-    0.08, (0.6, 0.4, 0.10, 0.2, 0.6), mouthLowerDown=0.32, mouthUpperUp=0.14, tongueOut=0.04
+    0.04, (0.35, 0.12, 0.14, 0.2, 0.6), mouthLowerDown=0.31, mouthUpperUp=0.10, tongueOut=0.04
 )
 _SIBILANT = _consonant(
-    0.075,
-    (0.9, 0.6, 0.25, 0.45, 0.6),
-    mouthLowerDown=0.55,
-    mouthUpperUp=0.28,
-    mouthStretch=0.10,
+    0.11,
+    (0.95, 0.55, 0.5, 0.65, 0.6),
+    mouthLowerDown=0.45,
+    mouthUpperUp=0.24,
+    mouthStretch=0.06,
 )
 _POSTALVEOLAR = _consonant(
-    0.055,
-    (0.9, 0.6, 1.3, 0.4, 0.6),
-    mouthFunnel=0.34,
+    0.09,
+    (0.9, 0.55, 1.1, 0.4, 0.6),
+    mouthFunnel=0.33,
     mouthPucker=0.24,
     mouthLowerDown=0.22,
-    mouthUpperUp=0.10,
+    mouthUpperUp=0.12,
 )
-_VELAR = _consonant(0.16, (0.3, 0.25, 0.08, 0.15, 0.3), mouthLowerDown=0.35, mouthUpperUp=0.14)
+_VELAR = _consonant(0.22, (0.4, 0.16, 0.08, 0.15, 0.3), mouthLowerDown=0.34, mouthUpperUp=0.15)
 
 VISEMES: Mapping[str, Viseme] = {
     "AA": _AA,
-    "AE": _vowel(0.26, 0.40, 0.20, grip=(0.5, 0.6), mouthStretch=0.08, mouthSmile=0.04),
-    "AH": _vowel(0.20, 0.30, 0.12, grip=(0.3, 0.3), mouthStretch=0.02),
+    "AE": _vowel(0.33, 0.40, 0.19, grip=(0.7, 0.5, 0.4, 0.55), mouthStretch=0.06, mouthSmile=0.02),
+    "AH": _vowel(0.17, 0.29, 0.16, grip=(1.3, 0.5, 0.3, 0.3), mouthStretch=0.03),
     "AO": _AO,
     "AW": replace(_AA, glide=_UH),
     "AY": replace(_AA, glide=_IH),
     "EH": _EH,
-    "ER": _vowel(0.11, 0.20, 0.10, grip=(0.7, 0.3), mouthFunnel=0.14, mouthPucker=0.22),
+    "ER": _vowel(0.14, 0.20, 0.10, grip=(0.9, 0.6, 0.7, 0.3), mouthFunnel=0.14, mouthPucker=0.22),
     "EY": replace(_EH, glide=_IY),
     "IH": _IH,
     "IY": _IY,
@@ -162,33 +167,31 @@ VISEMES: Mapping[str, Viseme] = {
     "K": _VELAR,
     "G": _VELAR,
     "NG": _VELAR,
-    "HH": _consonant(0.15, (0.10, 0.10, 0.05, 0.05, 0.2), mouthLowerDown=0.25),
+    "HH": _consonant(0.18, (0.10, 0.10, 0.05, 0.05, 0.2), mouthLowerDown=0.25),
     "L": _consonant(
-        0.11, (0.5, 0.4, 0.12, 0.2, 1.0), mouthLowerDown=0.38, mouthUpperUp=0.15, tongueOut=0.14
+        0.14, (1.8, 0.3, 0.10, 0.2, 1.0), mouthLowerDown=0.35, mouthUpperUp=0.09, tongueOut=0.14
     ),
     "R": _consonant(
-        0.06,
-        (0.7, 0.5, 0.8, 0.3, 0.5),
-        mouthFunnel=0.16,
-        mouthPucker=0.30,
-        mouthLowerDown=0.12,
-        mouthUpperUp=0.05,
+        0.02, (2.2, 1.5, 2.5, 0.45, 0.5), mouthFunnel=0.06, mouthPucker=0.40, mouthLowerDown=0.04
     ),
-    "W": _consonant(0.0, (1.3, 1.0, 2.0, 0.6, 0.4), mouthFunnel=0.12, mouthPucker=0.85),
+    "W": _consonant(0.0, (2.8, 2.8, 1.9, 0.8, 0.4), mouthFunnel=0.06, mouthPucker=0.84),
     "Y": _consonant(
-        0.10,
-        (0.5, 0.5, 0.4, 0.8, 0.4),
+        0.17,
+        (0.55, 0.5, 0.4, 0.8, 0.4),
         mouthLowerDown=0.45,
-        mouthUpperUp=0.20,
-        mouthStretch=0.12,
-        mouthSmile=0.05,
+        mouthUpperUp=0.18,
+        mouthStretch=0.09,
+        mouthSmile=0.02,
     ),
     SILENCE: Viseme({}, dict.fromkeys(GROUP_NAMES, 1.0)),
 }
 """Every ARPABET phone of the corpora, and silence.
 
-Openings were set by what a least-squares fit of this very blending to the tracked lips of GRID asks
-for, phone by phone, and rounded to what looks right on the rig.
+Found by ``calibration``: this table and the timings of ``coarticulation`` moved together until the
+blend followed the tracked lips of 800 sentences of GRID, held near the values of an earlier table
+by a prior, so that phones that are rare there keep theirs; then rounded. GRID is one man, who opens
+his jaw by more and rounds his lips by less than the table: half of his jaw is in it, his rounding
+is not.
 """
 
 
