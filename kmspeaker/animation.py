@@ -4,7 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+import numpy as np
+from jaxtyping import Float32
+
 from kmspeaker.audio import Sound
+from kmspeaker.controls import NEUTRAL, Controls
 from kmspeaker.performance import Weights
 
 Use = Literal["stylize", "localize"]
@@ -28,6 +32,10 @@ class FaceAnimation:
     steps: int
     stage_seconds: Mapping[str, float] = field(default_factory=dict)
     """How long each stage took, in order."""
+    head: Float32[np.ndarray, "frames 3"] | None = None
+    """Yaw, pitch and roll in radians, as ``Performance.head``; None where the head is still."""
+    controls: Controls = NEUTRAL
+    """What was asked beyond speech, reference and seed."""
 
     def __len__(self) -> int:
         return len(self.weights)

@@ -4,7 +4,7 @@ Place in the flow: ``pipeline`` and ``training`` call it. It alone knows how the
 sampler and the windows meet; nothing of a request stays on the model.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -20,8 +20,11 @@ from kmspeaker.motion import playable, rig_fingerprint
 from kmspeaker.performance import Performance, Weights
 from kmspeaker.windows import Windows, frame_noise
 
+MOST_WINDOWS = 256
+"""The network is asked about so many windows at a time; many takes of a long speech would not fit
+into memory at once."""
 
-@torch.inference_mode()
+
 def generate(
     model: KMSpeaker,
     face: FaceModel,
@@ -34,29 +37,120 @@ def generate(
     method: flow.Method = "midpoint",
     progress: Callable[[float], None] | None = None,
 ) -> Weights:
-    """ARKit weights that say the speech, as many frames as ``speech`` has.
-
-    Args:
-        model: asked as it is; its state does not change.
-        face: the rig it was trained on.
-        speech: features of the model's encoder, one row a frame at the model's rate.
-        style: the performance whose manner to take (global style).
-        temporal: the performance the upper face follows frame by frame (dialogue localization);
-            frames beyond its end and frames without a face follow ``style`` alone. None for
-            example-based generation.
-        seed: chooses the noise.
-        steps: steps of the sampler; the model's own number where None.
-        method: "midpoint" asks the network twice a step, "euler" once.
-        progress: told the fraction done.
+    """One take in the manner of ``style``; see ``generate_takes`` for the arguments.
 
     Raises:
         InputError: the model learnt another rig, the features are not its encoder's, ``style`` has
             no frame with a face, or ``steps`` is below 1.
     """
+    _check(model, face, speech, steps)
+    global_style = global_style_of(model, face, style)
+    (weights,) = generate_takes(
+        model,
+        face,
+        speech,
+        global_style,
+        temporal,
+        seeds=(seed,),
+        steps=steps,
+        method=method,
+        progress=progress,
+    )
+    return weights
+
+
+@torch.inference_mode()
+def generate_takes(
+    model: KMSpeaker,
+    face: FaceModel,
+    speech: Float32[np.ndarray, "frames d_speech"],
+    global_style: Float[Tensor, "1 d_model"],
+    temporal: Performance | None = None,
+    *,
+    seeds: Sequence[int] = (0,),
+    guidance: float = 1.0,
+    steps: int | None = None,
+    method: flow.Method = "midpoint",
+    progress: Callable[[float], None] | None = None,
+) -> tuple[Weights, ...]:
+    """ARKit weights that say the speech, as many frames as ``speech`` has, for each seed.
+
+    All takes are one batch of the network, and each is what it would be alone.
+
+    Args:
+        model: asked as it is; its state does not change.
+        face: the rig it was trained on.
+        speech: features of the model's encoder, one row a frame at the model's rate.
+        global_style: the manner, of ``global_style_of``.
+        temporal: the performance the upper face follows frame by frame (dialogue localization);
+            frames beyond its end and frames without a face follow the manner alone. None for
+            example-based generation.
+        seeds: each chooses the noise of one take.
+        guidance: how far to go from the motion without ``temporal`` to the motion with it, as
+            classifier-free guidance does: 0 not at all, 1 as learnt, more exaggerates. (Temporal
+            style is the one condition that training drops, so the motion without it is known.)
+        steps: steps of the sampler; the model's own number where None.
+        method: "midpoint" asks the network twice a step, "euler" once.
+        progress: told the fraction done.
+
+    Raises:
+        InputError: the model learnt another rig, the features are not its encoder's, or ``steps``
+            is below 1.
+    """
+    _check(model, face, speech, steps)
     config = model.config
     device = model.motion.mean.device
-    steps = config.steps if steps is None else steps
-    if steps < 1:
+    frames, takes = len(speech), len(seeds)
+    windows = Windows.over(frames, window=config.window_frames, overlap=config.window_overlap)
+    said = model.encode_speech(windows.cut(torch.from_numpy(speech).to(device)))
+    followed = None
+    if temporal is not None and guidance != 0:
+        keypoints, present = _followed(
+            face, temporal.resampled(config.fps), frames, config.keypoint_set
+        )
+        followed = model.encode_temporal(
+            windows.cut(keypoints.flatten(1).to(device)).unflatten(2, keypoints.shape[1:]),
+            windows.cut(present[:, None].to(device))[..., 0],
+        )
+
+    # Where guided, every window is asked about twice: with and without the temporal style, and
+    # without it is the same as with zeros.
+    guided = followed is not None and guidance != 1
+    times = takes * (1 + guided)
+    said_parts = said.repeat(times, 1, 1).split(MOST_WINDOWS)
+    followed_parts: Sequence[Tensor | None] = [None] * len(said_parts)
+    if followed is not None:
+        followed = followed.repeat(takes, 1, 1)
+        followed = torch.cat([followed, torch.zeros_like(followed)]) if guided else followed
+        followed_parts = followed.split(MOST_WINDOWS)
+
+    def predict(x_t: Tensor, t: float) -> Tensor:
+        parts = []
+        asked = x_t.repeat(1 + guided, 1, 1).split(MOST_WINDOWS)
+        for part, heard, style in zip(asked, said_parts, followed_parts, strict=True):
+            time = torch.full((len(part),), t, device=device)
+            parts.append(model(part, time, heard, global_style.expand(len(part), -1), style))
+        answers = torch.cat(parts)
+        if guided:
+            conditional, free = answers.chunk(2)
+            answers = free + guidance * (conditional - free)
+        return answers
+
+    x_0 = torch.stack([frame_noise(frames, config.n_coeffs, seed) for seed in seeds]).to(device)
+    coefficients = flow.sample(
+        windows.predict(predict),
+        x_0,
+        steps=config.steps if steps is None else steps,
+        method=method,
+        progress=progress,
+    )
+    weights = model.motion.decode(coefficients).cpu().numpy().astype(np.float64)
+    return tuple(playable(take, face.gram()) for take in weights)
+
+
+def _check(model: KMSpeaker, face: FaceModel, speech: np.ndarray, steps: int | None) -> None:
+    config = model.config
+    if steps is not None and steps < 1:
         raise InputError(f"Got {steps} steps; the sampler needs at least 1.")
     if config.rig != rig_fingerprint(face, config.keypoint_set):
         raise InputError(
@@ -67,31 +161,6 @@ def generate(
             f"Got speech features of shape {speech.shape}; the model needs (frames, "
             f"{config.d_speech}) of the encoder {config.speech_encoder}."
         )
-    frames = len(speech)
-    windows = Windows.over(frames, window=config.window_frames, overlap=config.window_overlap)
-
-    speech_windows = model.encode_speech(windows.cut(torch.from_numpy(speech).to(device)))
-    global_style = global_style_of(model, face, style).expand(len(windows), -1)
-    temporal_windows = None
-    if temporal is not None:
-        keypoints, present = _followed(
-            face, temporal.resampled(config.fps), frames, config.keypoint_set
-        )
-        temporal_windows = model.encode_temporal(
-            windows.cut(keypoints.flatten(1).to(device)).unflatten(2, keypoints.shape[1:]),
-            windows.cut(present[:, None].to(device))[..., 0],
-        )
-
-    def predict(x_t: Tensor, t: float) -> Tensor:
-        time = torch.full((len(windows),), t, device=device)
-        return model(x_t, time, speech_windows, global_style, temporal_windows)
-
-    x_0 = frame_noise(frames, config.n_coeffs, seed).to(device)
-    coefficients = flow.sample(
-        windows.predict(predict), x_0, steps=steps, method=method, progress=progress
-    )
-    weights = model.motion.decode(coefficients).cpu().numpy().astype(np.float64)
-    return playable(weights, face.gram())
 
 
 @torch.inference_mode()

@@ -1,4 +1,4 @@
-"""The whole program in two calls: ``stylize`` and ``localize``.
+"""The whole program in one call, ``take``; ``stylize`` and ``localize`` are its plain uses.
 
 Everything above (command line, app, evaluation) goes through here, and everything here through the
 stages. The pipeline holds what is loaded; nothing of a request stays on it, so that two visitors
@@ -6,17 +6,20 @@ may share one.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from kmspeaker.animation import FaceAnimation, Use
 from kmspeaker.audio import Sound
+from kmspeaker.controls import NEUTRAL, Controls
 from kmspeaker.errors import InputError
 from kmspeaker.face import FaceModel
-from kmspeaker.generate import generate
+from kmspeaker.generate import generate_takes, global_style_of
 from kmspeaker.hub import resolve_model, verify_model
 from kmspeaker.limits import DEFAULT_MODEL, MAX_SECONDS
 from kmspeaker.model import KMSpeaker
@@ -26,6 +29,8 @@ from kmspeaker.speech import SpeechEncoder, load_encoder, speech_features
 
 StageProgress = Callable[[str, float], None]
 """Called with the stage's name and the fraction of it that is done."""
+MOST_TAKES = 16
+"""Takes made at once."""
 
 
 @dataclass(frozen=True)
@@ -86,6 +91,79 @@ class Pipeline:
             path, self.face, fps=self.fps, progress=progress, max_seconds=max_seconds
         )
 
+    def take(
+        self,
+        sound: Sound,
+        performance: Performance,
+        *,
+        use: Use,
+        identity: str | None = None,
+        seeds: Sequence[int] = (0,),
+        controls: Controls = NEUTRAL,
+        second: Performance | None = None,
+        steps: int | None = None,
+        progress: StageProgress | None = None,
+    ) -> tuple[FaceAnimation, ...]:
+        """Takes of one speech and one performance, one for each seed, as one batch.
+
+        Args:
+            sound: the speech.
+            performance: whose manner to take, of any length; with ``localize`` the upper face also
+                follows it frame by frame. Where it has ended, or shows no face, its manner alone is
+                followed.
+            use: "stylize" (example-based generation) or "localize" (dubbing).
+            identity: one of ``face.identities``; the first where None.
+            seeds: each gives another take, the same as it would be alone.
+            controls: what else is asked; the defaults change nothing.
+            second: the performance whose manner ``controls.style_mix`` blends in.
+            steps: steps of the sampler; the model's own number where None.
+            progress: told each stage and the fraction of it that is done.
+
+        Returns:
+            Animations as long as the speech, in the order of ``seeds``.
+
+        Raises:
+            InputError: an unknown identity, a performance without a face, no seeds or a bad one, a
+                bad number of steps, or a manner to blend in that is not given.
+        """
+        identity = self.face.identities[0] if identity is None else identity
+        self.face.neutral(identity)  # refuses an unknown one before any work
+        _check_seeds(seeds)
+        report = progress or (lambda stage, fraction: None)
+        started = time.perf_counter()
+        report("listen", 0.0)
+        frames = max(1, round(sound.seconds * self.fps))
+        features = speech_features(self.encoder, sound, fps=self.fps, frames=frames)
+        listened = time.perf_counter()
+        report("listen", 1.0)
+        takes = generate_takes(
+            self.model,
+            self.face,
+            features,
+            self._manner(performance, second, controls),
+            performance if use == "localize" else None,
+            seeds=seeds,
+            guidance=controls.guidance,
+            steps=steps,
+            progress=lambda fraction: report("generate", fraction),
+        )
+        generated = time.perf_counter()
+        return tuple(
+            FaceAnimation(
+                weights=weights,
+                fps=self.fps,
+                identity=identity,
+                use=use,
+                sound=sound,
+                model=self.model_name,
+                seed=seed,
+                steps=self.model.config.steps if steps is None else steps,
+                stage_seconds={"listen": listened - started, "generate": generated - listened},
+                controls=controls,
+            )
+            for seed, weights in zip(seeds, takes, strict=True)
+        )
+
     def stylize(
         self,
         sound: Sound,
@@ -96,22 +174,17 @@ class Pipeline:
         steps: int | None = None,
         progress: StageProgress | None = None,
     ) -> FaceAnimation:
-        """Say the speech in the manner of a reference (example-based generation).
-
-        Args:
-            sound: the speech.
-            reference: the performance whose manner to take; of any length.
-            identity: one of ``face.identities``; the first where None.
-            seed: another seed gives another take.
-            steps: steps of the sampler; the model's own number where None.
-            progress: told each stage and the fraction of it that is done.
-
-        Raises:
-            InputError: an unknown identity, a reference without a face, or a bad number of steps.
-        """
-        return self._speak(
-            "stylize", sound, reference, None, identity, seed=seed, steps=steps, progress=progress
+        """Say the speech in the manner of a reference: one plain take, see ``take``."""
+        (animation,) = self.take(
+            sound,
+            reference,
+            use="stylize",
+            identity=identity,
+            seeds=(seed,),
+            steps=steps,
+            progress=progress,
         )
+        return animation
 
     def localize(
         self,
@@ -125,63 +198,42 @@ class Pipeline:
     ) -> FaceAnimation:
         """Dub a performance: lips say the speech, the upper face follows frame by frame.
 
-        The arguments are those of ``stylize``. The animation is as long as the speech; where the
-        performance has ended, or shows no face, its manner alone is followed.
+        One plain take, see ``take``.
         """
-        return self._speak(
-            "localize",
+        (animation,) = self.take(
             sound,
             performance,
-            performance,
-            identity,
-            seed=seed,
+            use="localize",
+            identity=identity,
+            seeds=(seed,),
             steps=steps,
             progress=progress,
         )
+        return animation
 
-    def _speak(
-        self,
-        use: Use,
-        sound: Sound,
-        style: Performance,
-        temporal: Performance | None,
-        identity: str | None,
-        *,
-        seed: int,
-        steps: int | None,
-        progress: StageProgress | None,
-    ) -> FaceAnimation:
-        identity = self.face.identities[0] if identity is None else identity
-        self.face.neutral(identity)  # refuses an unknown one before any work
-        report = progress or (lambda stage, fraction: None)
-        started = time.perf_counter()
-        report("listen", 0.0)
-        frames = max(1, round(sound.seconds * self.fps))
-        features = speech_features(self.encoder, sound, fps=self.fps, frames=frames)
-        listened = time.perf_counter()
-        report("listen", 1.0)
-        weights = generate(
-            self.model,
-            self.face,
-            features,
-            style,
-            temporal,
-            seed=seed,
-            steps=steps,
-            progress=lambda fraction: report("generate", fraction),
-        )
-        generated = time.perf_counter()
-        return FaceAnimation(
-            weights=weights,
-            fps=self.fps,
-            identity=identity,
-            use=use,
-            sound=sound,
-            model=self.model_name,
-            seed=seed,
-            steps=self.model.config.steps if steps is None else steps,
-            stage_seconds={"listen": listened - started, "generate": generated - listened},
-        )
+    def _manner(
+        self, first: Performance, second: Performance | None, controls: Controls
+    ) -> Float[Tensor, "1 d_model"]:
+        """The global style asked for: blended, then taken towards or away from the mean manner."""
+        style = global_style_of(self.model, self.face, first)
+        if controls.style_mix > 0:
+            if second is None:
+                raise InputError(
+                    f"Got style_mix {controls.style_mix:g} without a second reference; give one, "
+                    "or set it to 0."
+                )
+            style = torch.lerp(
+                style, global_style_of(self.model, self.face, second), controls.style_mix
+            )
+        return style * controls.style_strength
+
+
+def _check_seeds(seeds: Sequence[int]) -> None:
+    if not 1 <= len(seeds) <= MOST_TAKES:
+        raise InputError(f"Got {len(seeds)} seeds; 1 to {MOST_TAKES} takes can be made at once.")
+    for seed in seeds:
+        if not 0 <= seed < 2**31:
+            raise InputError(f"Got seed {seed}; it must be 0 or more and below {2**31}.")
 
 
 def _device(name: str) -> str:

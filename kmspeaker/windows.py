@@ -65,10 +65,14 @@ class Windows:
         return clip.index_add(0, place.flatten().to(parts.device), parts.flatten(0, 1))
 
     def predict(self, predict_windows: Callable[[Tensor, float], Tensor]) -> Predict:
-        """A predictor of whole clips from one of windows; all windows are one batch."""
+        """A predictor of whole clips ``(clips, frames, channels)`` from one of windows.
+
+        All windows of all clips are one batch, clip after clip.
+        """
 
         def whole(x_t: Tensor, t: float) -> Tensor:
-            return self.blend(predict_windows(self.cut(x_t), t))
+            answers = predict_windows(torch.cat([self.cut(clip) for clip in x_t]), t)
+            return torch.stack([self.blend(parts) for parts in answers.split(len(self))])
 
         return whole
 

@@ -40,7 +40,7 @@ def test_a_frame_by_frame_predictor_answers_the_same_windowed_or_whole(frames):
         return torch.sin(x_t) + t
 
     noise = torch.randn(frames, 3)
-    windowed = sample(windows.predict(predict), noise, steps=3)
+    windowed = sample(windows.predict(predict), noise[None], steps=3)[0]
     assert torch.allclose(windowed, sample(predict, noise, steps=3), atol=1e-5)
 
 
@@ -53,7 +53,7 @@ def test_a_clip_of_at_most_one_window_is_the_bare_predictor(frames):
 
     noise = torch.randn(frames, 3)
     assert len(windows) == 1
-    assert torch.equal(windows.predict(predict)(noise, 0.5), predict(noise, 0.5))
+    assert torch.equal(windows.predict(predict)(noise[None], 0.5)[0], predict(noise, 0.5))
 
 
 def test_cutting_keeps_every_window_in_place():
