@@ -45,10 +45,19 @@ _SMALLEST_MOVE = 0.005
 
 
 def stage(assets: Mapping[str, Any], **options: Any) -> gr.HTML:
-    """The 3D head with its sound, and the reference beside it in step.
+    """Up to four 3D heads with their sound, and the reference beside them in step.
 
-    Its value is ``{"identity", "take", "reference"}``; the last two name files: what
-    ``take_arrays`` and ``reference_arrays`` packed, the take's sound, the reference's video.
+    Its value, where ``motion``, ``sound``, ``data`` and ``video`` name files::
+
+        {"heads": [{"key", "label", "detail", "identity", "motion", "repeats"}, ...],
+         "shown": [key, ...],
+         "sound": file or None,
+         "reference": {"data", "video", "repeats"} or None,
+         "identity": of the head that waits while there are no heads}
+
+    ``take_arrays`` (or ``reference_arrays``) packed a ``motion``, ``reference_arrays`` the ``data``.
+    ``repeats`` (left out: False) says that what is shorter than the sound starts again. All that is
+    only looking (who is solo, colours, camera) is the browser's and stands in the address.
 
     Args:
         assets: What ``viewer_assets`` tells about the page's files.

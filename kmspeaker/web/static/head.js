@@ -1,138 +1,156 @@
-// One talking head: a neutral face, 52 sparse shapes, a smoothed surface, normals right in every pose.
+// One talking head: a neutral face on the shared rig, posed by ARKit weights, with true normals.
 // Shapes are added on the CPU: a pose moves a few thousand vertices, which costs less than a morph
 // texture on weak hardware and gives true normals, where blended normals would shade lips wrongly.
 
+const STRIDE = 6; // position and normal, side by side
+
 export class Head {
-  #basis;
-  #neutral;
-  #shares; // of each entry of the subdivision, as fractions
-  #vertices; // (V, 3) of the current pose
-  #normals; // (V, 3), as long as the faces around are large
-  #fine; // (F, 3), scratch for one or the other on the surface that is drawn
-  #shown = null; // weights of the current pose
-  #detailed = true;
-  #indices; // triangles of the rig's own surface and of the fine one
+  #rig;
+  #neutral = null;
+  #weights;
+  #pose = 0; // counts changes of weights and neutral
+  #bodies = new Map(); // what is drawn, for each level that was needed so far
 
-  constructor(THREE, basis, materials) {
-    this.#basis = basis;
-    const { renderSource, uv, surface, rows, shares, vertexCount } = basis;
-    this.#shares = Float32Array.from(shares, (share) => share / 65535);
-    this.#vertices = new Float32Array(vertexCount * 3);
-    this.#normals = new Float32Array(vertexCount * 3);
-    this.#fine = new Float32Array((rows.length - 1) * 3);
-
-    this.geometry = new THREE.BufferGeometry();
-    const dynamic = (size) =>
-      new THREE.BufferAttribute(new Float32Array(renderSource.length * size), size).setUsage(
-        THREE.DynamicDrawUsage,
-      );
-    this.geometry.setAttribute("position", dynamic(3));
-    this.geometry.setAttribute("normal", dynamic(3));
-    this.geometry.setAttribute("uv", new THREE.BufferAttribute(uv, 2));
-    this.geometry.setAttribute("surface", new THREE.BufferAttribute(surface, 4, true));
-    this.mesh = new THREE.Mesh(this.geometry, materials);
+  constructor(rig, materials) {
+    this.#rig = rig;
+    this.#weights = new Float32Array(rig.names.length);
+    this.mesh = new rig.THREE.Mesh(new rig.THREE.BufferGeometry(), materials);
     this.mesh.frustumCulled = false;
-    this.#indices = [basis.coarseTriangles, basis.triangles].map((t) => new THREE.BufferAttribute(t, 1));
-    this.#index();
+    this.mesh.visible = false;
   }
 
-  /** Whether the fine surface is drawn, or the rig's own with a quarter of the triangles. */
-  set detailed(detailed) {
-    if (detailed === this.#detailed) return;
-    this.#detailed = detailed;
-    this.#index();
-    const weights = this.#shown;
-    this.#shown = null;
-    if (weights) this.pose(weights);
-  }
-
-  #index() {
-    this.geometry.setIndex(this.#indices[Number(this.#detailed)]);
-    this.geometry.clearGroups();
-    const pieces = this.#detailed ? 4 : 1;
-    for (const { part, start, count } of this.#basis.groups) {
-      this.geometry.addGroup(start * pieces, count * pieces, part === "lashes" ? 1 : 0);
-    }
+  get materials() {
+    return this.mesh.material;
   }
 
   /** Another person's face on the same shapes; the pose stays. */
   set neutral(neutral) {
     this.#neutral = neutral;
-    const weights = this.#shown ?? new Float32Array(this.#basis.names.length);
-    this.#shown = null;
-    this.pose(weights);
+    for (const body of this.#bodies.values()) body.neutral = null;
+    this.#pose += 1;
   }
 
-  /** Move to ARKit weights in [0, 1]; returns whether anything moved. */
+  /** Take the pose of ARKit weights in [0, 1]; returns whether anything moves. */
   pose(weights) {
-    if (!this.#neutral || (this.#shown && weights.every((w, i) => w === this.#shown[i]))) return false;
-    this.#shown = Float32Array.from(weights);
-    this.#addShapes(weights);
-    this.#computeNormals();
-    this.#draw(this.#vertices, this.geometry.attributes.position);
-    this.#draw(this.#normals, this.geometry.attributes.normal);
+    const shown = this.#weights;
+    let i = 0;
+    while (i < shown.length && weights[i] === shown[i]) i++;
+    if (i === shown.length) return false;
+    shown.set(weights);
+    this.#pose += 1;
     return true;
   }
 
-  #addShapes(weights) {
-    const { starts, scales, indices, deltas } = this.#basis;
-    const vertices = this.#vertices;
-    vertices.set(this.#neutral);
-    for (let shape = 0; shape < weights.length; shape++) {
-      if (weights[shape] < 1e-4) continue;
-      const amount = weights[shape] * scales[shape];
-      for (let i = starts[shape]; i < starts[shape + 1]; i++) {
-        const vertex = indices[i] * 3;
-        vertices[vertex] += amount * deltas[i * 3];
-        vertices[vertex + 1] += amount * deltas[i * 3 + 1];
-        vertices[vertex + 2] += amount * deltas[i * 3 + 2];
-      }
-    }
+  /** Bring the drawn surface up to date; a pose that was drawn already costs nothing. */
+  prepare(levelName) {
+    if (!this.#neutral) return;
+    const body = this.#body(levelName);
+    this.mesh.geometry = body.geometry;
+    if (body.pose === this.#pose) return;
+    body.pose = this.#pose;
+    const { level, vertices, normals } = body;
+    body.neutral ??= level.smoothed(this.#neutral);
+    vertices.set(body.neutral);
+    addShapes(level.shapes, this.#weights, vertices);
+    addNormals(level.faces, vertices, normals);
+    if (level.matrix) subdivided(level, vertices, normals, body.buffer.array);
+    else copied(level.source, vertices, normals, body.buffer.array);
+    body.buffer.needsUpdate = true;
   }
 
-  #computeNormals() {
-    const { faces } = this.#basis;
-    const p = this.#vertices;
-    const n = this.#normals.fill(0);
-    for (let i = 0; i < faces.length; i += 3) {
-      const a = faces[i] * 3, b = faces[i + 1] * 3, c = faces[i + 2] * 3;
-      const ux = p[b] - p[a], uy = p[b + 1] - p[a + 1], uz = p[b + 2] - p[a + 2];
-      const vx = p[c] - p[a], vy = p[c + 1] - p[a + 1], vz = p[c + 2] - p[a + 2];
-      const x = uy * vz - uz * vy, y = uz * vx - ux * vz, z = ux * vy - uy * vx;
-      n[a] += x; n[a + 1] += y; n[a + 2] += z;
-      n[b] += x; n[b + 1] += y; n[b + 2] += z;
-      n[c] += x; n[c + 1] += y; n[c + 2] += z;
-    }
-    for (let i = 0; i < n.length; i += 3) {
-      const length = Math.sqrt(n[i] * n[i] + n[i + 1] * n[i + 1] + n[i + 2] * n[i + 2]) || 1;
-      n[i] /= length; n[i + 1] /= length; n[i + 2] /= length;
-    }
+  dispose() {
+    for (const { geometry } of this.#bodies.values()) geometry.dispose();
+    for (const material of this.mesh.material) material.dispose();
+    this.mesh.removeFromParent();
   }
 
-  /** One step of subdivision (each fine vertex is a mean of a few), then a copy to each side of a seam.
-   * The rig's own vertices come first among the fine ones: without detail it stops after them. */
-  #draw(values, attribute) {
-    const { rows, columns, renderSource, vertexCount, coarseRenderCount } = this.#basis;
-    const rowCount = this.#detailed ? rows.length - 1 : vertexCount;
-    const renderCount = this.#detailed ? renderSource.length : coarseRenderCount;
-    const shares = this.#shares;
-    const fine = this.#fine;
-    for (let row = 0, i = 0; row < rowCount; row++) {
-      let x = 0, y = 0, z = 0;
-      for (const end = rows[row + 1]; i < end; i++) {
-        const share = shares[i];
-        const column = columns[i] * 3;
-        x += share * values[column]; y += share * values[column + 1]; z += share * values[column + 2];
-      }
-      fine[row * 3] = x; fine[row * 3 + 1] = y; fine[row * 3 + 2] = z;
+  #body(levelName) {
+    let body = this.#bodies.get(levelName);
+    if (!body) this.#bodies.set(levelName, (body = this.#newBody(levelName)));
+    return body;
+  }
+
+  #newBody(levelName) {
+    const { THREE } = this.#rig;
+    const level = this.#rig.level(levelName);
+    const buffer = new THREE.InterleavedBuffer(new Float32Array(level.source.length * STRIDE), STRIDE);
+    buffer.setUsage(THREE.DynamicDrawUsage);
+    const geometry = new THREE.BufferGeometry();
+    geometry.setAttribute("position", new THREE.InterleavedBufferAttribute(buffer, 3, 0));
+    geometry.setAttribute("normal", new THREE.InterleavedBufferAttribute(buffer, 3, 3));
+    geometry.setAttribute("uv", level.uv);
+    geometry.setAttribute("surface", level.surface);
+    geometry.setIndex(level.index);
+    for (const { start, count, material } of level.groups) geometry.addGroup(start, count, material);
+    return {
+      level,
+      geometry,
+      buffer,
+      neutral: null, // the person's vertices on this level
+      vertices: new Float32Array(level.vertexCount * 3),
+      normals: new Float32Array(level.vertexCount * 3), // as long as the faces around are large
+      pose: -1,
+    };
+  }
+}
+
+function addShapes({ starts, indices, deltas }, weights, vertices) {
+  for (let shape = 0; shape < weights.length; shape++) {
+    const weight = weights[shape];
+    if (weight < 1e-3) continue;
+    for (let i = starts[shape], at = 3 * i, end = starts[shape + 1]; i < end; i++, at += 3) {
+      const vertex = indices[i] * 3;
+      vertices[vertex] += weight * deltas[at];
+      vertices[vertex + 1] += weight * deltas[at + 1];
+      vertices[vertex + 2] += weight * deltas[at + 2];
     }
-    const target = attribute.array;
-    for (let i = 0; i < renderCount; i++) {
-      const from = renderSource[i] * 3;
-      target[i * 3] = fine[from];
-      target[i * 3 + 1] = fine[from + 1];
-      target[i * 3 + 2] = fine[from + 2];
+  }
+}
+
+function addNormals(faces, p, n) {
+  n.fill(0);
+  for (let i = 0; i < faces.length; i += 3) {
+    const a = faces[i] * 3, b = faces[i + 1] * 3, c = faces[i + 2] * 3;
+    const ax = p[a], ay = p[a + 1], az = p[a + 2];
+    const ux = p[b] - ax, uy = p[b + 1] - ay, uz = p[b + 2] - az;
+    const vx = p[c] - ax, vy = p[c + 1] - ay, vz = p[c + 2] - az;
+    const x = uy * vz - uz * vy, y = uz * vx - ux * vz, z = ux * vy - uy * vx;
+    n[a] += x; n[a + 1] += y; n[a + 2] += z;
+    n[b] += x; n[b + 1] += y; n[b + 2] += z;
+    n[c] += x; n[c + 1] += y; n[c + 2] += z;
+  }
+}
+
+/** One step of subdivision: each drawn vertex is a mean of a few of the rig's. */
+function subdivided({ matrix: { rows, columns, shares }, source }, vertices, normals, into) {
+  unit(normals); // else large triangles would outweigh their neighbours
+  for (let drawn = 0, at = 0; drawn < source.length; drawn++, at += STRIDE) {
+    const row = source[drawn];
+    let x = 0, y = 0, z = 0, nx = 0, ny = 0, nz = 0;
+    for (let i = rows[row], end = rows[row + 1]; i < end; i++) {
+      const share = shares[i];
+      const column = columns[i] * 3;
+      x += share * vertices[column]; y += share * vertices[column + 1]; z += share * vertices[column + 2];
+      nx += share * normals[column]; ny += share * normals[column + 1]; nz += share * normals[column + 2];
     }
-    attribute.needsUpdate = true;
+    into[at] = x; into[at + 1] = y; into[at + 2] = z;
+    into[at + 3] = nx; into[at + 4] = ny; into[at + 5] = nz;
+  }
+}
+
+/** The vertices as they are; the shader brings normals to length one. */
+function copied(source, vertices, normals, into) {
+  for (let drawn = 0, at = 0; drawn < source.length; drawn++, at += STRIDE) {
+    const from = source[drawn] * 3;
+    into[at] = vertices[from]; into[at + 1] = vertices[from + 1]; into[at + 2] = vertices[from + 2];
+    into[at + 3] = normals[from]; into[at + 4] = normals[from + 1]; into[at + 5] = normals[from + 2];
+  }
+}
+
+function unit(normals) {
+  for (let i = 0; i < normals.length; i += 3) {
+    const x = normals[i], y = normals[i + 1], z = normals[i + 2];
+    const scale = 1 / (Math.sqrt(x * x + y * y + z * z) || 1);
+    normals[i] = x * scale; normals[i + 1] = y * scale; normals[i + 2] = z * scale;
   }
 }

@@ -10,7 +10,7 @@ varying vec2 vUv;
 void main() {
   vSurface = surface;
   vUv = uv;
-  vNormal = normalMatrix * normal;
+  vNormal = normalize(normalMatrix * normal);
   gl_Position = projectionMatrix * modelViewMatrix * vec4(position, 1.0);
 }`;
 
@@ -76,10 +76,11 @@ function lampCall({ colour, towards }) {
 }
 
 /** The two materials of a head: seen from outside only, and (lashes) from both sides. */
-export function skin(THREE, texture) {
+export function skin(THREE) {
+  const uniforms = { colours: { value: null } };
   const make = (side) =>
     new THREE.ShaderMaterial({
-      uniforms: { colours: { value: texture } },
+      uniforms,
       vertexShader: VERTEX,
       fragmentShader: FRAGMENT,
       transparent: true,

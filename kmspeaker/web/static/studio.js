@@ -1,26 +1,31 @@
-// The room: camera, light and the loop that draws. Heads are put into it; it knows none of them.
+// The room: one camera and one light for all heads, and the loop that draws. A picture is made of
+// views: a head, and the part of the canvas it is drawn in. Heads are put into it; it knows none of them.
 // Lengths are millimetres; the origin lies between the eyes of the head.
+
+import { Quality } from "./quality.js";
 
 const LOOK_AT = [0, -26, 10];
 const STAND_AT = [80, -10, 690];
-const SETTLED = 250; // milliseconds without a change
+const ANGLE = 24; // degrees from top to bottom
+const WIDTH_SEEN = 0.8; // of the height; a narrower view widens its angle to show the whole head
 
 export class Studio {
   #dirty = true;
   #frame = null;
-  #frugal; // without a graphics card: rough while it moves, fine once it stands still
-  #fine = true;
-  #drawnAt = 0;
-  #heads = [];
+  #views = [];
+  #size = [0, 0];
   drawn = 0; // pictures so far
 
   constructor({ THREE, OrbitControls }, canvas) {
     this.THREE = THREE;
     this.canvas = canvas;
-    this.#frugal = drawsInSoftware();
-    this.renderer = new THREE.WebGLRenderer({ canvas, antialias: !this.#frugal, alpha: true });
+    const software = drawsInSoftware();
+    this.quality = new Quality(software);
+    this.renderer = new THREE.WebGLRenderer({ canvas, antialias: !software, alpha: true });
+    this.renderer.autoClear = false;
     this.scene = new THREE.Scene();
-    this.camera = new THREE.PerspectiveCamera(24, 1, 50, 4000);
+    this.scene.matrixWorldAutoUpdate = false; // heads stand still; what moves is their shape
+    this.camera = new THREE.PerspectiveCamera(ANGLE, 1, 50, 4000);
 
     this.controls = new OrbitControls(this.camera, canvas);
     Object.assign(this.controls, {
@@ -40,10 +45,18 @@ export class Studio {
     this.#resize();
   }
 
-  add(head) {
-    this.#heads.push(head);
-    this.scene.add(head.mesh);
+  /**
+   * What to draw: for each view `{head, box, scissor}`, places as `{left, top, width, height}` in
+   * CSS pixels of the canvas. The camera fills `box`; only `scissor` of it (all when left out) is drawn.
+   */
+  set views(views) {
+    this.#views = views;
+    for (const { head } of views) if (!head.mesh.parent) this.scene.add(head.mesh);
     this.invalidate();
+  }
+
+  get views() {
+    return this.#views;
   }
 
   resetCamera() {
@@ -60,22 +73,11 @@ export class Studio {
       if (!this.canvas.isConnected) return this.dispose();
       this.controls.update();
       beforeFrame(now);
-      if (this.#dirty) this.#draw(now, !this.#frugal);
-      else if (!this.#fine && now - this.#drawnAt > SETTLED) this.#draw(now, true);
+      const moving = this.#dirty;
+      if (this.quality.choose(now, moving, this.#views.length)) this.#resolve();
+      if (this.#dirty) this.#draw();
     };
     this.#frame = requestAnimationFrame(tick);
-  }
-
-  #draw(now, fine) {
-    this.#dirty = false;
-    if (fine !== this.#fine) {
-      this.#fine = fine;
-      this.renderer.setPixelRatio(this.#pixelRatio());
-      for (const head of this.#heads) head.detailed = fine;
-    }
-    this.#drawnAt = now;
-    this.renderer.render(this.scene, this.camera);
-    this.drawn += 1;
   }
 
   invalidate() {
@@ -88,21 +90,53 @@ export class Studio {
     this.renderer.dispose();
   }
 
-  #pixelRatio() {
-    const screen = Math.min(devicePixelRatio, 2);
-    if (this.#frugal) return this.#fine ? 2 * screen : 1;
-    return screen;
+  /** Where a point of the head is seen in a view, CSS pixels of the canvas. */
+  project(point, { box } = this.#views[0]) {
+    this.#aim(box);
+    const seen = new this.THREE.Vector3(...point).project(this.camera);
+    return [box.left + ((seen.x + 1) / 2) * box.width, box.top + ((1 - seen.y) / 2) * box.height];
+  }
+
+  #draw() {
+    const { renderer, scene, camera } = this;
+    const height = this.#size[1];
+    this.#dirty = false;
+    renderer.setScissorTest(false);
+    renderer.clear();
+    renderer.setScissorTest(true);
+    for (const view of this.#views) {
+      const { head, box, scissor = box } = view;
+      if (box.width < 1 || box.height < 1 || scissor.width < 1) continue;
+      head.prepare(this.quality.level);
+      renderer.setViewport(box.left, height - box.top - box.height, box.width, box.height);
+      renderer.setScissor(scissor.left, height - scissor.top - scissor.height, scissor.width, scissor.height);
+      this.#aim(box);
+      head.mesh.visible = true;
+      renderer.render(scene, camera);
+      head.mesh.visible = false;
+    }
+    this.drawn += 1;
+  }
+
+  #aim({ width, height }) {
+    const { camera } = this;
+    const aspect = width / height;
+    if (camera.aspect === aspect) return;
+    camera.aspect = aspect;
+    camera.fov = aspect < WIDTH_SEEN ? ANGLE * Math.min(1.5, WIDTH_SEEN / aspect) : ANGLE;
+    camera.updateProjectionMatrix();
   }
 
   #resize() {
     const { clientWidth: width, clientHeight: height } = this.canvas;
     if (!width || !height) return;
-    this.renderer.setPixelRatio(this.#pixelRatio());
-    this.renderer.setSize(width, height, false);
-    this.camera.aspect = width / height;
-    // A narrow stage shows the whole head by widening the angle.
-    this.camera.fov = width < height * 0.8 ? 24 * Math.min(1.5, (height * 0.8) / width) : 24;
-    this.camera.updateProjectionMatrix();
+    this.#size = [width, height];
+    this.#resolve();
+  }
+
+  #resolve() {
+    this.renderer.setPixelRatio(this.quality.pixelRatio);
+    this.renderer.setSize(...this.#size, false);
     this.invalidate();
   }
 }

@@ -1,18 +1,21 @@
-// The stage: one head, its sound, and the reference beside it. `mount` is called once by the Gradio
-// component; afterwards every change of its value comes through `watch`.
-//
-// value = {identity, take, reference}; take and reference name files of this visitor's own folder.
+// The stage: up to four heads on one clock under one camera, their sound, and the reference beside them.
+// `mount` is called once by the Gradio component; afterwards every change of its value comes through
+// `watch`. See value.js for the value.
 
 import { fetchArrays, sampleWeights } from "./arrays.js";
+import { Cast } from "./cast.js";
 import { Clock } from "./clock.js";
 import { fileUrl } from "./files.js";
-import { Head } from "./head.js";
 import { Idle } from "./idle.js";
+import { Panels } from "./panels.js";
 import { ReferencePanel } from "./reference.js";
-import { skin } from "./skin.js";
+import { Rig } from "./rig.js";
 import { Studio } from "./studio.js";
 import { loadThree } from "./three_loader.js";
 import { Transport } from "./transport.js";
+import { readValue } from "./value.js";
+
+const NOBODY = { key: "", label: "", detail: "" };
 
 export function mount(element, props, watch) {
   const viewer = new Viewer(element.querySelector(".km-stage"), props.assets);
@@ -24,34 +27,37 @@ export function mount(element, props, watch) {
 }
 
 class Viewer {
-  #value = {};
-  #tracks = { take: null, reference: null };
+  #value;
+  #reference = null; // what is known of the reference's video
+  #actors = []; // on the stage now, in order
   #weights = new Float32Array(52);
-  #source = "take"; // which performance the head plays when there are both
   #drawn = { time: 0, frameMs: [], offsets: [] };
+  #told = { time: -1, playing: false };
+  #casting = 0;
   #ready;
   #announceReady;
 
   constructor(root, assets) {
     this.root = root;
     this.assets = assets;
+    this.#value = readValue(null, assets.identity);
     this.#ready = new Promise((resolve) => (this.#announceReady = resolve));
     this.canvas = root.querySelector(".km-head");
     this.audio = root.querySelector("audio");
     this.clock = new Clock();
+    this.panels = new Panels(root.querySelector(".km-panels"), () => this.#layout());
     this.reference = new ReferencePanel(root.querySelector(".km-reference"));
     this.transport = new Transport(root.querySelector(".km-transport"), this.clock, {
       resetCamera: () => this.studio?.resetCamera(),
       toggleFullscreen: () => this.#toggleFullscreen(),
     });
-    this.sources = [...root.querySelectorAll("[data-source]")];
-    for (const button of this.sources) {
-      button.addEventListener("click", () => this.#play(button.dataset.source));
-    }
     this.canvas.addEventListener("dblclick", () => this.studio?.resetCamera());
     root.addEventListener("keydown", (event) => this.#key(event));
     document.addEventListener("keydown", (event) => {
       if (event.target === document.body && root.isConnected) this.#key(event);
+    });
+    document.addEventListener("km-seek", ({ detail }) => {
+      if (root.isConnected && Number.isFinite(detail?.time)) this.clock.seek(detail.time);
     });
     root.kmViewer = this; // for the browser tests
   }
@@ -62,13 +68,9 @@ class Viewer {
       fetchArrays(fileUrl(this.assets.basis)),
     ]);
     this.studio = new Studio(three, this.canvas);
-    const { THREE } = three;
-    this.texture = new THREE.Texture();
-    this.texture.anisotropy = 4;
-    this.head = new Head(THREE, basis, skin(THREE, this.texture));
+    this.cast = new Cast(three.THREE, new Rig(three.THREE, basis), this.assets.identities);
     this.idle = new Idle(basis.names);
-    await this.#wear(this.#value.identity ?? this.assets.identity);
-    this.studio.add(this.head);
+    await this.#recast();
     this.studio.run((now) => this.#refresh(now));
     this.root.classList.add("km-ready");
     this.#announceReady();
@@ -93,22 +95,23 @@ class Viewer {
     this.root.querySelector(".km-message").textContent = sentence;
   }
 
-  async show(value) {
+  async show(newValue) {
     const before = this.#value;
-    this.#value = value ?? {};
-    const { identity, take, reference } = this.#value;
-    if (this.head && identity !== before.identity) await this.#wear(identity);
-    if (take?.data === before.take?.data && reference?.data === before.reference?.data) return;
+    const value = (this.#value = readValue(newValue, this.assets.identity));
     this.say("");
-    const [takeTrack, referenceTrack] = await Promise.all(
-      [take, reference].map((part) => (part ? fetchArrays(fileUrl(part.data)) : null)),
-    );
-    if (this.#value.take?.data !== take?.data || this.#value.reference?.data !== reference?.data) return;
-    this.#tracks = { take: takeTrack, reference: referenceTrack };
-    this.#attach();
-    this.root.classList.toggle("km-has-take", Boolean(take));
-    this.root.classList.toggle("km-has-reference", Boolean(reference));
-    if (take && take.data !== before.take?.data) {
+    const newSound = value.sound !== before.sound;
+    const newScene = newSound || String(value.shown) !== String(before.shown);
+    if (newSound || value.reference?.data !== before.reference?.data) {
+      const reference = value.reference ? await fetchArrays(fileUrl(value.reference.data)) : null;
+      if (this.#value !== value) return;
+      this.#reference = reference;
+    }
+    const actors = this.cast ? await this.#recast() : null;
+    if (this.#value !== value) return;
+    if (newScene || value.reference?.data !== before.reference?.data) await this.#attach(actors);
+    this.root.classList.toggle("km-has-take", Boolean(value.sound));
+    this.root.classList.toggle("km-has-reference", Boolean(value.reference));
+    if (value.sound && newScene) {
       await this.#ready;
       // The button that made the take keeps no hold of the space bar.
       if (document.activeElement?.matches("button")) this.root.focus({ preventScroll: true });
@@ -116,47 +119,48 @@ class Viewer {
     }
   }
 
-  /** Put the take on the clock, or the reference alone when there is no take. */
-  #attach() {
-    const { take, reference } = this.#value;
-    const { take: takeTrack, reference: referenceTrack } = this.#tracks;
+  /** Put the sound on the clock, or the reference alone when there is none. */
+  async #attach() {
+    const { reference, sound, heads, shown } = this.#value;
     const videoUrl = reference?.video ? fileUrl(reference.video) : null;
-    this.reference.show(referenceTrack, videoUrl, { lead: !take && Boolean(videoUrl), repeats: take?.use === "stylize" });
-    if (take) {
-      this.audio.src = fileUrl(take.sound);
-      this.clock.attach(this.audio, takeTrack.seconds);
-    } else if (referenceTrack) {
+    const lead = !sound && Boolean(videoUrl);
+    this.reference.show(this.#reference, videoUrl, { lead, repeats: Boolean(reference?.repeats) });
+    const first = heads.find(({ key }) => key === shown[0]);
+    const track = first ? await fetchArrays(fileUrl(first.motion)) : this.#reference;
+    if (sound) {
+      this.audio.src = fileUrl(sound);
+      this.clock.attach(this.audio, track.seconds);
+    } else if (track) {
       this.audio.removeAttribute("src");
-      this.clock.attach(videoUrl ? this.reference.video : null, referenceTrack.seconds);
+      this.clock.attach(lead ? this.reference.video : null, track.seconds);
     } else {
       this.clock.attach(null, 0);
     }
-    this.transport.show({ fps: (takeTrack ?? referenceTrack)?.fps ?? 30, peaks: takeTrack?.peaks });
-    this.#play(take ? "take" : "reference");
-    this.root.querySelector(".km-label").textContent = take?.label ?? "";
+    this.transport.show({ fps: track?.fps ?? 30, peaks: track?.peaks });
   }
 
-  #play(source) {
-    this.#source = source;
-    for (const button of this.sources) {
-      button.setAttribute("aria-pressed", button.dataset.source === source);
-    }
-    this.studio?.invalidate();
+  /** Fetch who is to be shown and put them on the stage. */
+  async #recast() {
+    const turn = ++this.#casting;
+    const { heads, shown, identity } = this.#value;
+    const wanted = shown.map((key) => heads.find((head) => head.key === key));
+    const actors = await Promise.all(
+      wanted.length
+        ? wanted.map((head) => this.cast.actor(head.key, head.identity, head.motion))
+        : [this.cast.actor("", identity, null)],
+    );
+    if (turn !== this.#casting) return;
+    actors.forEach((actor, i) => (actor.repeats = Boolean(wanted[i]?.repeats)));
+    this.cast.keep(wanted.length ? heads.map(({ key }) => key) : [""]);
+    this.#actors = actors;
+    this.panels.show(wanted.length ? wanted : [NOBODY]);
+    this.#layout();
   }
 
-  async #wear(identity) {
-    const files = this.assets.identities[identity];
-    if (!files) return;
-    const [{ neutral }, image] = await Promise.all([
-      fetchArrays(fileUrl(files.neutral)),
-      loadImage(fileUrl(files.texture)),
-    ]);
-    // A texture's size is fixed once it is on the GPU.
-    this.texture.dispose();
-    this.texture.image = image;
-    this.texture.needsUpdate = true;
-    this.head.neutral = neutral;
-    this.studio.invalidate();
+  #layout() {
+    if (!this.studio || !this.#actors.length) return;
+    const boxes = this.panels.boxes();
+    this.studio.views = this.#actors.map(({ head }, i) => ({ head, box: boxes[i] }));
   }
 
   #refresh(now) {
@@ -164,14 +168,11 @@ class Viewer {
     const time = this.clock.time;
     // The picture on screen is replaced now: this far it has fallen behind the sound.
     if (this.clock.playing && time > this.#drawn.time) remember(this.#drawn.offsets, time - this.#drawn.time);
-    const track = this.#tracks[this.#source];
-    if (track) {
-      const seconds = this.#source === "reference" && this.#tracks.take ? this.reference.at(time) : time;
-      sampleWeights(track, seconds * track.fps, this.#weights);
-    } else {
-      this.idle.sample(now / 1000, this.#weights);
+    for (const { head, track, repeats } of this.#actors) {
+      if (track) sampleWeights(track, moment(track, time, repeats) * track.fps, this.#weights);
+      else this.idle.sample(now / 1000, this.#weights);
+      if (head.pose(this.#weights)) this.studio.invalidate();
     }
-    if (this.head.pose(this.#weights)) this.studio.invalidate();
     this.#updatePanels(now);
     this.#drawn.time = time;
     remember(this.#drawn.frameMs, performance.now() - started);
@@ -180,6 +181,15 @@ class Viewer {
   #updatePanels(now) {
     this.transport.update(now);
     this.reference.update(this.clock);
+    this.#tell();
+  }
+
+  /** Curves and other parts of the page follow the clock by this event. */
+  #tell() {
+    const { time, playing } = this.clock;
+    if (time === this.#told.time && playing === this.#told.playing) return;
+    this.#told = { time, playing };
+    document.dispatchEvent(new CustomEvent("km-clock", { detail: this.#told }));
   }
 
   /** For measuring: script time per frame; how far a picture was behind the sound when it left, in seconds. */
@@ -191,13 +201,13 @@ class Viewer {
       worstOffset: Math.max(0, ...offsets),
       time,
       playing: this.clock.playing,
-      takeBytes: this.#tracks.take?.bytes ?? 0,
+      takeBytes: this.#actors[0]?.track?.bytes ?? 0,
     };
   }
 
-  /** The motion of `take` or `reference` as it came from the server. */
-  track(name) {
-    return this.#tracks[name];
+  /** The motion of a head that is shown, as it came from the server. */
+  track(key) {
+    return this.#actors.find((actor) => actor.key === key)?.track;
   }
 
   #key(event) {
@@ -215,6 +225,11 @@ class Viewer {
   }
 }
 
+/** Which of its own seconds a motion shows at `time` of the clock. */
+function moment({ seconds }, time, repeats) {
+  return repeats && seconds ? time % seconds : time;
+}
+
 function remember(values, value) {
   values.push(value);
   if (values.length > 600) values.shift();
@@ -222,11 +237,4 @@ function remember(values, value) {
 
 function median(values) {
   return [...values].sort((a, b) => a - b)[values.length >> 1] ?? 0;
-}
-
-async function loadImage(url) {
-  const image = new Image();
-  image.src = url;
-  await image.decode();
-  return image;
 }

@@ -1,0 +1,168 @@
+"""The stage alone on a page of its own: the page's own modules and real performances, no Gradio."""
+
+import json
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import numpy as np
+
+from kmspeaker.animation import FaceAnimation
+from kmspeaker.audio import Sound, load_sound, write_wav
+from kmspeaker.examples import load_examples
+from kmspeaker.face import FaceModel
+from kmspeaker.reference import Reference, load_reference
+from kmspeaker.web.packing import reference_arrays, take_arrays
+from kmspeaker.web.viewer import STATIC, viewer_assets
+
+PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Stage</title>
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<style>{css} body {{ margin: 0; padding: 12px; background: var(--km-page); font-family: sans-serif }}
+</style></head><body class="{theme}"><div id="stage">{stage}</div><script type="module">
+const root = window.gradio_config?.root ?? "";
+const {{ mount }} = await import(root + "/gradio_api/file={static}/viewer.js");
+const watchers = [];
+const props = {{ assets: {assets}, value: null }};
+window.stage = {{
+  set value(value) {{ props.value = value; watchers.forEach((changed) => changed()); }},
+}};
+mount(document.querySelector("#stage"), props, (name, changed) => watchers.push(changed));
+</script></body></html>"""
+FILES = "/gradio_api/file="
+
+
+@dataclass(frozen=True)
+class Material:
+    """What is put on the stage: the examples' references on our rig, and the examples' speech."""
+
+    folder: Path
+    references: Mapping[str, Reference]
+    sound: Sound
+
+    def value(self, face: FaceModel) -> dict[str, Any]:
+        """A stage value of four heads; the last one is the reference."""
+        delighted = self.references["delighted"].performance
+        suspicious = self.references["suspicious"].performance
+        jaw = delighted.weights.copy()
+        jaw[:, :13] = 0  # a variant whose eyes rest
+        takes = {
+            "take-1": ("Take 1", "delighted · seed 1", "clara", delighted.weights, delighted.head),
+            "take-2": ("Take 2", "suspicious · seed 2", "clara", suspicious.weights, None),
+            "take-3": ("Take 3", "eyes at rest · seed 3", "kenji", jaw, None),
+        }
+        heads = []
+        for key, (label, detail, identity, weights, head) in takes.items():
+            motion = self.folder / f"{key}.bin"
+            motion.write_bytes(take_arrays(self._animation(weights, identity, head)))
+            heads.append(
+                {
+                    "key": key,
+                    "label": label,
+                    "detail": detail,
+                    "identity": identity,
+                    "motion": str(motion),
+                }
+            )
+        reference = self.references["delighted"]
+        data = self.folder / "reference.bin"
+        data.write_bytes(reference_arrays(reference.performance, reference.track, face))
+        heads.append(
+            {
+                "key": "reference",
+                "label": "Reference",
+                "detail": "tracked",
+                "identity": "clara",
+                "motion": str(data),
+                "repeats": True,
+            }
+        )
+        sound = self.folder / "sound.wav"
+        write_wav(sound, self.sound)
+        return {
+            "heads": heads,
+            "shown": ["take-1", "reference"],
+            "sound": str(sound),
+            "reference": {"data": str(data), "video": str(reference.source), "repeats": True},
+        }
+
+    def _animation(self, weights: np.ndarray, identity: str, head: Any) -> FaceAnimation:
+        frames = round(self.sound.seconds * 30)
+        again = np.resize(np.arange(len(weights)), frames)
+        options = {} if head is None or not _has_head() else {"head": head[again]}
+        return FaceAnimation(
+            weights=weights[again],
+            fps=30.0,
+            identity=identity,
+            use="stylize",
+            sound=self.sound,
+            model="test@00000000",
+            seed=0,
+            steps=3,
+            **options,
+        )
+
+
+def _has_head() -> bool:
+    return "head" in FaceAnimation.__dataclass_fields__
+
+
+def real_material(face: FaceModel, folder: Path) -> Material:
+    """Track the examples' videos and read one's speech."""
+    examples = load_examples()
+    references = {
+        name: load_reference(example.reference, face) for name, example in examples.items()
+    }
+    return Material(folder, references, load_sound(examples["delighted"].speech))
+
+
+class StageServer:
+    """Serves the page, and any file of this machine to it; on the loopback address only."""
+
+    def __init__(self, face: FaceModel, folder: Path) -> None:
+        """Start it."""
+        self._assets = viewer_assets(face, folder)
+        outer = self
+
+        class Handler(SimpleHTTPRequestHandler):
+            def do_GET(self) -> None:
+                path = unquote(urlsplit(self.path).path)
+                if path.startswith(FILES):
+                    super().do_GET()
+                    return
+                content = outer.page("dark" if "dark" in self.path else "").encode()
+                self.send_response(200)
+                self.send_header("Content-Type", "text/html; charset=utf-8")
+                self.end_headers()
+                self.wfile.write(content)
+
+            def translate_path(self, path: str) -> str:
+                return unquote(urlsplit(path).path).removeprefix(FILES)
+
+            def log_message(self, *_: Any) -> None:
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+
+    @property
+    def address(self) -> str:
+        """Where the page lies."""
+        return f"http://127.0.0.1:{self._server.server_port}/"
+
+    def page(self, theme: str) -> str:
+        """The page as HTML."""
+        return PAGE.format(
+            css=(STATIC / "page.css").read_text() + (STATIC / "viewer.css").read_text(),
+            theme=theme,
+            stage=(STATIC / "stage.html").read_text(),
+            static=STATIC,
+            assets=json.dumps(self._assets),
+        )
+
+    def close(self) -> None:
+        """Stop it."""
+        self._server.shutdown()
