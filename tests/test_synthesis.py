@@ -128,6 +128,7 @@ def test_opus_keeps_the_sound_in_its_place(recorded, tmp_path):
     sound = levelled(recorded[0].resampled(SAMPLE_RATE))
     path = tmp_path / "sound.opus"
     path.write_bytes(encode_opus(sound))
+    assert path.read_bytes() == encode_opus(sound)
     heard = load_sound(path, sample_rate=SAMPLE_RATE)
     assert abs(len(heard) - len(sound)) <= SAMPLE_RATE // 50
     size = min(len(heard), len(sound))

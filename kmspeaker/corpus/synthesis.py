@@ -203,9 +203,9 @@ def levelled(sound: Sound) -> Sound:
 
 
 def encode_opus(sound: Sound) -> bytes:
-    """An Opus file."""
+    """An Opus file; the same sound gives the same bytes."""
     file = io.BytesIO()
-    with av.open(file, "w", format="ogg") as container:
+    with av.open(file, "w", format="ogg", options={"fflags": "+bitexact"}) as container:
         stream = container.add_stream("libopus", rate=sound.sample_rate, layout="mono")
         stream.bit_rate = BIT_RATE
         frame = AudioFrame.from_ndarray(sound.samples[None], "flt", "mono")
