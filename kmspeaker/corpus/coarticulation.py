@@ -46,13 +46,13 @@ SMOOTHING = 0.010
 """Seconds, standard deviation of the final smoothing: lips have mass."""
 PAUSE = 0.2
 """Shorter silences leave the mouth where its neighbours want it."""
-REST_AFTER, REST_BEFORE = 0.10, 0.11
+REST_AFTER, REST_BEFORE = 0.085, 0.09
 """Seconds a mouth takes to come to rest after speech and to start before it."""
 DIPHTHONG_TURN = 0.6
 """Where in a diphthong its second half begins."""
 UNDERSHOOT, ARRIVAL = 0.22, 0.053
 """Share by which the shortest phone misses its target, and seconds in which a phone arrives."""
-SETTLE = 0.08
+SETTLE = 0.06
 """Seconds within which a mouth that comes to rest stands still; far phones then pull no more."""
 
 
