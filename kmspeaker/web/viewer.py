@@ -55,9 +55,10 @@ def stage(assets: Mapping[str, Any], **options: Any) -> gr.HTML:
          "reference": {"data", "video", "repeats"} or None,
          "identity": of the head that waits while there are no heads}
 
-    ``take_arrays`` (or ``reference_arrays``) packed a ``motion``, ``reference_arrays`` the ``data``.
-    ``repeats`` (left out: False) says that what is shorter than the sound starts again. All that is
-    only looking (who is solo, colours, camera) is the browser's and stands in the address.
+    ``take_arrays`` (or ``reference_arrays``) packed a ``motion``, ``reference_arrays`` the
+    ``data``. ``repeats`` (left out: False) says that what is shorter than the sound starts again.
+    All that is only looking (who is solo, colours, camera) is the browser's and stands in the
+    address.
 
     Args:
         assets: What ``viewer_assets`` tells about the page's files.

@@ -21,8 +21,8 @@ from kmspeaker.web.viewer import STATIC, viewer_assets
 
 PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Stage</title>
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<style>{css} body {{ margin: 0; padding: 12px; background: var(--km-page); font-family: sans-serif }}
-</style></head><body class="{theme}"><div id="stage">{stage}</div><script type="module">
+<style>{css}
+body {{ margin: 0; padding: 12px; background: var(--km-page); font-family: sans-serif }}</style></head><body class="{theme}"><div id="stage">{stage}</div><script type="module">
 const root = window.gradio_config?.root ?? "";
 const {{ mount }} = await import(root + "/gradio_api/file={static}/viewer.js");
 const watchers = [];
