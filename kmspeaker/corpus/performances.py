@@ -33,8 +33,9 @@ INTENSITIES: Mapping[str, float] = {"moderate": 0.55, "heightened": 1.0}
 REPLAYED, BOTH = 0.4, 0.2
 """Shares of clips whose upper face is recorded, or recorded and acted on top; others are acted."""
 
-YIELDS = 0.7
-"""How far a smile, a frown or a bared tooth gives way to lips that round."""
+YIELDS, ROUNDED = 0.75, 0.45
+"""How far a smile, a frown or a bared tooth gives way to lips that round, and the funnel and pucker
+at which they count as round."""
 
 
 @dataclass(frozen=True)
@@ -255,7 +256,7 @@ def perform(
         seconds: Duration.
         contacts: Of the rig.
         recorded: Real upper faces to replay.
-        mouth: Captured lips, played instead of lips made from ``phones``; contacts hold all the same.
+        mouth: Captured lips, played instead of lips made from ``phones``; contacts hold as well.
         fps: Frames a second.
     """
     actor, state = direction.actor, STATES[direction.emotion]
@@ -266,7 +267,8 @@ def perform(
         said = articulate(phones, seconds, fps=fps, effort=effort, manner=_manner(direction, state))
     else:
         felt, said = 0.6 * felt, mouth
-    lower = said + felt * (1 - YIELDS * (said[:, [ARKIT_INDEX["mouthPucker"]]]).clip(0, 1))
+    rounded = said[:, [ARKIT_INDEX["mouthPucker"], ARKIT_INDEX["mouthFunnel"]]].sum(1) / ROUNDED
+    lower = said + felt * (1 - YIELDS * rounded.clip(0, 1))[:, None]
     upper = _upper(rng, direction, phones, effort, shown, recorded, fps)
     face = np.where(UPPER, upper, lower) + actor.rest * rng.uniform(0.6, 1.3)
     return contacts.enforce(face.clip(0, 1).astype(np.float32), phones, fps)
