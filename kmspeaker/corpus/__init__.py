@@ -1,7 +1,8 @@
 """Makes training performances: speech with phone times becomes a whole face.
 
 ``visemes`` and ``coarticulation`` move the mouth and ``contacts`` closes it; ``upper_face`` and
-``recordings`` move the rest, ``performances`` gives both a manner. ``voices`` and ``plan`` choose
-the speech, ``build`` makes the clips, ``store`` keeps them. ``python -m kmspeaker.corpus`` does it
-all.
+``recordings`` move the rest, ``performances`` gives both a manner. ``voices``, ``videos`` and
+``plan`` choose the speech and the real lips, ``build`` has ``workers`` make the clips in a
+``studio``, ``store`` keeps them. ``config`` says what a corpus is made of, and
+``python -m kmspeaker corpus build`` makes it.
 """

@@ -1,36 +1,46 @@
-"""Builds a corpus: plans are turned into clips, shard by shard, by many processes.
+"""Builds a corpus: videos are screened, clips planned, and plans made into clips, shard by shard.
 
 Each shard appears whole or not at all, so that a build can be killed and resumed, and it is the
-same with any number of processes.
+same with any number of workers, here or on Ray.
 """
 
 import time
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
-from multiprocessing import get_context
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
-from kmspeaker.corpus.plan import fingerprint
-from kmspeaker.corpus.store import Clip, shard_clips, write_index, write_shard
-from kmspeaker.corpus.studio import Options, Studio
+from kmspeaker.corpus.config import Config
+from kmspeaker.corpus.plan import Plan, fingerprint, plan_clips
+from kmspeaker.corpus.recordings import Take, read_facegood
+from kmspeaker.corpus.store import Clip, Corpus, Motion, shard_clips, write_index, write_shard
+from kmspeaker.corpus.studio import Studio
+from kmspeaker.corpus.videos import Dropped, open_screen, read_videos
+from kmspeaker.corpus.voices import read_utterances
+from kmspeaker.corpus.workers import Workers
 from kmspeaker.errors import InputError
+from kmspeaker.face import FaceModel
 from kmspeaker.performance import Progress
 
 CLIPS_A_SHARD = 24
-RECIPE = 3
+RECIPE = 4
 """Raise it when the same plan makes other clips, so that no old shard is taken over."""
+FACEGOOD = "capture/facegood"
+"""Folder of captured lips below the data folder, where there is one."""
+SCREENING = 0.2
+"""Share of the progress that is the screening of videos."""
+Job = tuple[str, tuple[Plan, ...]]
+"""A shard's file name and what goes into it."""
 
 
 @dataclass(frozen=True)
 class Report:
     """What a build did."""
 
-    clips: tuple[Clip, ...]
-    minutes: float
-    speakers: int
+    corpus: Corpus
     seconds: float
-    """Time taken by the shards made now."""
+    """Time taken, all in all."""
     built_minutes: float
     """Minutes made now; the rest was there."""
 
@@ -39,92 +49,116 @@ class Report:
         """Seconds of work for a second of corpus."""
         return self.seconds / max(60 * self.built_minutes, 1e-9)
 
+    def lines(self) -> list[str]:
+        """For people: what there is, by split and by source, and what was left out."""
+        corpus = self.corpus
+        lines = [
+            f"{corpus.folder}: {len(corpus.clips)} clips, {corpus.minutes:.1f} minutes, "
+            f"{len({clip.speaker for clip in corpus.clips})} voices, "
+            f"{corpus.bytes_an_hour / 1e6:.0f} MB an hour",
+            *_table(corpus.minutes_by("split")),
+            *_table(corpus.minutes_by("lips", "source", "licence")),
+        ]
+        for source, reasons in corpus.dropped.items():
+            told = ", ".join(f"{reason} {count}" for reason, count in reasons.items())
+            lines.append(f"  videos of {source} left out: {told}")
+        made = f"{self.built_minutes:.1f} minutes made in {self.seconds:.0f} s"
+        return [*lines, f"{made}, {1 / max(self.real_time_factor, 1e-9):.0f} times real time"]
 
-def build(options: Options, *, jobs: int = 1, progress: Progress | None = None) -> Report:
-    """Build or resume a corpus in ``options.output``.
+
+def build(
+    config: Config,
+    output: Path,
+    *,
+    workers: Workers | None = None,
+    progress: Progress | None = None,
+) -> Report:
+    """Build or resume a corpus in ``output``.
 
     Raises:
         InputError: The data cannot be used (the clip is named), or another corpus lies there.
     """
-    studio = Studio(options)
-    plans = studio.plans
-    mark = fingerprint(plans, fps=options.fps, encoder=options.encoder, recipe=RECIPE)
-    options.output.mkdir(parents=True, exist_ok=True)
-    count = -(-len(plans) // CLIPS_A_SHARD)
-    done = _finished(options, count, mark)
-    waiting = [number for number in range(count) if number not in done]
-    found, began = set(done), time.perf_counter()
-    for number, clips in _made(studio, waiting, mark, jobs):
-        done[number] = clips
-        if progress is not None:
-            progress(len(done) / count)
-    seconds = time.perf_counter() - began
-    clips = tuple(clip for number in sorted(done) for clip in done[number])
-    write_index(options.output, clips, fps=options.fps, encoder=options.encoder, seed=options.seed)
-    made = sum(clip.frames for number in done if number not in found for clip in done[number])
-    return Report(
-        clips,
-        sum(clip.frames for clip in clips) / options.fps / 60,
-        len({clip.speaker for clip in clips}),
-        seconds,
-        made / options.fps / 60,
+    began = time.perf_counter()
+    workers, progress = workers or Workers(), progress or (lambda _: None)
+    _known_actors(config)
+    utterances = read_utterances(config.data / "speech")
+    takes, dropped = _takes(config, output, workers, lambda done: progress(SCREENING * done))
+    plans = plan_clips(config, utterances, takes)
+    mark = fingerprint(plans, fps=config.fps, encoder=config.encoder, seed=config.seed, make=RECIPE)
+    jobs = [
+        (f"shard-{number:04d}.safetensors", plans[first : first + CLIPS_A_SHARD])
+        for number, first in enumerate(range(0, len(plans), CLIPS_A_SHARD))
+    ]
+    done = _finished(output, jobs, mark)
+    output.mkdir(parents=True, exist_ok=True)
+    waiting = [job for job in jobs if job[0] not in done]
+    made = workers.map(partial(_open_studio, config), waiting)
+    frames = 0
+    for (shard, _), clips in zip(waiting, made, strict=True):
+        done[shard] = tuple(clip for clip, _ in clips)
+        write_shard(
+            output / shard, done[shard], {clip.name: motion for clip, motion in clips}, mark
+        )
+        frames += sum(clip.frames for clip, _ in clips)
+        progress(SCREENING + (1 - SCREENING) * len(done) / len(jobs))
+    write_index(
+        output,
+        [clip for shard, _ in jobs for clip in done[shard]],
+        fps=config.fps,
+        encoder=config.encoder,
+        seed=config.seed,
+        recipe=config.recipe(),
+        dropped=dropped,
     )
+    progress(1.0)
+    return Report(Corpus.open(output), time.perf_counter() - began, frames / config.fps / 60)
 
 
-def _finished(options: Options, count: int, mark: str) -> dict[int, tuple[Clip, ...]]:
+def _table(minutes: dict[tuple[str, ...], float]) -> list[str]:
+    return [f"  {', '.join(keys)}: {value:.1f} minutes" for keys, value in minutes.items()]
+
+
+def _takes(
+    config: Config, output: Path, workers: Workers, progress: Progress
+) -> tuple[tuple[Take, ...], dict[str, dict[str, int]]]:
+    """All captured lips, and how many videos of each source were left out for which reason."""
+    folder = config.data / FACEGOOD
+    late = config.lips_late.get(folder.name, 0.0)
+    takes = list(read_facegood(folder, config.fps, late)) if folder.is_dir() else []
+    videos = read_videos(config.data, config.videos)
+    screening = replace(config, tracks=config.tracks or output / "tracks")
+    dropped: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
+    for number, seen in enumerate(workers.map(partial(open_screen, screening), videos), 1):
+        if isinstance(seen, Dropped):
+            dropped[seen.source][seen.reason] += 1
+        else:
+            takes.append(seen)
+        progress(number / len(videos))
+    return tuple(takes), {source: dict(sorted(r.items())) for source, r in sorted(dropped.items())}
+
+
+def _finished(output: Path, jobs: Sequence[Job], mark: str) -> dict[str, tuple[Clip, ...]]:
     """The clips of the shards that an earlier run of the same plan has left."""
-    done: dict[int, tuple[Clip, ...]] = {}
-    for number in range(count):
-        path = _shard_path(options, number)
-        clips = shard_clips(path, mark)
-        if clips is not None:
-            done[number] = clips
-        elif path.exists():
+    done: dict[str, tuple[Clip, ...]] = {}
+    planned = {shard for shard, _ in jobs}
+    for path in sorted(output.glob("shard-*.safetensors")):
+        clips = shard_clips(path, mark) if path.name in planned else None
+        if clips is None:
             raise InputError(
-                f"Got another corpus in {options.output} ({path.name} is of another plan or "
+                f"Got another corpus in {output} ({path.name} is of another plan or "
                 "damaged); choose an empty folder or remove it."
             )
+        done[path.name] = clips
     return done
 
 
-def _made(
-    studio: Studio, waiting: Sequence[int], mark: str, jobs: int
-) -> Iterator[tuple[int, tuple[Clip, ...]]]:
-    """Shards as they are finished, in order."""
-    if min(jobs, len(waiting)) <= 1:
-        yield from ((number, _write(studio, number, mark)) for number in waiting)
-        return
-    with ProcessPoolExecutor(
-        min(jobs, len(waiting)), get_context("spawn"), _open_studio, (studio.options,)
-    ) as pool:
-        yield from zip(waiting, pool.map(_write_here, waiting, [mark] * len(waiting)), strict=True)
+def _open_studio(config: Config) -> Callable[[Job], list[tuple[Clip, Motion]]]:
+    studio = Studio(config)
+    return lambda job: [studio.make(plan, job[0]) for plan in job[1]]
 
 
-def _write(studio: Studio, number: int, mark: str) -> tuple[Clip, ...]:
-    path = _shard_path(studio.options, number)
-    first = number * CLIPS_A_SHARD
-    made = [studio.make(plan, path.name) for plan in studio.plans[first : first + CLIPS_A_SHARD]]
-    clips = tuple(clip for clip, _ in made)
-    write_shard(path, clips, {clip.name: motion for clip, motion in made}, mark)
-    return clips
-
-
-_studio: Studio | None = None
-"""Of this process, where it is one of many."""
-
-
-def _open_studio(options: Options) -> None:
-    import torch
-
-    global _studio
-    torch.set_num_threads(1)
-    _studio = Studio(options)
-
-
-def _write_here(number: int, mark: str) -> tuple[Clip, ...]:
-    assert _studio is not None
-    return _write(_studio, number, mark)
-
-
-def _shard_path(options: Options, number: int) -> Path:
-    return options.output / f"shard-{number:04d}.safetensors"
+def _known_actors(config: Config) -> None:
+    face = FaceModel.load()
+    for names in config.actors.values():
+        for name in names:
+            face.neutral(name)  # refuses who is unknown, and names those who are

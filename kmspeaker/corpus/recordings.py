@@ -2,40 +2,30 @@
 
 Place in the flow: read once by ``build``. Captured upper faces have no sound; played on other
 speech, mirrored, stretched and mixed from different moments, they teach that the upper face is not
-to be guessed from the voice. FACEGOOD's lips come with sound, 33 ms late; those of talking videos
-are tracked and retargeted as a user's video would be.
+to be guessed from the voice. Lips come from FACEGOOD's captures here, and from ``videos``.
 """
 
 import gzip
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float32, Float64
 
-from kmspeaker.audio import SAMPLE_RATE, Sound, load_sound
+from kmspeaker.audio import SAMPLE_RATE, load_sound
 from kmspeaker.corpus.upper_face import UPPER
+from kmspeaker.corpus.visemes import Phone
+from kmspeaker.corpus.voices import licence_of
 from kmspeaker.errors import InputError
-from kmspeaker.face import (
-    ARKIT_INDEX,
-    ARKIT_NAMES,
-    INNER_LOWER_LIP,
-    INNER_UPPER_LIP,
-    FaceModel,
-)
+from kmspeaker.face import ARKIT_INDEX, ARKIT_NAMES
 from kmspeaker.live_link import read_live_link
-from kmspeaker.retarget import retarget
-from kmspeaker.tracking import FaceTrack, track_video
 
 BROWS = np.array([name.startswith(("brow", "noseSneer")) for name in ARKIT_NAMES])
 EYES = UPPER & ~BROWS
-FOLLOWED = 0.95
-"""Correlation of seen and played lip opening below which a video is not used."""
 FACEGOOD_RATE = 30.0
-FACEGOOD_LATE = 0.033
-"""Seconds by which FACEGOOD's lips follow the sound, in every take."""
 FACEGOOD_SHAPES: dict[str, tuple[tuple[str, float], ...]] = {
     "mouth_stretch_c": (("jawOpen", 0.62),),
     "mouth_oh_c": (("mouthFunnel", 0.35), ("mouthPucker", 0.25), ("jawOpen", 0.10)),
@@ -107,13 +97,39 @@ class UpperFaces:
 
 @dataclass(frozen=True)
 class Take:
-    """Real lips with their sound; frame ``k`` lies at ``k / fps`` seconds of it."""
+    """Real lips and the sound they came with."""
 
     name: str
     speaker: str
-    sound: Sound
+    source: str
+    licence: str
+    path: Path
+    """Of the sound, or of the video that has it."""
     mouth: Float32[np.ndarray, "frames 52"]
     fps: float
+    start: float = 0.0
+    """Seconds of the sound at which frame 0 lies."""
+    text: str = ""
+    phones: tuple[Phone, ...] = ()
+    """In seconds from ``start``; empty where nobody has written down what is said."""
+
+    @property
+    def seconds(self) -> float:
+        """Duration."""
+        return len(self.mouth) / self.fps
+
+    def sound(self) -> Float32[np.ndarray, " samples"]:
+        """As long as the motion, at ``SAMPLE_RATE``."""
+        first = round(self.start * SAMPLE_RATE)
+        length = round(self.seconds * SAMPLE_RATE)
+        samples = _heard(self.path)[first : first + length]
+        return np.pad(samples, (0, length - len(samples)))
+
+
+@lru_cache(maxsize=32)
+def _heard(path: Path) -> Float32[np.ndarray, " samples"]:
+    """A whole recording; many takes may be parts of it."""
+    return load_sound(path, sample_rate=SAMPLE_RATE).samples
 
 
 def mirrored(weights: np.ndarray) -> np.ndarray:
@@ -121,64 +137,46 @@ def mirrored(weights: np.ndarray) -> np.ndarray:
     return weights[:, _MIRROR]
 
 
-def read_facegood(folder: Path, fps: float) -> tuple[Take, ...]:
-    """FACEGOOD's takes on our rig, in step with their sound."""
-    return tuple(_facegood_take(path, fps) for path in sorted(folder.glob("*.npz")))
-
-
-def read_video(path: Path, face: FaceModel, fps: float, tracks: Path | None = None) -> Take:
-    """A talking video on our rig.
-
-    Args:
-        path: The video.
-        face: The rig.
-        fps: Rate of the motion.
-        tracks: Folder that keeps face tracks: tracking is the slowest step of a build.
+def read_facegood(folder: Path, fps: float, late: float) -> tuple[Take, ...]:
+    """FACEGOOD's takes on our rig, in step with their sound, which their lips follow by ``late``.
 
     Raises:
-        InputError: No face, no sound, or a face that the rig cannot follow.
+        InputError: NaN in one of them.
     """
-    track = _track(path, tracks)
-    played = retarget(track, face, fps=fps)
-    if not played.present.all():
-        raise InputError(f"Got {path.name}, in which the face is lost; leave it out.")
-    upper, lower = (track.landmarks[:, index, 1] for index in (INNER_UPPER_LIP, INNER_LOWER_LIP))
-    seen = np.interp(np.arange(len(played)) / fps, track.times, lower - upper)
-    gap = face.lip_gap(played.weights, face.identities[0])
-    if np.corrcoef(seen, gap)[0, 1] < FOLLOWED:
-        raise InputError(f"Got {path.name}, whose lips the rig does not follow; leave it out.")
-    sound = load_sound(path, sample_rate=SAMPLE_RATE)
-    return Take(path.stem, path.parent.name, sound, played.weights * ~UPPER, fps)
+    return tuple(_facegood_take(path, fps, late) for path in sorted(folder.glob("*.npz")))
 
 
-def _track(path: Path, folder: Path | None) -> FaceTrack:
-    kept = None if folder is None else folder / f"{path.stem}.npz"
-    if kept is not None and kept.is_file():
-        return FaceTrack.load(kept)
-    track = track_video(path)
-    if kept is not None:
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        track.save(kept)
-    return track
+def in_step(
+    motion: np.ndarray, rate: float, *, fps: float, late: float, frames: int
+) -> Float32[np.ndarray, "frames 52"]:
+    """Motion of ``rate`` that follows its sound by ``late`` seconds: at ``fps`` and in step."""
+    position = (np.arange(frames) / fps + late) * rate
+    steps = np.arange(len(motion))
+    columns = [np.interp(position, steps, column) for column in motion.T]
+    return np.stack(columns, axis=1).astype(np.float32)
 
 
-def _facegood_take(path: Path, fps: float) -> Take:
+def _facegood_take(path: Path, fps: float, late: float) -> Take:
     with np.load(path, allow_pickle=False) as file:
         weights = file["weights"].astype(np.float64)
         names = [str(name) for name in file["names"]]
     if not np.isfinite(weights).all():
         raise InputError(f"Got NaN in {path}; fetch the capture again.")
-    sound = load_sound(path.with_suffix(".opus"), sample_rate=SAMPLE_RATE)
     mapped = np.zeros((len(weights), len(ARKIT_NAMES)))
     for source, parts in FACEGOOD_SHAPES.items():
         for name, gain in parts:
             mapped[:, ARKIT_INDEX[name]] += gain * weights[:, names.index(source)]
-    frames = int(min(sound.seconds, len(weights) / FACEGOOD_RATE - FACEGOOD_LATE) * fps)
-    position = (np.arange(frames) / fps + FACEGOOD_LATE) * FACEGOOD_RATE
-    steps = np.arange(len(weights))
-    mouth = np.stack([np.interp(position, steps, column) for column in mapped.T], axis=1)
+    voice = path.with_suffix(".opus")
+    heard = load_sound(voice, sample_rate=SAMPLE_RATE).seconds
+    frames = int(min(heard, len(weights) / FACEGOOD_RATE - late) * fps)
     return Take(
-        f"facegood_{path.stem}", "facegood", sound, mouth.clip(0, 1).astype(np.float32), fps
+        f"facegood_{path.stem}",
+        "facegood",
+        "facegood",
+        licence_of(path.parent),
+        voice,
+        in_step(mapped, FACEGOOD_RATE, fps=fps, late=late, frames=frames).clip(0, 1),
+        fps,
     )
 
 

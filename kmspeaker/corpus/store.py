@@ -2,16 +2,19 @@
 
 ``corpus.json`` is written last and lists every clip; ``shard-0000.safetensors`` holds, for each of
 its clips, ``<name>/weights`` float16 (frames, 52) and ``<name>/features`` float16 (frames, dim),
-and in its header the clips' records, so that an interrupted build finds what it has done. An hour
-takes about 95 MB with 384 features a frame at 30 frames/s.
+and in its header the clips' records, so that an interrupted build finds what it has done and an
+index that was changed by hand is noticed. An hour takes about 95 MB with 384 features a frame at
+30 frames/s.
 """
 
+import hashlib
 import json
 import math
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 from jaxtyping import Float32
@@ -21,8 +24,11 @@ from safetensors.numpy import save_file
 from kmspeaker.corpus.visemes import Phone, viseme
 from kmspeaker.errors import InputError
 
-VERSION = 1
+VERSION = 2
 INDEX = "corpus.json"
+PLAN = "plan"
+"""Key of a shard's header."""
+Lips = Literal["made", "captured"]
 Split = Literal["train", "val", "test"]
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
 
@@ -40,10 +46,12 @@ class Clip:
     intensity: str
     text: str
     phones: tuple[Phone, ...]
-    """Empty where the lips are captured rather than made."""
+    """Empty only where the lips are captured and nobody has written down what is said."""
     split: Split
     source: str
     licence: str
+    lips: Lips = "made"
+    """Made from the phones, or captured with the sound."""
 
 
 @dataclass(frozen=True)
@@ -64,13 +72,18 @@ class Corpus:
     """Name of the speech encoder whose features are stored."""
     seed: int
     clips: tuple[Clip, ...]
+    recipe: Mapping[str, Any]
+    """The configuration it was built from, without places."""
+    dropped: Mapping[str, Mapping[str, int]]
+    """Videos left out, by source and reason."""
 
     @classmethod
     def open(cls, folder: Path | str) -> "Corpus":
         """Read the index and see that every shard is there.
 
         Raises:
-            InputError: No index, an index of another version, or a missing shard.
+            InputError: No index, an index of another version, a missing shard, or a record that
+                cannot be a clip's or is not the one its shard was written with.
         """
         folder = Path(folder)
         path = folder / INDEX
@@ -93,7 +106,17 @@ class Corpus:
                 raise InputError(
                     f"Got no {clip.shard} in {folder}, which holds clip {clip.name}; build again."
                 )
-        return cls(folder, float(index["fps"]), index["encoder"], int(index["seed"]), clips)
+        if index.get("digest") != _digest(index["clips"]):
+            raise InputError(_changed(folder, clips))
+        return cls(
+            folder,
+            float(index["fps"]),
+            index["encoder"],
+            int(index["seed"]),
+            clips,
+            index["recipe"],
+            index["dropped"],
+        )
 
     def split(self, name: Split) -> tuple[Clip, ...]:
         """The clips of one split."""
@@ -103,6 +126,19 @@ class Corpus:
     def minutes(self) -> float:
         """Duration of all clips."""
         return sum(clip.frames for clip in self.clips) / self.fps / 60
+
+    def minutes_by(self, *keys: str) -> dict[tuple[str, ...], float]:
+        """Duration by fields of a clip, as ``minutes_by("source", "licence")``."""
+        minutes: dict[tuple[str, ...], float] = defaultdict(float)
+        for clip in self.clips:
+            minutes[tuple(getattr(clip, key) for key in keys)] += clip.frames / self.fps / 60
+        return dict(sorted(minutes.items()))
+
+    @property
+    def bytes_an_hour(self) -> float:
+        """What an hour takes on disk, the index's share included."""
+        files = {self.folder / INDEX, *(self.folder / clip.shard for clip in self.clips)}
+        return sum(file.stat().st_size for file in files) / (self.minutes / 60)
 
     def read(self, clip: Clip) -> Motion:
         """The arrays of one clip.
@@ -154,7 +190,9 @@ def write_shard(
         check_arrays(clip.name, clip.frames, motion.weights, motion.features)
         tensors[f"{clip.name}/weights"] = motion.weights.astype(np.float16)
         tensors[f"{clip.name}/features"] = motion.features.astype(np.float16)
-    header = {"fingerprint": fingerprint, "clips": json.dumps([asdict(clip) for clip in clips])}
+    # One key, because safetensors writes several in no certain order.
+    plan = {"fingerprint": fingerprint, "clips": [asdict(clip) for clip in clips]}
+    header = {PLAN: json.dumps(plan, allow_nan=False)}
     partial = path.with_suffix(".part")
     try:
         save_file(tensors, partial, metadata=header)
@@ -165,32 +203,72 @@ def write_shard(
 
 def shard_clips(path: Path, fingerprint: str) -> tuple[Clip, ...] | None:
     """The clips of a finished shard of this plan; None if it has yet to be written."""
-    if not path.is_file():
+    plan = _header(path)
+    if plan is None or plan.get("fingerprint") != fingerprint:
         return None
-    try:
-        with safe_open(path, framework="numpy") as shard:
-            header = shard.metadata() or {}
-    except SafetensorError:
-        return None
-    if header.get("fingerprint") != fingerprint:
-        return None
-    return tuple(_clip_of(record, path) for record in json.loads(header["clips"]))
+    return tuple(_clip_of(record, path) for record in plan["clips"])
 
 
 def write_index(
-    folder: Path, clips: Sequence[Clip], *, fps: float, encoder: str, seed: int
+    folder: Path,
+    clips: Sequence[Clip],
+    *,
+    fps: float,
+    encoder: str,
+    seed: int,
+    recipe: Mapping[str, Any] | None = None,
+    dropped: Mapping[str, Mapping[str, int]] | None = None,
 ) -> None:
     """Finish a corpus."""
+    records = json.loads(json.dumps([asdict(clip) for clip in clips], allow_nan=False))
     index = {
         "version": VERSION,
         "fps": fps,
         "encoder": encoder,
         "seed": seed,
-        "clips": [asdict(clip) for clip in clips],
+        "recipe": recipe or {},
+        "dropped": dropped or {},
+        "digest": _digest(records),
+        "clips": records,
     }
     partial = folder / f"{INDEX}.part"
-    partial.write_text(json.dumps(index, allow_nan=False))
+    partial.write_text(json.dumps(index, allow_nan=False), encoding="utf-8")
     partial.replace(folder / INDEX)
+
+
+def _header(path: Path) -> dict[str, Any] | None:
+    """What a shard knows of its clips; None where it is not whole or not ours."""
+    try:
+        with safe_open(path, framework="numpy") as shard:
+            return json.loads((shard.metadata() or {})[PLAN])
+    except (SafetensorError, OSError, KeyError, ValueError):
+        return None
+
+
+def _digest(records: Sequence[Mapping[str, Any]]) -> str:
+    return hashlib.sha256(json.dumps(records, sort_keys=True).encode()).hexdigest()
+
+
+def _changed(folder: Path, clips: Sequence[Clip]) -> str:
+    """Says which clip of a changed index is not the one that was written."""
+    written: dict[str, Mapping[str, Any]] = {}
+    for shard in sorted({clip.shard for clip in clips}):
+        for record in (_header(folder / shard) or {"clips": []})["clips"]:
+            written[record["name"]] = asdict(_clip_of(record, folder / shard))
+    for clip in clips:
+        own = written.get(clip.name, {})
+        for key, value in asdict(clip).items():
+            if own.get(key) != value:
+                return (
+                    f"Got clip {clip.name} with {key} {_short(value)} in {folder / INDEX}, but it "
+                    f"was written with {_short(own.get(key))}; restore {INDEX} or build it again."
+                )
+    return f"Got {folder / INDEX}, whose clips were changed; restore it or build the corpus again."
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 40 else f"{text[:37]}..."
 
 
 def _clip_of(record: dict[str, Any], path: Path) -> Clip:
@@ -204,6 +282,11 @@ def _clip_of(record: dict[str, Any], path: Path) -> Clip:
         raise InputError(
             f"Got clip {record['name']} in {path} with split {record['split']!r} and licence "
             f"{record['licence']!r}; both must be set, build the corpus again."
+        )
+    if record["lips"] not in get_args(Lips) or (record["lips"] == "made" and not record["phones"]):
+        raise InputError(
+            f"Got clip {record['name']} in {path} with lips {record['lips']!r} and "
+            f"{len(record['phones'])} phones; made lips have phones, build the corpus again."
         )
     for name, start, end in record["phones"]:
         viseme(name)

@@ -4,118 +4,81 @@ Place in the flow: ``plan`` says which clips, ``build`` asks for them one by one
 comes from the corpus's seed and the clip's own name, so their order does not matter.
 """
 
-import logging
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
-from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float32
 
 from kmspeaker.audio import SAMPLE_RATE, Sound
 from kmspeaker.corpus.coarticulation import vocal_effort
+from kmspeaker.corpus.config import Config
 from kmspeaker.corpus.contacts import Contacts
-from kmspeaker.corpus.performances import Actor, cast, draw_direction, perform
-from kmspeaker.corpus.plan import SHORTEST, Plan, plan_clips
-from kmspeaker.corpus.recordings import Take, UpperFaces, read_facegood, read_video
+from kmspeaker.corpus.performances import Actor, Direction, cast, draw_direction, perform
+from kmspeaker.corpus.plan import SHORTEST, Plan
+from kmspeaker.corpus.recordings import Take, UpperFaces, in_step
 from kmspeaker.corpus.store import Clip, Motion
 from kmspeaker.corpus.visemes import SILENCE, Phone
-from kmspeaker.corpus.voices import (
-    Utterance,
-    at_speed,
-    augmented,
-    load_voice,
-    read_utterances,
-    room_tone,
-)
-from kmspeaker.errors import InputError
+from kmspeaker.corpus.voices import Utterance, at_speed, augmented, load_voice, room_tone
 from kmspeaker.face import FaceModel
 from kmspeaker.speech import SpeechEncoder, load_encoder, speech_features
-
-_log = logging.getLogger(__name__)
 
 MARGIN = 0.3
 """Seconds of an utterance's own silence that are kept at its ends."""
 SPEED = 0.08
 """Voices are played up to this much faster or slower."""
-LIVE_LINK, FACEGOOD, VIDEOS = "capture/livelink", "capture/facegood", "grid_s1"
-"""Folders below the data folder; only the first must be there."""
+OTHER_VOICES = (0.85, 1.2)
+"""Captured lips and their sound are played at a speed between these: few people stand for many."""
+HEIGHTENED_SPEED, HEIGHTENED_GAIN = 1.05, 10 ** (3 / 20)
+LIVE_LINK = "capture/livelink"
+"""Folder of real upper faces, below the data folder."""
 SEAM = 5
-"""Frames over which the mouth passes from one video to the next."""
+"""Frames over which the mouth passes from one take to the next."""
+Samples = Float32[np.ndarray, " samples"]
 
 
 @dataclass(frozen=True)
-class Options:
-    """What is built, from what."""
+class Spoken:
+    """What is heard in a clip, and what is known of it."""
 
-    data: Path
-    """Folder with ``speech/`` and ``capture/``."""
-    output: Path
-    minutes: float = 130.0
-    seed: int = 0
-    fps: float = 30.0
-    encoder: str = "whisper-tiny.en"
-    tracks: Path | None = None
-    """Folder that keeps the face tracks of videos between builds."""
+    samples: Samples
+    phones: tuple[Phone, ...]
+    text: str = ""
+    mouth: Float32[np.ndarray, "frames 52"] | None = None
+    """Captured lips."""
 
 
 class Studio:
     """All that the clips of one corpus share; opened once in each process."""
 
-    def __init__(self, options: Options) -> None:
-        self.options = options
-        self.utterances = read_utterances(options.data / "speech")
-        capture = options.data / FACEGOOD
-        self.takes = read_facegood(capture, options.fps) if capture.is_dir() else ()
-        videos = [f"{VIDEOS}/{path.name}" for path in (options.data / VIDEOS).glob("*.mp4")]
-        self.plans = plan_clips(
-            self.utterances, self.takes, videos, minutes=options.minutes, seed=options.seed
-        )
-
-    @cached_property
-    def recorded(self) -> UpperFaces:
-        """Real upper faces to replay."""
-        return UpperFaces.read(self.options.data / LIVE_LINK, self.options.fps)
-
-    @cached_property
-    def encoder(self) -> SpeechEncoder:
-        """What the model will hear with."""
-        return load_encoder(self.options.encoder)
-
-    @cached_property
-    def face(self) -> FaceModel:
-        """The rig."""
-        return FaceModel.load()
-
-    @cached_property
-    def actors(self) -> tuple[Actor, ...]:
-        """One for each identity."""
-        return cast(self.face.identities, self.options.seed)
-
-    @cached_property
-    def contacts(self) -> Contacts:
-        """What must touch, on the rig."""
-        return Contacts.of(self.face)
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.face = FaceModel.load()
+        self.contacts = Contacts.of(self.face)
+        self.recorded = UpperFaces.read(config.data / LIVE_LINK, config.fps)
+        self.encoder: SpeechEncoder = load_encoder(config.encoder)
+        self.actors: dict[str, Actor] = {
+            actor.identity: actor for actor in cast(self.face.identities, config.seed)
+        }
 
     def make(self, plan: Plan, shard: str) -> tuple[Clip, Motion]:
         """One clip, whole."""
-        rng = np.random.default_rng([self.options.seed, zlib.crc32(plan.name.encode())])
-        fps = self.options.fps
-        samples, phones, text, mouth = self._speech(rng, plan)
-        frames = round(len(samples) / SAMPLE_RATE * fps)
-        seconds = frames / fps
-        direction = draw_direction(rng, self.actors)
+        rng = np.random.default_rng([self.config.seed, zlib.crc32(plan.name.encode())])
+        fps = self.config.fps
+        spoken = _spoken(rng, plan)
+        samples, mouth = spoken.samples, spoken.mouth
+        frames = round(len(samples) / SAMPLE_RATE * fps) if mouth is None else len(mouth)
+        direction = self._direction(rng, plan)
         weights = perform(
             rng,
             direction,
-            phones,
-            vocal_effort(samples, SAMPLE_RATE, phones),
-            seconds,
+            spoken.phones,
+            vocal_effort(samples, SAMPLE_RATE, spoken.phones),
+            frames / fps,
             contacts=self.contacts,
             recorded=self.recorded,
-            mouth=None if mouth is None else mouth[:frames],
+            mouth=mouth,
             fps=fps,
         )
         if plan.split == "train":
@@ -123,6 +86,7 @@ class Studio:
         features = speech_features(
             self.encoder, Sound(samples, SAMPLE_RATE), fps=fps, frames=frames
         )
+        known = mouth is None or any(take.phones for take in plan.takes)
         clip = Clip(
             plan.name,
             frames,
@@ -131,61 +95,62 @@ class Studio:
             direction.actor.identity,
             direction.emotion,
             direction.intensity,
-            text,
-            () if mouth is not None else phones,
+            spoken.text,
+            spoken.phones if known else (),
             plan.split,
             plan.source,
             plan.licence,
+            "made" if mouth is None else "captured",
         )
         return clip, Motion(weights, features)
 
-    def _speech(
-        self, rng: np.random.Generator, plan: Plan
-    ) -> tuple[Float32[np.ndarray, " samples"], tuple[Phone, ...], str, np.ndarray | None]:
-        """Clean sound, its phones and text, and the captured mouth where there is one."""
-        if plan.take >= 0:
-            take = self.takes[plan.take]
-            first = round(plan.start * take.fps)
-            frames = int(plan.seconds * take.fps)
-            start = round(first / take.fps * SAMPLE_RATE)
-            samples = take.sound.samples[start : start + round(frames / take.fps * SAMPLE_RATE)]
-            silence = ((SILENCE, 0.0, len(samples) / SAMPLE_RATE),)
-            return samples, silence, "", take.mouth[first : first + frames]
-        if plan.videos:
-            return self._filmed(plan)
-        if not plan.utterances:
-            level = np.float32(10 ** (rng.uniform(-65, -35) / 20))
-            white = rng.standard_normal(round(plan.seconds * SAMPLE_RATE)).astype(np.float32)
-            samples = room_tone(rng, len(white), white) * level
-            return samples, ((SILENCE, 0.0, len(samples) / SAMPLE_RATE),), "", None
-        speed = 1.0
-        if plan.split == "train" and rng.random() < 0.5:
-            speed = float(rng.uniform(1 - SPEED, 1 + SPEED))
-        chosen = [self.utterances[index] for index in plan.utterances]
-        samples, phones = join(rng, chosen, speed)
-        return samples, phones, " / ".join(utterance.text for utterance in chosen), None
+    def _direction(self, rng: np.random.Generator, plan: Plan) -> Direction:
+        if plan.actor:
+            return Direction(self.actors[plan.actor], plan.emotion, plan.intensity)
+        return draw_direction(rng, [self.actors[name] for name in self.config.actors[plan.split]])
 
-    def _filmed(
-        self, plan: Plan
-    ) -> tuple[Float32[np.ndarray, " samples"], tuple[Phone, ...], str, np.ndarray]:
-        """Talking videos one after the other; those that cannot be used are logged and left out."""
-        takes: list[Take] = []
-        for video in plan.videos:
-            try:
-                path = self.options.data / video
-                takes.append(read_video(path, self.face, self.options.fps, self.options.tracks))
-            except InputError as error:
-                _log.warning("%s", error)
-        if not takes:
-            raise InputError(f"Got no usable video for clip {plan.name}; remove {plan.videos}.")
-        mouth = _joined([take.mouth for take in takes])
-        samples = np.concatenate(
-            [
-                _faded(_fitted(take.sound.samples, round(len(take.mouth) / take.fps * SAMPLE_RATE)))
-                for take in takes
-            ]
-        )
-        return samples, ((SILENCE, 0.0, len(samples) / SAMPLE_RATE),), "", mouth
+
+def _spoken(rng: np.random.Generator, plan: Plan) -> Spoken:
+    """Clean sound, its phones and text, and the captured mouth where there is one."""
+    train = plan.split == "train"
+    if plan.takes:
+        low, high = OTHER_VOICES if train else (1.0, 1.0)
+        return reel(plan.takes, float(np.exp(rng.uniform(np.log(low), np.log(high)))))
+    if not plan.utterances:
+        level = np.float32(10 ** (rng.uniform(-65, -35) / 20))
+        white = rng.standard_normal(round(plan.noise * SAMPLE_RATE)).astype(np.float32)
+        samples = room_tone(rng, len(white), white) * level
+        return Spoken(samples, ((SILENCE, 0.0, len(samples) / SAMPLE_RATE),))
+    speed = 1.0
+    if train and rng.random() < 0.5:
+        speed = float(rng.uniform(1 - SPEED, 1 + SPEED))
+    heightened = plan.intensity == "heightened"
+    samples, phones = join(rng, plan.utterances, speed * (HEIGHTENED_SPEED if heightened else 1.0))
+    if heightened:
+        louder = samples * np.float32(HEIGHTENED_GAIN)
+        samples = louder / np.float32(max(1.0, np.abs(louder).max(initial=0.0)))
+    return Spoken(samples, phones, " / ".join(utterance.text for utterance in plan.utterances))
+
+
+def reel(takes: Sequence[Take], speed: float = 1.0) -> Spoken:
+    """Takes one after the other, sound, lips and phones together ``speed`` times as fast."""
+    fps = takes[0].fps
+    whole = _joined([take.mouth for take in takes])
+    frames = int(len(whole) / speed)
+    mouth = in_step(whole, speed * fps, fps=fps, late=0.0, frames=frames)
+    samples = at_speed(np.concatenate([_faded(take.sound()) for take in takes]), speed)
+    seconds = frames / fps
+    starts = np.cumsum([0.0, *(take.seconds for take in takes)])
+    phones = [
+        (name, (start + s) / speed, min((start + e) / speed, seconds))
+        for start, take in zip(starts, takes, strict=False)
+        for name, s, e in take.phones
+        if name != SILENCE and (start + s) / speed < seconds
+    ]
+    text = " / ".join(take.text for take in takes if take.text)
+    return Spoken(
+        _fitted(samples, round(seconds * SAMPLE_RATE)), filled(phones, seconds), text, mouth
+    )
 
 
 def _joined(mouths: Sequence[np.ndarray]) -> Float32[np.ndarray, "frames 52"]:

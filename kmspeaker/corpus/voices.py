@@ -23,6 +23,7 @@ LICENCES = {
     "speechocean762": "CC-BY-4.0",
     "facegood": "MIT",
     "grid_s1": "CC-BY-4.0",
+    "grid_more": "CC-BY-4.0",
     "livelink": "MIT",
 }
 """By folder; a folder that is not here states its own in a file ``LICENCE``."""
@@ -41,6 +42,9 @@ class Utterance:
     phones: tuple[Phone, ...]
     source: str
     licence: str
+    actor: str = ""
+    """Who performs it, where it is acted."""
+    emotion: str = ""
 
 
 def read_utterances(folder: Path) -> tuple[Utterance, ...]:
@@ -51,12 +55,11 @@ def read_utterances(folder: Path) -> tuple[Utterance, ...]:
     """
     utterances: list[Utterance] = []
     for index in sorted(folder.glob("*/clips.tsv")):
-        licence = _licence(index.parent)
-        with index.open(newline="") as file:
+        licence = licence_of(index.parent)
+        with index.open(newline="", encoding="utf-8") as file:
             rows = csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
-            next(rows, None)
-            for row in rows:
-                utterances.append(_utterance(row, index, licence))
+            columns = len(next(rows, ()))
+            utterances += (_utterance(row, columns, index, licence) for row in rows)
     if not utterances:
         raise InputError(f"Got no */clips.tsv in {folder}; put speech with phone times there.")
     return tuple(utterances)
@@ -86,15 +89,16 @@ def room_tone(
 
 def augmented(rng: np.random.Generator, samples: Samples) -> Samples:
     """The same speech in another room, through another microphone, at another level."""
-    spectrum = np.fft.rfft(samples)
-    frequency = np.fft.rfftfreq(len(samples), 1 / SAMPLE_RATE)
+    size = _quick(len(samples))
+    spectrum = np.fft.rfft(samples, size)
+    frequency = np.fft.rfftfreq(size, 1 / SAMPLE_RATE)
     if rng.random() < 0.3:
-        spectrum *= np.fft.rfft(_room(rng), len(samples))
+        spectrum *= np.fft.rfft(_room(rng), size)
     if rng.random() < 0.6:
         spectrum *= 10 ** (_tilt(rng, frequency) / 20)
     if rng.random() < 0.12:  # telephone
         spectrum *= (frequency > 250) & (frequency < rng.uniform(3200, 5000))
-    heard = np.fft.irfft(spectrum, len(samples)).astype(np.float32)
+    heard = np.fft.irfft(spectrum, size)[: len(samples)].astype(np.float32)
     if rng.random() < 0.55:
         loud = np.sqrt(np.mean(heard**2) + 1e-12)
         noise = _noise(rng, len(heard), rng.uniform(0.0, 1.2))
@@ -103,37 +107,51 @@ def augmented(rng: np.random.Generator, samples: Samples) -> Samples:
     return (heard / max(1.0, float(np.abs(heard).max(initial=0)))).astype(np.float32)
 
 
-def _utterance(row: list[str], index: Path, licence: str) -> Utterance:
-    if len(row) != 5:
+def _utterance(row: list[str], columns: int, index: Path, licence: str) -> Utterance:
+    if len(row) != columns or columns not in (5, 7):
         raise InputError(
             f"Got a row of {len(row)} columns in {index} ({row[0] if row else 'empty'}); "
-            "needed are clip, speaker, seconds, text and phones."
+            "needed are clip, speaker, seconds, text and phones, or these, actor and emotion."
         )
-    name, speaker, seconds, text, phones = row
+    name, speaker, seconds, text, phones, *role = row
     try:
         parsed = parse_phones(phones)
-    except InputError as error:
+        length = float(seconds)
+    except (InputError, ValueError) as error:
         raise InputError(f"In clip {name} of {index}: {error}") from error
     path = index.parent / "opus" / f"{name}.opus"
-    return Utterance(name, speaker, path, float(seconds), text, parsed, index.parent.name, licence)
+    source = index.parent.name
+    return Utterance(name, speaker, path, length, text, parsed, source, licence, *role)
 
 
-def _licence(folder: Path) -> str:
+def licence_of(folder: Path) -> str:
+    """The licence of a data folder.
+
+    Raises:
+        InputError: It is not known and not stated.
+    """
     if folder.name in LICENCES:
         return LICENCES[folder.name]
     stated = folder / "LICENCE"
     if not stated.is_file():
-        raise InputError(f"Got speech of unknown licence in {folder}; name it in a file LICENCE.")
+        raise InputError(f"Got data of unknown licence in {folder}; name it in a file LICENCE.")
     return stated.read_text().strip()
+
+
+def _quick(samples: int) -> int:
+    """A length at least this that a Fourier transform is quick at: whole tenths of a second."""
+    tenth = SAMPLE_RATE // 10
+    return -(-samples // tenth) * tenth
 
 
 def _noise(rng: np.random.Generator, samples: int, slope: float) -> Samples:
     """Noise of unit loudness whose spectrum falls with frequency to the power ``slope``."""
     if samples < 2:
         return np.zeros(samples, np.float32)
-    spectrum = np.fft.rfft(rng.standard_normal(samples))
-    frequency = np.fft.rfftfreq(samples, 1 / SAMPLE_RATE)
-    noise = np.fft.irfft(spectrum * np.maximum(frequency, 60) ** -slope, samples)
+    size = _quick(samples)
+    spectrum = np.fft.rfft(rng.standard_normal(size))
+    frequency = np.fft.rfftfreq(size, 1 / SAMPLE_RATE)
+    noise = np.fft.irfft(spectrum * np.maximum(frequency, 60) ** -slope, size)[:samples]
     return (noise / (noise.std() + 1e-12)).astype(np.float32)
 
 
