@@ -4,20 +4,23 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 from tiny_model import TINY, with_tiny_preset, write_corpus
 
 from kmspeaker.corpus.store import Corpus
 from kmspeaker.errors import InputError
 from kmspeaker.face import FaceModel
 from kmspeaker.generate import generate
-from kmspeaker.model import KMSpeaker
+from kmspeaker.model import PRESETS, KMSpeaker
 from kmspeaker.performance import steady
-from kmspeaker.training import loop
+from kmspeaker.training import loop, measure, preview
 from kmspeaker.training.__main__ import main
+from kmspeaker.training.checkpoint import CHECKPOINT_FILE
 from kmspeaker.training.log import read_log
 from kmspeaker.training.loop import train
 from kmspeaker.training.options import PAPER, TrainingOptions
 from kmspeaker.training.update import learning_rate
+from kmspeaker.video import probe_video
 
 OPTIONS = TrainingOptions(
     size="tiny",
@@ -94,6 +97,86 @@ def test_a_run_goes_on_with_its_own_options_only(tmp_path, corpus):
     assert len(losses(tmp_path)) == 3
 
 
+def test_a_run_goes_on_with_its_own_corpus_only(tmp_path, corpus):
+    train(corpus, tmp_path, dataclasses.replace(OPTIONS, steps=1), device="cpu")
+    fewer = dataclasses.replace(corpus, clips=corpus.clips[:-1])
+    with pytest.raises(InputError, match="another corpus"):
+        train(fewer, tmp_path, OPTIONS, device="cpu")
+
+
+def other_face(face: FaceModel) -> FaceModel:
+    return dataclasses.replace(face, deltas=face.deltas * np.float32(1.01))
+
+
+def test_a_checkpoint_of_another_face_is_refused(tmp_path, corpus, face, monkeypatch):
+    train(corpus, tmp_path, dataclasses.replace(OPTIONS, steps=1), device="cpu")
+    before = (tmp_path / CHECKPOINT_FILE).read_bytes()
+    monkeypatch.setattr(FaceModel, "load", lambda: other_face(face))
+    with pytest.raises(InputError, match="another face rig"):
+        train(corpus, tmp_path, OPTIONS, device="cpu")
+    with pytest.raises(InputError, match="another face rig"):
+        train(corpus, tmp_path / "new", OPTIONS, device="cpu", start=tmp_path / "model")
+    assert (tmp_path / CHECKPOINT_FILE).read_bytes() == before
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_damaged_checkpoint_is_told(tmp_path, corpus):
+    (tmp_path / CHECKPOINT_FILE).write_bytes(b"nothing")
+    with pytest.raises(InputError, match=CHECKPOINT_FILE):
+        train(corpus, tmp_path, OPTIONS, device="cpu")
+
+
+class TestFromAModel:
+    def test_a_run_begins_with_its_weights_and_statistics(self, tmp_path, corpus):
+        first = train(corpus, tmp_path / "first", OPTIONS, device="cpu")
+        still = dataclasses.replace(OPTIONS, steps=1, learning_rate=0.0, seed=5)
+        fewer = dataclasses.replace(corpus, clips=corpus.clips[:3])
+        second = train(fewer, tmp_path / "second", still, device="cpu", start=first)
+        assert weights_of(first) == weights_of(second)
+
+    def test_it_goes_on_after_a_kill_without_the_model(self, tmp_path, corpus):
+        first = train(corpus, tmp_path / "first", OPTIONS, device="cpu")
+        options = dataclasses.replace(OPTIONS, schedule="constant")
+        whole = train(corpus, tmp_path / "whole", options, device="cpu", start=first)
+        short = dataclasses.replace(options, steps=4)
+        train(corpus, tmp_path / "cut", short, device="cpu", start=first)
+        resumed = train(corpus, tmp_path / "cut", options, device="cpu")
+        assert weights_of(whole) == weights_of(resumed)
+
+    def test_other_sizes_are_refused(self, tmp_path, corpus, monkeypatch):
+        first = train(corpus, tmp_path / "first", OPTIONS, device="cpu")
+        monkeypatch.setitem(PRESETS, "tiny", dataclasses.replace(TINY, layers=3))
+        with pytest.raises(InputError, match="layers = 2"):
+            train(corpus, tmp_path / "second", OPTIONS, device="cpu", start=first)
+        assert not (tmp_path / "second").exists()
+
+
+def test_a_gradient_that_is_no_number_ends_the_run_and_keeps_the_checkpoint(tmp_path, corpus):
+    far = dataclasses.replace(OPTIONS, learning_rate=1e30, save_every=1)
+    with pytest.raises(InputError, match="step 2"):
+        train(corpus, tmp_path, far, device="cpu")
+    assert len(losses(tmp_path)) == 1
+    tensors = load_file(tmp_path / CHECKPOINT_FILE)
+    assert all(tensor.isfinite().all() for tensor in tensors.values())
+
+
+def test_curves_and_videos_leave_the_weights_as_they_are(tmp_path, corpus, monkeypatch):
+    monkeypatch.setattr(preview, "SECONDS", 0.3)
+    plain = train(corpus, tmp_path / "plain", OPTIONS, device="cpu")
+    shown = dataclasses.replace(OPTIONS, video_every=3)
+    filmed = train(corpus, tmp_path / "filmed", shown, device="cpu")
+    assert weights_of(plain) == weights_of(filmed)
+    videos = sorted((tmp_path / "filmed" / "videos").iterdir())
+    assert [video.name for video in videos] == ["step-000003.mp4", "step-000006.mp4"]
+    info = probe_video(videos[0])
+    assert (info.width, info.height) == (2 * preview.SIZE, preview.SIZE)
+    entries = read_log(tmp_path / "filmed")
+    assert {entry["kind"] for entry in entries} == {"train", "validation", "speed"}
+    assert all(entry["seconds"] >= 0 for entry in entries)
+    pytest.importorskip("tensorboard")
+    assert list((tmp_path / "filmed" / "tensorboard").iterdir())
+
+
 def test_a_corpus_that_does_not_fit_is_refused(tmp_path, corpus):
     slow = dataclasses.replace(corpus, fps=25.0)
     with pytest.raises(InputError, match="25 frames/s"):
@@ -105,12 +188,23 @@ def test_a_corpus_that_does_not_fit_is_refused(tmp_path, corpus):
         train(corpus, tmp_path, dataclasses.replace(OPTIONS, size="huge"), device="cpu")
 
 
-def test_the_command_line_trains(tmp_path, corpus, capsys):
+def test_the_command_line_trains_and_measures(tmp_path, corpus, capsys, monkeypatch):
+    monkeypatch.setattr(measure, "LEAST_SECONDS", 0.0)
+    assert main(["--measure", "--size", "tiny", "--device", "cpu"]) == 0
+    assert "windows/s" in capsys.readouterr().out
+    with pytest.raises(SystemExit):
+        main([str(corpus.folder)])
     arguments = [str(corpus.folder), "-o", str(tmp_path), "--size", "tiny", "--steps", "1"]
     assert main([*arguments, "--batch", "2", "--device", "cpu"]) == 0
     assert str(tmp_path / "model") in capsys.readouterr().out
     assert main([*arguments, "--set", "speed=9"]) == 2
     assert "speed" in capsys.readouterr().err
+
+
+def test_numbers_that_no_training_can_use_are_refused():
+    for settings in ({"batch": "1"}, {"steps": "0"}, {"learning_rate": "nan"}, {"seed": "-1"}):
+        with pytest.raises(InputError, match=next(iter(settings))):
+            TrainingOptions.read(settings, OPTIONS)
 
 
 def test_options_are_read_from_text_by_their_type():

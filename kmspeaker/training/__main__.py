@@ -1,6 +1,7 @@
 """``python -m kmspeaker.training CORPUS -o RUN``: one command, which goes on after a kill."""
 
 import argparse
+import dataclasses
 import os
 import sys
 from pathlib import Path
@@ -15,8 +16,22 @@ def build_parser() -> argparse.ArgumentParser:
         description="Train a model on a corpus. Run again with the same options to go on; start it "
         "with torchrun for several GPUs.",
     )
-    parser.add_argument("corpus", type=Path, metavar="CORPUS", help="folder of the corpus")
-    parser.add_argument("-o", "--output", type=Path, required=True, metavar="RUN", dest="run")
+    parser.add_argument(
+        "corpus", type=Path, nargs="?", metavar="CORPUS", help="folder of the corpus"
+    )
+    parser.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        metavar="RUN",
+        dest="run",
+        help="folder of the checkpoint, the log, the videos and the model",
+    )
+    parser.add_argument(
+        "--measure",
+        action="store_true",
+        help="instead of training, print how fast this machine trains each size, or the one given",
+    )
     parser.add_argument(
         "--from",
         type=Path,
@@ -44,10 +59,15 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Train; 2 if what was given cannot be used."""
-    given = build_parser().parse_args(arguments)
+    """Train or measure; 2 if what was given cannot be used."""
+    parser = build_parser()
+    given = parser.parse_args(arguments)
+    if not given.measure and (given.corpus is None or given.run is None):
+        parser.error("give a CORPUS and -o RUN, or --measure")
     from kmspeaker.corpus.store import Corpus
+    from kmspeaker.model import PRESETS
     from kmspeaker.training.loop import train
+    from kmspeaker.training.measure import measure
     from kmspeaker.training.options import PAPER, TrainingOptions
 
     settings = dict(setting.partition("=")[::2] for setting in given.settings)
@@ -56,6 +76,11 @@ def main(arguments: list[str] | None = None) -> int:
             settings[name] = value
     try:
         options = TrainingOptions.read(settings, PAPER if given.as_paper else TrainingOptions())
+        if given.measure:
+            for size in [given.size] if given.size else PRESETS:
+                figures = measure(dataclasses.replace(options, size=size), given.device)
+                sys.stdout.write(f"{size}: {figures}\n")
+            return 0
         folder = train(
             Corpus.open(given.corpus), given.run, options, device=given.device, start=given.start
         )

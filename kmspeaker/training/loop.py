@@ -13,13 +13,13 @@ from tqdm import tqdm
 from kmspeaker.corpus.store import Corpus
 from kmspeaker.errors import InputError
 from kmspeaker.face import FaceModel
-from kmspeaker.model import PRESETS, KMSpeaker, ModelConfig
+from kmspeaker.model import KMSpeaker, ModelConfig
 from kmspeaker.motion import MotionSpace, rig_fingerprint
 from kmspeaker.training.card import model_card
 from kmspeaker.training.checkpoint import Beginning, begun_config, fresh_state
 from kmspeaker.training.data import Clip, Footage, read_clips
 from kmspeaker.training.log import RunLog, read_log
-from kmspeaker.training.options import TrainingOptions
+from kmspeaker.training.options import TrainingOptions, preset_of
 from kmspeaker.training.preview import write_preview
 from kmspeaker.training.processes import Processes, joined
 from kmspeaker.training.statistics import all_weights, set_statistics
@@ -160,17 +160,13 @@ class _Speed:
 
 
 def _preset(options: TrainingOptions, corpus: Corpus, processes: Processes) -> ModelConfig:
-    if options.size not in PRESETS:
-        raise InputError(f"Got size {options.size!r}; use one of {', '.join(PRESETS)}.")
-    if options.batch < 2:
-        raise InputError(f"Got batch {options.batch}; swapping needs at least 2.")
     parts = max(options.parts, processes.count)
     if options.batch % parts or parts % processes.count:
         raise InputError(
             f"Got a batch of {options.batch} in {parts} parts for {processes.count} processes; "
             "the parts must divide the batch, and the processes the parts."
         )
-    preset = dataclasses.replace(PRESETS[options.size], speech_encoder=corpus.encoder)
+    preset = dataclasses.replace(preset_of(options), speech_encoder=corpus.encoder)
     if corpus.fps != preset.fps:
         raise InputError(
             f"Got a corpus at {corpus.fps:g} frames/s, but the {options.size} model moves at "

@@ -5,6 +5,10 @@ import math
 from typing import Any, Literal, get_args, get_origin
 
 from kmspeaker.errors import InputError
+from kmspeaker.model import PRESETS, ModelConfig
+
+LEAST = {"steps": 1, "batch": 2, "parts": 1, "validate_every": 1, "save_every": 1}
+"""Smallest value of an option where that is not 0; swapping needs two windows."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,6 +65,9 @@ class TrainingOptions:
     """Of the error of frame differences against that of frames; equal in the paper."""
     lip_weight: float = 0.2
     """Of the gaps between the lips (mm²). Closures are small in vertices and large to the eye."""
+    closure_weight: float = 0.4
+    """Of the same gaps once more where lips are closed: in doubt they close, since an open p, b or
+    m is seen at once and a vowel opened a little late is not."""
     lid_weight: float = 0.1
     """Of the gaps between the eyelids (mm²), for the same reason."""
     brow_weight: float = 0.6
@@ -78,6 +85,13 @@ class TrainingOptions:
     save_every: int = 100
     video_every: int = 1000
     """Steps between videos of a held-out clip; 0 for none. One takes some seconds."""
+
+    def __post_init__(self) -> None:
+        """Refuse numbers that no training can use."""
+        for name, value in dataclasses.asdict(self).items():
+            least = LEAST.get(name, 0)
+            if isinstance(value, int | float) and not value >= least:  # NaN neither
+                raise InputError(f"Got {name} = {value}; it must be at least {least}.")
 
     @classmethod
     def read(cls, settings: dict[str, str], base: "TrainingOptions") -> "TrainingOptions":
@@ -116,12 +130,24 @@ PAPER = TrainingOptions(
     span_dropout=0.0,
     neighbour_style=0.0,
     lip_weight=0.0,
+    closure_weight=0.0,
     lid_weight=0.0,
     brow_weight=0.0,
     eye_weight=1.0,
     time_power=1.0,
     kept_variance=0.995,
 )
+
+
+def preset_of(options: TrainingOptions) -> ModelConfig:
+    """The model that ``options.size`` names.
+
+    Raises:
+        InputError: there is none of that name.
+    """
+    if options.size not in PRESETS:
+        raise InputError(f"Got size {options.size!r}; use one of {', '.join(PRESETS)}.")
+    return PRESETS[options.size]
 
 
 def _parse(text: str, kind: Any) -> Any:
