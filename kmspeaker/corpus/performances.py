@@ -264,7 +264,9 @@ def perform(
     shown = _shown(rng, state, direction.amount, frames, fps)
     felt = (pose(state.lower) * _sides(actor.lean))[None] * shown[:, None]
     if mouth is None:
-        said = articulate(phones, seconds, fps=fps, effort=effort, manner=_manner(direction, state))
+        said = articulate(
+            phones, seconds, fps=fps, effort=effort, manner=_manner(rng, direction, state)
+        )
     else:
         felt, said = 0.6 * felt, mouth
     rounded = said[:, [ARKIT_INDEX["mouthPucker"], ARKIT_INDEX["mouthFunnel"]]].sum(1) / ROUNDED
@@ -274,12 +276,14 @@ def perform(
     return contacts.enforce(face.clip(0, 1).astype(np.float32), phones, fps)
 
 
-def _manner(direction: Direction, state: State) -> Manner:
+def _manner(rng: np.random.Generator, direction: Direction, state: State) -> Manner:
+    """The actor's, as the state has it, some days mumbled and some days with care."""
     manner, amount = direction.actor.manner, min(direction.amount, 1.2)
+    care = float(np.clip(rng.lognormal(0, 0.15), 0.65, 1.4))
     return replace(
         manner,
-        jaw=manner.jaw * (1 + (state.jaw - 1) * amount),
-        lips=manner.lips * (1 + (state.lips - 1) * amount),
+        jaw=care * manner.jaw * (1 + (state.jaw - 1) * amount),
+        lips=care * manner.lips * (1 + (state.lips - 1) * amount),
     )
 
 
