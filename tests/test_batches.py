@@ -12,7 +12,13 @@ from kmspeaker.training.options import TrainingOptions
 from kmspeaker.training.step import Objective
 
 PLAIN = TrainingOptions(
-    batch=4, lip_weight=0.0, lid_weight=0.0, brow_weight=0.0, eye_weight=1.0, precision="fp32"
+    batch=4,
+    lip_weight=0.0,
+    closure_weight=0.0,
+    lid_weight=0.0,
+    brow_weight=0.0,
+    eye_weight=1.0,
+    precision="fp32",
 )
 
 

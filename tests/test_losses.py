@@ -6,10 +6,12 @@ import torch
 from tiny_model import some_weights
 
 from kmspeaker.face import ARKIT_INDEX, FaceModel
-from kmspeaker.training.losses import divergence, motion_loss, region_grams
+from kmspeaker.training.losses import closure_loss, divergence, motion_loss, region_grams
 from kmspeaker.training.options import TrainingOptions
 
-PLAIN = TrainingOptions(lip_weight=0.0, lid_weight=0.0, brow_weight=0.0, eye_weight=1.0)
+PLAIN = TrainingOptions(
+    lip_weight=0.0, closure_weight=0.0, lid_weight=0.0, brow_weight=0.0, eye_weight=1.0
+)
 
 
 @pytest.mark.parametrize("half", ["lower", "upper"])
@@ -54,6 +56,15 @@ def test_weights_on_gaps_add_what_they_say(face: FaceModel):
     ):
         values = torch.linalg.eigvalsh((more - less).double())
         assert values.max() > 1 and values.min() > -1e-3
+
+
+def test_only_closed_lips_count_for_closures(face: FaceModel):
+    grams = region_grams(face, PLAIN)
+    still, speaking = torch.zeros(1, 6, 52), torch.zeros(1, 6, 52)
+    speaking[:, 3:, ARKIT_INDEX["jawOpen"]] = 0.5
+    assert float(closure_loss(still, speaking, grams)) == 0
+    assert float(closure_loss(speaking, still, grams)) > 1
+    assert float(closure_loss(speaking, speaking, grams)) == 0
 
 
 def test_eyeballs_count_by_their_weight(face: FaceModel):

@@ -6,7 +6,7 @@ same form of the differences of ``e``. No vertex is formed, and nothing of the t
 PCA.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 import torch
@@ -24,16 +24,24 @@ BROWS = (105, 107, 70, 334, 336, 300)
 """mediapipe's landmarks on the brows: arch, inner and outer end of each."""
 
 
+CLOSED = 1.0
+"""mm above the neutral's gap in the middle of the lips under which they count as closed."""
+
+
 @dataclass(frozen=True)
 class RegionGrams:
     """Quadratic forms on ARKit weights that give squared errors in mm²."""
 
     lower: Float[Tensor, "52 52"]
     upper: Float[Tensor, "52 52"]
+    lips: Float[Tensor, "52 52"]
+    """Of the gaps between the lips alone."""
+    gap: Float[Tensor, " 52"]
+    """Height of the gap in the middle by weight, mm."""
 
     def to(self, device: torch.device) -> "RegionGrams":
         """The same on another device."""
-        return RegionGrams(self.lower.to(device), self.upper.to(device))
+        return RegionGrams(**{f.name: getattr(self, f.name).to(device) for f in fields(self)})
 
 
 def region_grams(face: FaceModel, options: TrainingOptions) -> RegionGrams:
@@ -49,12 +57,14 @@ def region_grams(face: FaceModel, options: TrainingOptions) -> RegionGrams:
     seen = np.where(eyes, np.sqrt(options.eye_weight), 1.0).astype(np.float32)
     deltas = face.landmark_deltas().astype(np.float64)
     lower = face.gram(face.lower_mask) / vertices
-    lower += options.lip_weight * _mean_square(_gaps(deltas, LIP_PAIRS))
+    lips = _mean_square(_gaps(deltas, LIP_PAIRS))
+    lower += options.lip_weight * lips
     upper = face.gram(face.upper_mask * seen) / vertices
     upper += options.lid_weight * _mean_square(_gaps(deltas, LID_PAIRS))
     upper += options.brow_weight * _mean_square(deltas[:, list(BROWS)])
+    gap = _gaps(deltas, LIP_PAIRS[:1])[:, 0, 1]
     return RegionGrams(
-        torch.from_numpy(lower.astype(np.float32)), torch.from_numpy(upper.astype(np.float32))
+        *(torch.from_numpy(form.astype(np.float32)) for form in (lower, upper, lips, gap))
     )
 
 
@@ -83,6 +93,17 @@ def motion_loss(
     position = ((error @ gram) * error).sum(-1).mean(-1)
     velocity = ((change @ gram) * change).sum(-1).mean(-1)
     return position + velocity_weight * velocity
+
+
+def closure_loss(
+    predicted: Float[Tensor, "batch frames 52"],
+    target: Float[Tensor, "batch frames 52"],
+    grams: RegionGrams,
+) -> Float[Tensor, " batch"]:
+    """Error of the lips' gaps in the frames in which they are closed, mm²; other frames count 0."""
+    error = predicted - target
+    closed = target @ grams.gap < CLOSED
+    return (((error @ grams.lips) * error).sum(-1) * closed).mean(-1)
 
 
 def divergence(

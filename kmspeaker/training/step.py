@@ -12,7 +12,13 @@ from kmspeaker.face import FaceModel
 from kmspeaker.keypoints import keypoint_track
 from kmspeaker.model import KMSpeaker
 from kmspeaker.training.data import Batch
-from kmspeaker.training.losses import RegionGrams, divergence, motion_loss, region_grams
+from kmspeaker.training.losses import (
+    RegionGrams,
+    closure_loss,
+    divergence,
+    motion_loss,
+    region_grams,
+)
 from kmspeaker.training.options import TrainingOptions
 
 
@@ -57,8 +63,8 @@ class Objective:
         keypoints = self.keypoints(batch.followed_weights)
         style_keypoints = self.keypoints(batch.style_weights)
         with torch.autocast(device.type, torch.bfloat16, enabled=options.precision == "bf16"):
-            mean, log_variance = model.encode_global(style_keypoints, batch.style_present)
-            style = mean + batch.style_noise * (0.5 * log_variance).exp()
+            style_mean, log_variance = model.encode_global(style_keypoints, batch.style_present)
+            style = style_mean + batch.style_noise * (0.5 * log_variance).exp()
             speech = model.encode_speech(batch.features)
             temporal = model.encode_temporal(keypoints)
             # Both passes see the same x_t, t and global style, and run as one batch.
@@ -73,14 +79,18 @@ class Objective:
         weights = model.motion.decode(predicted.float())
         target = batch.weights.repeat(passes, 1, 1)
 
-        def judged(gram: Tensor, chosen: Tensor) -> Tensor:
-            losses = motion_loss(weights, target, gram, options.velocity_weight)
+        def mean(losses: Tensor, chosen: Tensor) -> Tensor:
             return (losses * chosen.flatten()).sum() / (items * passes)
 
+        lower, upper = (
+            motion_loss(weights, target, gram, options.velocity_weight)
+            for gram in (self.grams.lower, self.grams.upper)
+        )
+        lower = lower + options.closure_weight * closure_loss(weights, target, self.grams)
         parts = {
-            "lower": judged(self.grams.lower, batch.lower),
-            "upper": judged(self.grams.upper, batch.upper),
-            "kl": divergence(mean.float(), log_variance.float()).mean(),
+            "lower": mean(lower, batch.lower),
+            "upper": mean(upper, batch.upper),
+            "kl": divergence(style_mean.float(), log_variance.float()).mean(),
         }
         total = parts["lower"] + parts["upper"] + options.kl_weight * parts["kl"]
         return total, {"loss": total.detach(), **{k: part.detach() for k, part in parts.items()}}
