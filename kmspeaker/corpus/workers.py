@@ -93,7 +93,7 @@ def _on_ray(
         from ray.util import ActorPool
     except ImportError as error:
         raise InputError(
-            "Got --ray, but Ray is not installed; `pip install -r requirements-corpus.txt`."
+            "Got --ray, but Ray is not installed; `pip install -r requirements-train.txt`."
         ) from error
     try:
         ray.init(
