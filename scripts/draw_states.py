@@ -1,0 +1,185 @@
+"""Draw one sentence in the eight states: a row for each actor, a column for each state.
+
+python -m scripts.draw_states --data ../data -o docs/states.png --model small
+    the model says the speech in the manner of eight performances that each actor plays for it
+python -m scripts.draw_states --data ../data -o docs/acted.png
+    those performances themselves, as the corpus has them
+python -m scripts.draw_states ... --video docs/states.mp4
+    also the first actor's eight takes side by side, with the sound
+"""
+
+import argparse
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float32, UInt8
+from PIL import Image, ImageDraw
+
+from kmspeaker.audio import SAMPLE_RATE, Sound, load_sound
+from kmspeaker.corpus.coarticulation import vocal_effort
+from kmspeaker.corpus.contacts import Contacts
+from kmspeaker.corpus.performances import STATES, Actor, Direction, cast, perform
+from kmspeaker.corpus.recordings import UpperFaces
+from kmspeaker.corpus.voices import Utterance, load_voice, read_utterances
+from kmspeaker.errors import InputError
+from kmspeaker.export.render import HeadRenderer
+from kmspeaker.face import ARKIT_INDEX, FaceModel
+from kmspeaker.performance import steady
+from kmspeaker.pipeline import Pipeline
+from kmspeaker.video import write_video
+
+SPEECH = Path(__file__).parent.parent / "assets/examples/delighted.wav"
+FPS = 30.0
+BLINK_FREE = 0.35
+"""An instant with the eyes more closed than this makes no portrait."""
+NEAR = 0.2
+"""Seconds by which a portrait may leave the instant it is to show, to find open eyes."""
+LINE_SECONDS = (6.0, 9.0)
+"""An utterance of this length is performed, unless one is named."""
+COLUMNS = 4
+"""Heads side by side in the video."""
+FACE = (0.16, 0.13, 0.80, 0.81)
+"""Left, top, right and bottom of the face in the renderer's square."""
+TALKING = 0.9
+"""Quantile of the mouth's opening at which a portrait is taken."""
+
+Takes = Mapping[str, Float32[np.ndarray, "frames 52"]]
+"""A take for each state."""
+Picture = UInt8[np.ndarray, "height width 3"]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("--data", type=Path, required=True, help="folder with speech/ and capture/")
+    parser.add_argument("-o", "--output", type=Path, required=True, help=".png")
+    parser.add_argument("--model", help="name or folder; without it the performances are drawn")
+    parser.add_argument("--speech", type=Path, default=SPEECH, help="what the model says")
+    parser.add_argument("--actors", nargs="+", default=["mei", "kenji", "samuel"])
+    parser.add_argument("--utterance", help="name of the clip that the actors perform")
+    parser.add_argument("--video", type=Path, help=".mp4 of the first actor")
+    parser.add_argument(
+        "--size", type=int, default=360, help="pixels of the square of which the face is cut out"
+    )
+    parser.add_argument("--yaw", type=float, default=12.0)
+    parser.add_argument("--at", type=float, help="seconds; else where the mouth is wide")
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+    face = FaceModel.load()
+    line = chosen(read_utterances(options.data / "speech"), options.utterance)
+    voice = load_voice(line)
+    sound = Sound(voice, SAMPLE_RATE)
+    stage = Stage(face, UpperFaces.read(options.data / "capture/livelink", FPS), line, voice)
+    actors = [actor for actor in cast(face.identities, 0) if actor.identity in options.actors]
+    actors.sort(key=lambda actor: options.actors.index(actor.identity))
+    if len(actors) < len(options.actors):
+        raise InputError(f"Got actors {options.actors}; known are {', '.join(face.identities)}.")
+    played = {actor.identity: stage.played(actor, options.seed) for actor in actors}
+    if options.model:
+        pipeline = Pipeline.load(options.model)
+        sound = load_sound(options.speech)
+        played = {name: said(pipeline, sound, takes, name) for name, takes in played.items()}
+    rows = []
+    for name, takes in played.items():
+        with HeadRenderer(face, name, options.size, options.size, yaw=options.yaw) as renderer:
+            rows.append(np.concatenate(list(portraits(face, renderer, takes, options.at)), axis=1))
+            if options.video and name == options.actors[0]:
+                write_video(options.video, grid(renderer, takes), FPS, sound)
+                print(f"{options.video}: {name}, {', '.join(takes)}")
+    Image.fromarray(np.concatenate(rows)).save(options.output, optimize=True)
+    print(f"{options.output}: {', '.join(played)}")
+
+
+class Stage:
+    """Where one utterance is performed by whoever is asked."""
+
+    def __init__(
+        self,
+        face: FaceModel,
+        recorded: UpperFaces,
+        line: Utterance,
+        voice: Float32[np.ndarray, " samples"],
+    ) -> None:
+        self._contacts, self._recorded, self._line = Contacts.of(face), recorded, line
+        self._effort = vocal_effort(voice, SAMPLE_RATE, line.phones)
+
+    def played(self, actor: Actor, seed: int) -> Takes:
+        """The actor in every state, at full strength; chance is the same for each."""
+        takes = {}
+        for state in STATES:
+            direction = Direction(actor, state, "none" if state == "neutral" else "heightened")
+            takes[state] = perform(
+                np.random.default_rng(seed),
+                direction,
+                self._line.phones,
+                self._effort,
+                self._line.seconds,
+                contacts=self._contacts,
+                recorded=self._recorded,
+                fps=FPS,
+            )
+        return takes
+
+
+def chosen(utterances: Sequence[Utterance], name: str | None) -> Utterance:
+    """The utterance of that name, or the first of a good length.
+
+    Raises:
+        InputError: There is none.
+    """
+    shortest, longest = LINE_SECONDS
+    for utterance in utterances:
+        fits = shortest < utterance.seconds < longest if name is None else utterance.name == name
+        if fits:
+            return utterance
+    raise InputError(f"Got no utterance {name or 'of a good length'}; name one of a clips.tsv.")
+
+
+def said(pipeline: Pipeline, sound: Sound, styles: Takes, identity: str) -> Takes:
+    """The model's takes of one speech, each in the manner of a performance."""
+    return {
+        state: pipeline.stylize(sound, steady(style, FPS), identity=identity).weights
+        for state, style in styles.items()
+    }
+
+
+def portraits(
+    face: FaceModel, renderer: HeadRenderer, takes: Takes, at: float | None
+) -> Iterator[Picture]:
+    """A picture of every state at one instant of the speech, as near to it as eyes are open."""
+    gap = face.lip_gap(takes["neutral"], face.identities[0])
+    wanted = (
+        int(np.abs(gap - np.quantile(gap, TALKING)).argmin()) if at is None else round(at * FPS)
+    )
+    for state, weights in takes.items():
+        lids = weights[:, [ARKIT_INDEX["eyeBlinkLeft"], ARKIT_INDEX["eyeBlinkRight"]]].max(axis=1)
+        frames = np.arange(len(weights))
+        away = np.abs(frames - wanted)
+        near = away <= NEAR * FPS
+        frame = np.where(near & (lids < BLINK_FREE), away, len(weights) + lids).argmin()
+        yield labelled(renderer.frame(weights[frame]), state)
+
+
+def grid(renderer: HeadRenderer, takes: Takes) -> Iterator[Picture]:
+    """Every state's head side by side, frame after frame."""
+    for frame in range(min(map(len, takes.values()))):
+        heads = [labelled(renderer.frame(take[frame]), state) for state, take in takes.items()]
+        lines = [
+            np.concatenate(heads[k : k + COLUMNS], axis=1) for k in range(0, len(heads), COLUMNS)
+        ]
+        yield np.concatenate(lines)
+
+
+def labelled(picture: Picture, name: str) -> Picture:
+    """The face, under its state's name."""
+    whole = Image.fromarray(picture)
+    left, top, right, bottom = (round(share * whole.width) for share in FACE)
+    image = whole.crop((left, top, right, bottom))
+    ImageDraw.Draw(image).text((8, 6), name, fill=(40, 44, 52))
+    return np.asarray(image)
+
+
+if __name__ == "__main__":
+    main()
