@@ -1,15 +1,18 @@
 """The model card: what was trained, on what, how, and how well it does on clips it has not seen."""
 
+import dataclasses
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from kmspeaker.corpus.store import Clip, Corpus
+from kmspeaker.corpus.store import SPLITS, Corpus
 from kmspeaker.model import ModelConfig
-from kmspeaker.training.options import TrainingOptions
+from kmspeaker.training.options import FREE, PAPER, TrainingOptions
 
+SYNTHESISED = "acted"
+"""The source whose voices are a synthesiser's."""
 CURVE_ROWS = 8
 SCORES = {
     "lip_localize": "lips, localized",
@@ -37,7 +40,6 @@ def model_card(
         machine: what it ran on, in words.
     """
     last = entries[-1]
-    still = last["upper_still"]
     return f"""---
 license: apache-2.0
 library_name: kmspeaker
@@ -55,51 +57,61 @@ motion coefficients, speech features of {config.speech_encoder}; all sizes are i
 
 ## How
 
-{last["step"]} steps of {options.batch} windows of {config.window_frames} frames
-({config.window_frames / config.fps:.1f} s), {last["seconds"] / 3600:.1f} hours on {machine}. Seed
-{options.seed}; of the corpus {corpus.seed}.
+{last["step"]} steps of {options.batch} windows of {config.window_frames} frames \
+({config.window_frames / config.fps:.1f} s), {last["seconds"] / 3600:.1f} hours on {machine}.
+Seed {options.seed}; of the corpus {corpus.seed}. Options that are not the paper's: \
+{_deviations(options)}.
 
-On held-out clips along the way: correlation of the opening between the lips with the clip's own,
-and errors. A face that held still at its mean would have an upper-face error of {still:.2f} mm.
+Along the way on clips of voices and actors it never trains on: correlation of the opening between
+the lips with the clip's own, and errors in mm. A face held still at its mean would be
+{last["upper_still"]:.2f} mm off in the upper face.
 
 {_curves(entries)}
 
 ## Limits
 
-The lips' motion in training is partly made by rule and partly captured from few people, so the
-model knows no one's lips closely. All speech in training is English or Mandarin. It does not move
-the head. A manner comes through as far as 52 ARKit shapes can show it.
+Most of the motion it learnt from is made by rule, its manners are those of made-up actors, and its
+captured lips are those of few people: it knows no one's face closely. Nearly all speech in training
+is English. It does not move the head, and a manner comes through only as far as 52 ARKit shapes can
+show it. Laughter, singing and speech of several people at once were not in the data.
 
 ## Not for
 
-Putting words into a real person's mouth, or passing a generated face off as somebody's recording.
+Putting words into a real person's mouth, passing a generated face off as somebody's recording, or
+judging from a face or voice what a person feels.
 """
 
 
+def _deviations(options: TrainingOptions) -> str:
+    """The options that differ from the paper's, sizes of the run apart."""
+    own, papers = dataclasses.asdict(options), dataclasses.asdict(PAPER)
+    odd = [name for name in own if own[name] != papers[name] and name not in (*FREE, "size")]
+    return ", ".join(f"{name} {own[name]}" for name in odd) or "none"
+
+
 def _data(corpus: Corpus) -> str:
-    seconds: defaultdict[tuple[str, str, str, str], float] = defaultdict(float)
+    hours: defaultdict[tuple[str, ...], float] = defaultdict(float)
     for clip in corpus.clips:
-        row = (clip.split, clip.source, _nature(clip), clip.licence)
-        seconds[row] += clip.frames / corpus.fps
-    rows = "\n".join(
-        f"| {split} | {source} | {nature} | {licence} | {total / 3600:.2f} |"
-        for (split, source, nature, licence), total in sorted(seconds.items())
+        voice = "synthesised" if clip.source == SYNTHESISED else "recorded"
+        lips = "captured" if clip.lips == "captured" else "made from phones"
+        row = (clip.split, clip.source, voice, lips, clip.licence)
+        hours[row] += clip.frames / corpus.fps / 3600
+    trained = {row: total for row, total in hours.items() if row[0] == "train"}
+    synthesised, captured = (
+        sum(total for row, total in trained.items() if word in row)
+        for word in ("synthesised", "captured")
     )
-    used = {key: total for key, total in seconds.items() if key[0] == "train"}
-    whole = sum(used.values()) / 3600
-    captured = sum(total for key, total in used.items() if "captured" in key[2]) / 3600
-    actors = {split: _count(corpus, split, "actor") for split in ("train", "val", "test")}
-    return f"""{whole:.2f} hours, of them {captured:.2f} with captured lips; the rest is made by
-rule from phones and performed by {actors["train"]} made-up actors ({actors["val"]} more in val,
-{actors["test"]} in test). {_count(corpus, "train", "speaker")} voices.
+    actors = {split: _count(corpus, split, "actor") for split in SPLITS}
+    rows = [" | ".join((*row, f"{total:.2f}")) for row, total in sorted(hours.items())]
+    return f"""{sum(trained.values()):.2f} hours of {_count(corpus, "train", "speaker")} voices, \
+{synthesised:.2f} of them synthesised. {captured:.2f} hours have lips captured
+from people; all other motion is made by rule. It is performed by {actors["train"]} made-up actors;
+{actors["val"]} more act what was validated on, and {actors["test"]} what the measures below are \
+taken on.
 
-| split | source | lips | licence | hours |
-|---|---|---|---|---|
-{rows}"""
-
-
-def _nature(clip: Clip) -> str:
-    return "made by rule" if clip.phones else "captured"
+| split | source | voice | lips | licence | hours |
+|---|---|---|---|---|---|
+{chr(10).join(f"| {row} |" for row in rows)}"""
 
 
 def _count(corpus: Corpus, split: str, what: str) -> int:
