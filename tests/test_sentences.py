@@ -1,7 +1,9 @@
 # ruff: noqa: RUF001 -- phonetic letters look like others
 
 import re
+import tomllib
 from collections import Counter, defaultdict
+from pathlib import Path
 
 import pytest
 
@@ -18,6 +20,7 @@ from kmspeaker.corpus.synthesis import PACE, TEMPO, VOICES
 from kmspeaker.errors import InputError
 
 LINES = deal_lines()
+CONFIG = Path(__file__).resolve().parents[1] / "configs/open.toml"
 
 
 def test_no_sentence_is_in_two_splits_or_written_twice():
@@ -42,6 +45,12 @@ def test_every_actor_has_lines_in_every_state(face):
         for state in STATES:
             assert counts[actor, state] == expected[split]
     assert len(LINES) == counts.total()
+
+
+def test_the_shipped_configuration_has_the_actors_in_the_same_splits():
+    config = tomllib.loads(CONFIG.read_text())
+    split_of = {actor: split for split, actors in config["actors"].items() for actor in actors}
+    assert split_of == SPLIT_OF_ACTOR
 
 
 def test_an_actor_never_says_a_sentence_twice_and_few_share_one():
