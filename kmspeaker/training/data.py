@@ -52,9 +52,10 @@ class Footage:
 
     @property
     def fingerprint(self) -> str:
-        """Sixteen hex digits of the motion and of the clips' lengths."""
-        digest = hashlib.sha256(self.weights.cpu().numpy().tobytes())
-        digest.update(self.lengths.astype(np.int64).tobytes())
+        """Sixteen hex digits that change with any frame."""
+        digest = hashlib.sha256(self.lengths.astype(np.int64).tobytes())
+        for frames in (self.weights, self.features):
+            digest.update(np.ascontiguousarray(frames.cpu().numpy()))
         return digest.hexdigest()[:16]
 
 
