@@ -63,7 +63,7 @@ class Controls:
     smoothing: float = field(
         default=0.0,
         metadata=_number(
-            0.0, 0.5, "seconds over which motion is evened; lip contacts and eyes stay as they are"
+            0.0, 0.25, "seconds over which motion is evened; lip contacts and eyes stay as they are"
         ),
     )
     head: Head = field(default="none", metadata=_choice(Head, "motion of the head"))

@@ -40,6 +40,10 @@ ARKIT_NAMES: tuple[str, ...] = (
 )
 """The 52 shapes in the order of ARKit and of Live Link Face files."""
 ARKIT_INDEX: Mapping[str, int] = MappingProxyType({n: i for i, n in enumerate(ARKIT_NAMES)})
+UPPER_SHAPES = np.array(
+    [n.startswith(("eye", "brow", "cheekSquint", "noseSneer")) for n in ARKIT_NAMES]
+)
+"""True for shapes of the upper face: they move more in M_upper than in M_lower."""
 PART_NAMES = ("skin", "teeth_upper", "teeth_lower", "tongue", "eye_left", "eye_right", "lashes")
 """What ``FaceModel.part`` counts."""
 

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from kmspeaker import flow
 from kmspeaker.errors import InputError
-from kmspeaker.face import FaceModel
+from kmspeaker.face import UPPER_SHAPES, FaceModel
 from kmspeaker.keypoints import keypoint_track
 from kmspeaker.model import KMSpeaker
 from kmspeaker.motion import playable, rig_fingerprint
@@ -87,8 +87,9 @@ def generate_takes(
             example-based generation.
         seeds: each chooses the noise of one take.
         guidance: how far to go from the motion without ``temporal`` to the motion with it, as
-            classifier-free guidance does: 0 not at all, 1 as learnt, more exaggerates. (Temporal
-            style is the one condition that training drops, so the motion without it is known.)
+            classifier-free guidance does: 0 not at all, 1 as learnt. (Temporal style is the one
+            condition that training drops, so the motion without it is known.) Beyond 1 only the
+            upper face goes further; what little of the performance the lips follow would grow too.
         steps: steps of the sampler; the model's own number where None.
         method: "midpoint" asks the network twice a step, "euler" once.
         progress: told the fraction done.
@@ -116,6 +117,7 @@ def generate_takes(
     # Where guided, every window is asked about twice: with and without the temporal style, and
     # without it is the same as with zeros.
     guided = followed is not None and guidance != 1
+    towards = _towards(model, guidance)
     times = takes * (1 + guided)
     said_parts = said.repeat(times, 1, 1).split(MOST_WINDOWS)
     followed_parts: Sequence[Tensor | None] = [None] * len(said_parts)
@@ -133,7 +135,7 @@ def generate_takes(
         answers = torch.cat(parts)
         if guided:
             conditional, free = answers.chunk(2)
-            answers = free + guidance * (conditional - free)
+            answers = free + (conditional - free) @ towards
         return answers
 
     x_0 = torch.stack([frame_noise(frames, config.n_coeffs, seed) for seed in seeds]).to(device)
@@ -146,6 +148,14 @@ def generate_takes(
     )
     weights = model.motion.decode(coefficients).cpu().numpy().astype(np.float64)
     return tuple(playable(take, face.gram()) for take in weights)
+
+
+def _towards(model: KMSpeaker, guidance: float) -> Float[Tensor, "coeffs coeffs"]:
+    """What guidance makes of the step from unfollowed to followed motion, as a matrix."""
+    upper = torch.from_numpy(UPPER_SHAPES).to(model.motion.mean)
+    on_upper = model.motion.basis * upper @ model.motion.analysis
+    whole = min(guidance, 1.0) * torch.eye(len(on_upper), device=on_upper.device)
+    return whole + max(guidance - 1.0, 0.0) * on_upper
 
 
 def _check(model: KMSpeaker, face: FaceModel, speech: np.ndarray, steps: int | None) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float32
+from jaxtyping import Bool, Float, Float32
 
 from kmspeaker.errors import InputError
 
@@ -55,7 +55,14 @@ class Performance:
         if fps == self.fps:
             return self
         frames = max(1, round(self.seconds * fps))
-        position = np.clip(np.arange(frames) * self.fps / fps, 0, len(self) - 1)
+        return self.sampled(np.arange(frames) / fps, fps)
+
+    def sampled(self, times: Float[np.ndarray, " frames"], fps: float) -> "Performance":
+        """The performance at these seconds, which become frames at ``fps``; linear between frames.
+
+        Before its beginning and after its end it stands still.
+        """
+        position = np.clip(np.round(times * self.fps, 6), 0, len(self) - 1)
         nearest = np.round(position).astype(int)
         return Performance(
             weights=_interpolate(self.weights, position),

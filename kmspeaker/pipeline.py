@@ -17,6 +17,7 @@ from torch import Tensor
 from kmspeaker.animation import FaceAnimation, Use
 from kmspeaker.audio import Sound
 from kmspeaker.controls import NEUTRAL, Controls
+from kmspeaker.direction import directed, fitted, head_of
 from kmspeaker.errors import InputError
 from kmspeaker.face import FaceModel
 from kmspeaker.generate import generate_takes, global_style_of
@@ -136,17 +137,19 @@ class Pipeline:
         features = speech_features(self.encoder, sound, fps=self.fps, frames=frames)
         listened = time.perf_counter()
         report("listen", 1.0)
+        followed = fitted(performance, frames, self.fps, controls)
         takes = generate_takes(
             self.model,
             self.face,
             features,
             self._manner(performance, second, controls),
-            performance if use == "localize" else None,
+            followed if use == "localize" else None,
             seeds=seeds,
             guidance=controls.guidance,
             steps=steps,
             progress=lambda fraction: report("generate", fraction),
         )
+        takes = [directed(weights, followed, self.face, controls) for weights in takes]
         generated = time.perf_counter()
         return tuple(
             FaceAnimation(
@@ -159,6 +162,7 @@ class Pipeline:
                 seed=seed,
                 steps=self.model.config.steps if steps is None else steps,
                 stage_seconds={"listen": listened - started, "generate": generated - listened},
+                head=head_of(followed) if controls.head == "reference" else None,
                 controls=controls,
             )
             for seed, weights in zip(seeds, takes, strict=True)
@@ -214,7 +218,12 @@ class Pipeline:
     def _manner(
         self, first: Performance, second: Performance | None, controls: Controls
     ) -> Float[Tensor, "1 d_model"]:
-        """The global style asked for: blended, then taken towards or away from the mean manner."""
+        """The global style asked for: blended, then taken towards or away from the mean manner.
+
+        The mean manner is the mean of the VAE's prior, the zero vector, to which the KL loss draws
+        all styles: it needs no data. (Over the training clips of the bundled models the mean lies
+        there to within a third of a style's own distance from it.)
+        """
         style = global_style_of(self.model, self.face, first)
         if controls.style_mix > 0:
             if second is None:

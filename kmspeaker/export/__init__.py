@@ -122,7 +122,7 @@ def _save_csv(
     with ExitStack() as stack:
         unfinished_facts = stack.enter_context(_replacing(beside))
         unfinished = stack.enter_context(_replacing(path))
-        write_live_link(unfinished, animation.weights, animation.fps)
+        write_live_link(unfinished, animation.weights, animation.fps, head=animation.head)
         facts = {**provenance(animation), "fps": animation.fps, "frames": len(animation)}
         unfinished_facts.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
     return (path, beside)

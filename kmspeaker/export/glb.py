@@ -4,7 +4,8 @@ Written here because no maintained library writes animated morph targets. What r
 one mesh on one node, one primitive per material, ``targetNames`` in the mesh's extras (where
 three.js and Blender look), a linear ``weights`` channel with a key for every frame. Targets are
 sparse accessors, since a shape moves a fifth of the head on average; a target that leaves a
-primitive alone is an accessor of zeros. Vertex colours darken mouth, nostrils and ears. Metres, y
+primitive alone is an accessor of zeros. Where the head moves, a parent node ``head`` turns the mesh
+about its place, the base of the skull. Vertex colours darken mouth, nostrils and ears. Metres, y
 up, z out of the face, as glTF has it.
 """
 
@@ -22,6 +23,7 @@ from kmspeaker.export.light import light_let_in
 from kmspeaker.export.normals import vertex_normals
 from kmspeaker.export.provenance import GENERATOR, provenance
 from kmspeaker.face import ARKIT_NAMES, PART_NAMES, FaceModel
+from kmspeaker.head_pose import HEAD_PIVOT, head_quaternions
 
 COPYRIGHT = "Head: MakeHuman community, CC0 1.0. Motion: synthetic, generated from speech."
 
@@ -65,12 +67,22 @@ def write_glb(animation: FaceAnimation, face: FaceModel, path: Path) -> None:
         "extras": {"targetNames": list(ARKIT_NAMES)},
     }
     time = (np.arange(len(animation)) / animation.fps).astype(np.float32)
-    sampler = {
-        "input": document.accessor(time, bounds=True),
-        "output": document.accessor(animation.weights.ravel()),
-        "interpolation": "LINEAR",
-    }
-    channel = {"sampler": 0, "target": {"node": 0, "path": "weights"}}
+    times = document.accessor(time, bounds=True)
+    nodes: list[dict[str, Any]] = [{"name": animation.identity, "mesh": 0}]
+    moved = [(0, "weights", animation.weights.ravel())]
+    if animation.head is not None:
+        pivot = np.array(HEAD_PIVOT) * 1e-3
+        nodes[0]["translation"] = (-pivot).tolist()
+        nodes.append({"name": "head", "translation": pivot.tolist(), "children": [0]})
+        moved.append((1, "rotation", head_quaternions(animation.head)))
+    samplers = [
+        {"input": times, "output": document.accessor(values), "interpolation": "LINEAR"}
+        for _, _, values in moved
+    ]
+    channels = [
+        {"sampler": k, "target": {"node": node, "path": path}}
+        for k, (node, path, _) in enumerate(moved)
+    ]
     texture = document.view(face.texture(animation.identity).read_bytes())
     document.save(
         path,
@@ -82,8 +94,8 @@ def write_glb(animation: FaceAnimation, face: FaceModel, path: Path) -> None:
                 "extras": provenance(animation),
             },
             "scene": 0,
-            "scenes": [{"nodes": [0]}],
-            "nodes": [{"name": animation.identity, "mesh": 0}],
+            "scenes": [{"nodes": [len(nodes) - 1]}],
+            "nodes": nodes,
             "meshes": [mesh],
             "materials": [_material(surface) for surface in SURFACES],
             "textures": [{"source": 0, "sampler": 0}],
@@ -97,7 +109,7 @@ def write_glb(animation: FaceAnimation, face: FaceModel, path: Path) -> None:
                 }
             ],
             "animations": [
-                {"name": animation.use, "samplers": [sampler], "channels": [channel]},
+                {"name": animation.use, "samplers": samplers, "channels": channels},
             ],
         },
     )

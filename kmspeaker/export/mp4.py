@@ -41,7 +41,7 @@ def write_mp4(
 def _frames(
     animation: FaceAnimation, renderer: HeadRenderer, progress: Progress | None
 ) -> Iterator[UInt8[np.ndarray, "height width 3"]]:
-    for done, weights in enumerate(animation.weights, start=1):
-        yield renderer.frame(weights)
+    for frame, weights in enumerate(animation.weights):
+        yield renderer.frame(weights, None if animation.head is None else animation.head[frame])
         if progress is not None:
-            progress(done / len(animation))
+            progress((frame + 1) / len(animation))

@@ -1,5 +1,6 @@
 """Vertices, faces and weights for numpy: ``numpy.load`` reads it, without pickles."""
 
+import json
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +11,7 @@ from jaxtyping import Float32
 from kmspeaker.animation import FaceAnimation
 from kmspeaker.export.provenance import provenance
 from kmspeaker.face import ARKIT_NAMES, FaceModel
+from kmspeaker.head_pose import HEAD_PIVOT
 from kmspeaker.performance import Progress
 
 _CHUNK = 64
@@ -23,8 +25,10 @@ def write_npz(
 
     Keys: ``vertices`` float32 (frames, V, 3) in mm, ``faces`` int32 (T, 3), ``weights`` float32
     (frames, 52), ``weight_names`` (52,), ``fps``, and what ``provenance`` tells (``identity``,
-    ``model``, ``seed``, ...). ``vertices`` are stored as they are, so writing and reading need no
-    more memory than a few frames.
+    ``model``, ``seed``, ...; ``controls`` as JSON). Where the head moves, ``head`` float32
+    (frames, 3) holds its yaw, pitch and roll in radians about ``head_pivot`` (3,) in mm, as
+    ``Ry(yaw) Rx(pitch) Rz(roll)``; ``vertices`` are without it. ``vertices`` are stored as they
+    are, so writing and reading need no more memory than a few frames.
     """
     arrays = {
         "faces": face.faces,
@@ -32,7 +36,10 @@ def write_npz(
         "weight_names": np.array(ARKIT_NAMES),
         "fps": np.float64(animation.fps),
     }
-    arrays |= {name: np.asarray(value) for name, value in provenance(animation).items()}
+    if animation.head is not None:
+        arrays |= {"head": animation.head, "head_pivot": np.array(HEAD_PIVOT, np.float32)}
+    for name, value in provenance(animation).items():
+        arrays[name] = np.asarray(json.dumps(value) if isinstance(value, dict) else value)
     with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
         for name, array in arrays.items():
             with archive.open(f"{name}.npy", "w") as entry:

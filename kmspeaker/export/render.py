@@ -15,6 +15,7 @@ from kmspeaker.export.light import light_let_in
 from kmspeaker.export.material import sharp_vertices, surface
 from kmspeaker.export.subdivision import Subdivision, subdivide
 from kmspeaker.face import PART_NAMES, FaceModel
+from kmspeaker.head_pose import turned
 
 _SUPERSAMPLING = 2
 """Drawn so many times larger each way; multisampling costs more where there is no GPU."""
@@ -83,9 +84,13 @@ class HeadRenderer:
         """Give the graphics context back."""
         self._stage.close()
 
-    def frame(self, weights: Float[np.ndarray, "52"]) -> UInt8[np.ndarray, "height width 3"]:
-        """The head with these ARKit weights, RGB."""
+    def frame(
+        self, weights: Float[np.ndarray, "52"], head: Float[np.ndarray, "3"] | None = None
+    ) -> UInt8[np.ndarray, "height width 3"]:
+        """The head with these ARKit weights, RGB; ``head`` turns it (yaw, pitch, roll, radians)."""
         vertices = self._fine_vertices(weights)
+        if head is not None:
+            vertices = turned(vertices, head)
         normals = self._normals(vertices)
         drawn = self._stage.draw(vertices[self._mesh.source], normals[self._mesh.source])
         # "RGBa" is Pillow's word for colours that are already multiplied by their opacity.
