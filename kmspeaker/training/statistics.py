@@ -9,7 +9,7 @@ from jaxtyping import Float, Float64
 from kmspeaker.face import FaceModel
 from kmspeaker.keypoints import keypoint_set, keypoint_track
 from kmspeaker.model import KMSpeaker
-from kmspeaker.motion import MotionSpace
+from kmspeaker.motion import WEIGHTS, MotionSpace
 from kmspeaker.training.data import Clip
 
 SMALLEST_SPREAD_MM = 0.05
@@ -26,9 +26,13 @@ def set_statistics(
 ) -> None:
     """Fill a model's buffers from the training clips and the motion space fitted to them."""
     name = model.config.keypoint_set
-    keypoints = keypoint_track(face, all_weights(clips), name)
-    mean = keypoints.mean(0)
-    spread = np.sqrt(np.square(keypoints - mean).mean((0, 2)))[:, None]
+    # Keypoints are linear in the weights, so their moments follow from those of the weights.
+    per_weight = keypoint_track(face, np.eye(WEIGHTS, dtype=np.float32), name).astype(np.float64)
+    weights = all_weights(clips)
+    covariance = np.cov(weights.T, bias=True)
+    mean = np.einsum("w,wkx->kx", weights.mean(0, dtype=np.float64), per_weight)
+    variance = np.einsum("wkx,wv,vkx->kx", per_weight, covariance, per_weight, optimize=True)
+    spread = np.sqrt(variance.mean(1, keepdims=True))
     speech_mean, speech_spread = _feature_statistics(clips)
     model.motion.load_state_dict(space.state_dict())
     for buffer, values in (
