@@ -12,7 +12,7 @@ from typing import Any
 
 import gradio as gr
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Integer, UInt8
 from scipy.sparse import csr_matrix
 
 from kmspeaker.export.light import light_let_in
@@ -20,6 +20,7 @@ from kmspeaker.export.material import sharp_vertices, surface
 from kmspeaker.export.subdivision import subdivide
 from kmspeaker.face import ARKIT_NAMES, PART_NAMES, FaceModel
 from kmspeaker.web.packing import pack_arrays
+from kmspeaker.web.thinning import thinned
 
 STATIC = Path(__file__).parent / "static"
 THREE_VERSION = "0.187.0"
@@ -159,11 +160,8 @@ def _basis(face: FaceModel) -> bytes:
     # By part, and the four pieces of a triangle together: neighbours share transformed corners.
     whole = np.argsort(part, kind="stable")
     pieces = np.arange(4 * len(whole)).reshape(4, -1).T[whole].ravel()
-    counts = np.bincount(part, minlength=len(PART_NAMES)) * 3
-    groups = [
-        {"part": name, "start": int(end - count), "count": int(count)}
-        for name, end, count in zip(PART_NAMES, np.cumsum(counts), counts, strict=True)
-    ]
+    counts = np.bincount(part, minlength=len(PART_NAMES))
+    light = thinned(face)
     return pack_arrays(
         {
             "starts": np.searchsorted(shape, np.arange(len(ARKIT_NAMES) + 1)).astype(np.uint32),
@@ -178,15 +176,26 @@ def _basis(face: FaceModel) -> bytes:
             "uv": fine.uv.astype(np.float32).reshape(-1),
             "coarseTriangles": face.render_faces[whole].astype(np.uint16).reshape(-1),
             "triangles": fine.render_faces[pieces].astype(np.uint16).reshape(-1),
+            "lightTriangles": np.concatenate(light).astype(np.uint16).reshape(-1),
             "surface": _surface(face, matrix)[fine.source].reshape(-1),
         },
         {
             "names": list(ARKIT_NAMES),
             "vertexCount": len(face.part),
             "coarseRenderCount": len(face.render_source),
-            "groups": groups,
+            "groups": _groups(counts),
+            "lightGroups": _groups(np.array([len(triangles) for triangles in light])),
         },
     )
+
+
+def _groups(counts: Integer[np.ndarray, " parts"]) -> list[dict[str, Any]]:
+    """Where each part's triangles lie among all, in corners."""
+    ends = np.cumsum(counts)
+    return [
+        {"part": name, "start": 3 * int(end - count), "count": 3 * int(count)}
+        for name, end, count in zip(PART_NAMES, ends, counts, strict=True)
+    ]
 
 
 def _surface(face: FaceModel, matrix: csr_matrix) -> UInt8[np.ndarray, "fine_vertices 4"]:

@@ -27,6 +27,11 @@ export class Quality {
     return true;
   }
 
+  /** Draw the next picture as if something had been moving. */
+  rough() {
+    this.#fine = this.#step === 0;
+  }
+
   get level() {
     return this.#fine ? "fine" : STEPS[this.#step].level;
   }

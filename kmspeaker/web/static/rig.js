@@ -1,9 +1,10 @@
 // The shared part of all heads: shapes, triangles, and how finely they are drawn.
 //
 // A level is a surface to draw. "fine" is one step of subdivision of the rig; "own" is the rig's own
-// surface, moved to where subdivision would put its vertices, so that a change of level hardly shows.
+// surface and "light" a quarter of it (see thinning.py), their vertices where subdivision puts them, so
+// that a change of level hardly shows.
 
-export const LEVELS = ["fine", "own"];
+const SMALLEST_MOVE = 0.02; // mm at weight 1; less is left out
 
 export class Rig {
   #levels = new Map();
@@ -20,14 +21,26 @@ export class Rig {
   }
 
   level(name) {
-    if (!this.#levels.has(name)) this.#levels.set(name, name === "fine" ? this.#fine() : this.#own());
+    if (!this.#levels.has(name)) this.#levels.set(name, this.#make(name));
     return this.#levels.get(name);
   }
 
+  #make(name) {
+    const { basis } = this;
+    if (name === "fine") return this.#fine();
+    if (name === "own") return this.#direct(basis.coarseTriangles, basis.groups);
+    return this.#direct(basis.lightTriangles, basis.lightGroups);
+  }
+
   #fine() {
-    const { basis, matrix } = this;
+    const { THREE, basis, matrix } = this;
+    const pieces = 4; // of each triangle
     return {
-      ...this.#surface(basis.renderSource, basis.uv, basis.surface, basis.triangles, 4),
+      source: basis.renderSource,
+      uv: new THREE.BufferAttribute(basis.uv, 2),
+      surface: new THREE.BufferAttribute(basis.surface, 4, true),
+      index: new THREE.BufferAttribute(basis.triangles, 1),
+      groups: drawCalls(basis.groups, pieces),
       matrix,
       vertexCount: basis.vertexCount,
       faces: basis.faces,
@@ -36,45 +49,58 @@ export class Rig {
     };
   }
 
-  #own() {
-    const { basis, matrix } = this;
-    const count = basis.coarseRenderCount;
-    const source = basis.renderSource.subarray(0, count);
-    return {
-      ...this.#surface(source, basis.uv.subarray(0, 2 * count), basis.surface.subarray(0, 4 * count), basis.coarseTriangles, 1),
-      matrix: null,
-      vertexCount: basis.vertexCount,
-      faces: basis.faces,
-      shapes: smoothedShapes(basis, matrix),
-      smoothed: (neutral) => apply(matrix, neutral, new Float32Array(neutral.length)),
-    };
-  }
-
-  /** What all heads of a level share on the graphics card, and its draw calls: the skin, then the lashes. */
-  #surface(source, uv, surface, triangles, pieces) {
-    const { THREE, basis } = this;
-    const groups = basis.groups.map(({ part, start, count }) => ({
-      start: start * pieces,
-      count: count * pieces,
-      material: Number(part === "lashes"),
-    }));
+  /** A level that draws some or all of the rig's own vertices, smoothed beforehand. */
+  #direct(triangles, groups) {
+    const { THREE, basis, matrix } = this;
+    const drawn = distinct(triangles);
+    const vertices = distinct(drawn.map((each) => basis.renderSource[each]));
+    const drawnPlace = places(drawn, basis.renderSource.length);
+    const vertexPlace = places(vertices, basis.vertexCount);
+    const source = drawn.map((each) => vertexPlace[basis.renderSource[each]]);
+    const index = triangles.map((corner) => drawnPlace[corner]);
     return {
       source,
-      uv: new THREE.BufferAttribute(uv, 2),
-      surface: new THREE.BufferAttribute(surface, 4, true),
-      index: new THREE.BufferAttribute(triangles, 1),
-      groups: joined(groups),
+      uv: new THREE.BufferAttribute(picked(basis.uv, drawn, 2), 2),
+      surface: new THREE.BufferAttribute(picked(basis.surface, drawn, 4), 4, true),
+      index: new THREE.BufferAttribute(index, 1),
+      groups: drawCalls(groups, 1),
+      matrix: null,
+      vertexCount: vertices.length,
+      faces: index.map((corner) => source[corner]),
+      shapes: smoothedShapes(basis, matrix, vertices),
+      smoothed: (neutral) => rowsTimes(matrix, vertices, neutral, new Float32Array(3 * vertices.length)),
     };
   }
 }
 
-/** Neighbouring groups of one material as one draw call. */
-function joined(groups) {
+/** The rising distinct values of a Uint16Array. */
+function distinct(values) {
+  return Uint16Array.from(new Set(values)).sort();
+}
+
+/** Where each of `values` stands among them. */
+function places(values, size) {
+  const result = new Uint16Array(size);
+  values.forEach((value, place) => (result[value] = place));
+  return result;
+}
+
+function picked(values, which, size) {
+  const result = new values.constructor(which.length * size);
+  which.forEach((from, to) => {
+    for (let i = 0; i < size; i++) result[to * size + i] = values[from * size + i];
+  });
+  return result;
+}
+
+/** The skin and what is like it first, then the lashes: few calls, neighbours joined. */
+function drawCalls(groups, pieces) {
   const result = [];
-  for (const group of groups) {
+  for (const { part, start, count } of groups) {
+    const material = Number(part === "lashes");
     const last = result.at(-1);
-    if (last?.material === group.material && last.start + last.count === group.start) last.count += group.count;
-    else result.push({ ...group });
+    if (last?.material === material) last.count += count * pieces;
+    else result.push({ start: start * pieces, count: count * pieces, material });
   }
   return result;
 }
@@ -88,23 +114,23 @@ function scaled({ starts, scales, deltas }) {
   return result;
 }
 
-/** The shapes after smoothing, which is linear: sparse again, on the rig's own vertices. */
-function smoothedShapes(basis, matrix) {
+/** The shapes after smoothing, which is linear, on `vertices`: sparse again. */
+function smoothedShapes(basis, matrix, vertices) {
   const { starts, indices, vertexCount } = basis;
   const deltas = scaled(basis);
   const dense = new Float32Array(3 * vertexCount);
-  const smooth = new Float32Array(3 * vertexCount);
+  const smooth = new Float32Array(3 * vertices.length);
   const found = { starts: new Uint32Array(starts.length), indices: [], deltas: [] };
   for (let shape = 0; shape + 1 < starts.length; shape++) {
     dense.fill(0);
     for (let i = starts[shape]; i < starts[shape + 1]; i++) {
       for (let axis = 0; axis < 3; axis++) dense[3 * indices[i] + axis] = deltas[3 * i + axis];
     }
-    apply(matrix, dense, smooth);
-    for (let vertex = 0, at = 0; vertex < vertexCount; vertex++, at += 3) {
+    rowsTimes(matrix, vertices, dense, smooth);
+    for (let place = 0, at = 0; place < vertices.length; place++, at += 3) {
       const x = smooth[at], y = smooth[at + 1], z = smooth[at + 2];
       if (Math.abs(x) + Math.abs(y) + Math.abs(z) < SMALLEST_MOVE) continue;
-      found.indices.push(vertex);
+      found.indices.push(place);
       found.deltas.push(x, y, z);
     }
     found.starts[shape + 1] = found.indices.length;
@@ -112,18 +138,16 @@ function smoothedShapes(basis, matrix) {
   return { starts: found.starts, indices: Uint16Array.from(found.indices), deltas: Float32Array.from(found.deltas) };
 }
 
-const SMALLEST_MOVE = 0.02; // mm at weight 1
-
-/** Rows of `matrix` times the points `from`, as many as `into` takes. */
-function apply({ rows, columns, shares }, from, into) {
-  for (let row = 0, i = 0; 3 * row < into.length; row++) {
+/** Some rows of `matrix` times the points `from`. */
+function rowsTimes({ rows, columns, shares }, which, from, into) {
+  for (let place = 0; place < which.length; place++) {
     let x = 0, y = 0, z = 0;
-    for (const end = rows[row + 1]; i < end; i++) {
+    for (let i = rows[which[place]], end = rows[which[place] + 1]; i < end; i++) {
       const share = shares[i];
       const at = columns[i] * 3;
       x += share * from[at]; y += share * from[at + 1]; z += share * from[at + 2];
     }
-    into[row * 3] = x; into[row * 3 + 1] = y; into[row * 3 + 2] = z;
+    into[place * 3] = x; into[place * 3 + 1] = y; into[place * 3 + 2] = z;
   }
   return into;
 }

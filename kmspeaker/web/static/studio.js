@@ -75,7 +75,7 @@ export class Studio {
       beforeFrame(now);
       const moving = this.#dirty;
       if (this.quality.choose(now, moving, this.#views.length)) this.#resolve();
-      if (this.#dirty) this.#draw();
+      if (this.#dirty) this.draw();
     };
     this.#frame = requestAnimationFrame(tick);
   }
@@ -97,7 +97,7 @@ export class Studio {
     return [box.left + ((seen.x + 1) / 2) * box.width, box.top + ((1 - seen.y) / 2) * box.height];
   }
 
-  #draw() {
+  draw() {
     const { renderer, scene, camera } = this;
     const height = this.#size[1];
     this.#dirty = false;

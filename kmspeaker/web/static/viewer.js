@@ -168,14 +168,19 @@ class Viewer {
     const time = this.clock.time;
     // The picture on screen is replaced now: this far it has fallen behind the sound.
     if (this.clock.playing && time > this.#drawn.time) remember(this.#drawn.offsets, time - this.#drawn.time);
+    this.pose(time, now);
+    this.#updatePanels(now);
+    this.#drawn.time = time;
+    remember(this.#drawn.frameMs, performance.now() - started);
+  }
+
+  /** Move the heads to `time` of the clock. */
+  pose(time, now) {
     for (const { head, track, repeats } of this.#actors) {
       if (track) sampleWeights(track, moment(track, time, repeats) * track.fps, this.#weights);
       else this.idle.sample(now / 1000, this.#weights);
       if (head.pose(this.#weights)) this.studio.invalidate();
     }
-    this.#updatePanels(now);
-    this.#drawn.time = time;
-    remember(this.#drawn.frameMs, performance.now() - started);
   }
 
   #updatePanels(now) {
