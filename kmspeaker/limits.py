@@ -8,3 +8,9 @@ DEFAULT_IDENTITY_INDEX = 0
 
 MAX_SECONDS = 600.0
 """Longer speech or video is refused; ``--max-seconds`` changes it."""
+
+TAKES = 20
+"""Takes each visitor of a public page may make within ``TAKES_WINDOW``; ``--takes`` changes it."""
+
+TAKES_WINDOW = 600.0
+"""Seconds."""

@@ -1,5 +1,6 @@
 """A pipeline that needs no weights: the jaw follows loudness, the brows the reference."""
 
+import time
 from itertools import pairwise
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import numpy as np
 
 from kmspeaker.animation import FaceAnimation
 from kmspeaker.audio import Sound
+from kmspeaker.controls import NEUTRAL
 from kmspeaker.face import ARKIT_INDEX, FaceModel
 from kmspeaker.performance import Performance, steady
 from kmspeaker.reference import Reference
@@ -39,51 +41,66 @@ class FakeSpeaker:
 
     model_name = "fake@00000000"
 
-    def __init__(self) -> None:
+    def __init__(self, *, steps: int = 1, step_seconds: float = 0.0) -> None:
+        """Takes ``steps`` of ``step_seconds`` each for a take, and for reading a reference."""
         self.face = FaceModel.load()
         self.read: list[Path] = []
+        self.asked: list[dict] = []
+        self.steps = steps
+        self.step_seconds = step_seconds
 
     def reference(self, path, *, progress=None, max_seconds=600.0) -> Reference:
         self.read.append(Path(path))
-        if progress is not None:
-            progress(1.0)
+        for step in range(self.steps):
+            time.sleep(self.step_seconds)
+            if progress is not None:
+                progress((step + 1) / self.steps)
         weights = np.zeros((90, 52), np.float32)
         weights[:, ARKIT_INDEX["browInnerUp"]] = np.linspace(0, 1, 90)
         return Reference(steady(weights, FPS), made_up_track(), Path(path))
 
-    def stylize(self, sound, performance, **options) -> FaceAnimation:
-        return self._speak("stylize", sound, performance, **options)
-
-    def localize(self, sound, performance, **options) -> FaceAnimation:
-        return self._speak("localize", sound, performance, **options)
-
-    def _speak(
+    def take(
         self,
-        use,
         sound: Sound,
         performance: Performance,
         *,
+        use,
         identity=None,
-        seed=0,
+        seeds=(0,),
+        controls=NEUTRAL,
+        second=None,
         steps=None,
         progress=None,
-    ) -> FaceAnimation:
+    ) -> tuple[FaceAnimation, ...]:
+        self.asked.append({"controls": controls, "second": second, "seeds": tuple(seeds)})
         frames = round(sound.seconds * FPS)
         edges = np.linspace(0, len(sound), frames + 1).astype(int)
         loud = [np.abs(sound.samples[a:b]).max() for a, b in pairwise(edges)]
         weights = np.zeros((frames, 52), np.float32)
         weights[:, ARKIT_INDEX["jawOpen"]] = np.clip(np.array(loud) * 1.5, 0, 0.7)
         weights[:, ARKIT_INDEX["browInnerUp"]] = performance.weights[:, 2].mean()
-        if progress is not None:
-            progress("motion", 1.0)
-        return FaceAnimation(
-            weights=weights,
-            fps=FPS,
-            identity=identity or self.face.identities[0],
-            use=use,
-            sound=sound,
-            model=self.model_name,
-            seed=seed,
-            steps=steps or 8,
-            stage_seconds={"speech": 0.1, "motion": 0.2},
+        for step in range(self.steps):
+            time.sleep(self.step_seconds)
+            if progress is not None:
+                progress("motion", (step + 1) / self.steps)
+        return tuple(
+            FaceAnimation(
+                weights=weights,
+                fps=FPS,
+                identity=identity or self.face.identities[0],
+                use=use,
+                sound=sound,
+                model=self.model_name,
+                seed=seed,
+                steps=steps or 8,
+                stage_seconds={"speech": 0.1, "motion": 0.2},
+                controls=controls,
+            )
+            for seed in seeds
         )
+
+    def stylize(self, sound, performance, *, seed=0, **options) -> FaceAnimation:
+        return self.take(sound, performance, use="stylize", seeds=(seed,), **options)[0]
+
+    def localize(self, sound, performance, *, seed=0, **options) -> FaceAnimation:
+        return self.take(sound, performance, use="localize", seeds=(seed,), **options)[0]

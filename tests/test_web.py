@@ -10,22 +10,18 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-import gradio as gr
 import numpy as np
 import pytest
 from scipy.sparse import csr_matrix
 from speaker import FakeSpeaker, made_up_track
 
-from kmspeaker.audio import Sound, write_wav
-from kmspeaker.errors import InputError
+from kmspeaker.audio import Sound
 from kmspeaker.examples import FOLDER, load_examples, portrait
-from kmspeaker.face import ARKIT_INDEX, PART_NAMES, FaceModel
+from kmspeaker.face import PART_NAMES, FaceModel
 from kmspeaker.performance import steady
 from kmspeaker.tracking import keypoint_pixels
 from kmspeaker.web import serve
-from kmspeaker.web.handlers import Handlers, file_name, take_facts, whole_seed
 from kmspeaker.web.packing import loudness, pack_arrays, reference_arrays, take_arrays
-from kmspeaker.web.sessions import Sessions
 from kmspeaker.web.viewer import (
     THREE_FILES,
     three_folder,
@@ -51,48 +47,6 @@ def unpacked(content: bytes) -> dict:
 @pytest.fixture
 def speaker() -> FakeSpeaker:
     return FakeSpeaker()
-
-
-@pytest.fixture
-def uploads(tmp_path: Path) -> Path:
-    folder = tmp_path / "uploads"
-    folder.mkdir()
-    return folder
-
-
-@pytest.fixture
-def sessions(tmp_path: Path, uploads: Path) -> Sessions:
-    return Sessions(tmp_path / "visitors", uploads)
-
-
-@pytest.fixture
-def handlers(speaker: FakeSpeaker, sessions: Sessions) -> Handlers:
-    return Handlers(speaker, sessions, load_examples(), 600.0)
-
-
-@pytest.fixture
-def speech(uploads: Path) -> Path:
-    path = uploads / "my secret name.wav"
-    tone = 0.5 * np.sin(np.arange(2 * RATE) * 0.1).astype(np.float32)
-    tone[:RATE] = 0
-    write_wav(path, Sound(tone, RATE))
-    return path
-
-
-@pytest.fixture
-def video(uploads: Path) -> Path:
-    path = uploads / "my secret face.mp4"
-    path.write_bytes(b"the fake speaker does not read it")
-    return path
-
-
-VISITOR = gr.Request(session_hash="one visitor")
-OTHER = gr.Request(session_hash="another visitor")
-
-
-def generate(handlers: Handlers, speech: Path, video: Path, who=VISITOR, **changed):
-    settings = {"use": "stylize", "identity": "clara", "seed": 0} | changed
-    return handlers.generate(str(speech), str(video), None, *settings.values(), who, gr.Progress())
 
 
 def test_packed_arrays_keep_their_names_types_and_values():
@@ -166,129 +120,6 @@ def test_keypoints_arrive_where_the_tracker_put_them_and_lost_frames_are_marked(
     assert int(back["upper"].sum()) == 47
     without = unpacked(reference_arrays(performance, None, face))
     assert without["keypointCount"] == 0 and len(without["times"]) == 90
-
-
-def test_generating_returns_files_of_the_visitors_own_folder_named_after_nothing_of_theirs(
-    handlers: Handlers, sessions: Sessions, speech: Path, video: Path
-):
-    stage, about_reference, about_take = generate(handlers, speech, video)
-    folder = sessions.of("one visitor").folder
-    paths = [stage["take"]["data"], stage["take"]["sound"], stage["reference"]["data"]]
-    paths.append(stage["reference"]["video"])
-    for path in map(Path, paths):
-        assert path.is_file() and path.parent == folder
-        assert "secret" not in str(path)
-    back = unpacked(Path(stage["take"]["data"]).read_bytes())
-    jaw = back["weights"].reshape(-1, 52)[:, ARKIT_INDEX["jawOpen"]]
-    assert jaw[:29].max() == 0 and jaw[31:].min() > 0
-    assert "fake@00000000" in about_take and "times faster" in about_take
-    assert "face seen in 100%" in about_reference
-
-
-def test_a_reference_is_read_once_for_many_takes(
-    handlers: Handlers, speaker: FakeSpeaker, speech: Path, video: Path
-):
-    handlers.follow(str(video), "clara", VISITOR, gr.Progress())
-    generate(handlers, speech, video)
-    generate(handlers, speech, video, seed=1)
-    assert len(speaker.read) == 1
-
-
-def test_taking_the_reference_away_leaves_an_empty_stage(handlers: Handlers, video: Path):
-    shown, *_ = handlers.follow(str(video), "clara", VISITOR, gr.Progress())
-    assert shown["reference"] is not None
-    shown, text, *_ = handlers.follow(None, "clara", VISITOR, gr.Progress())
-    assert shown == {"identity": "clara", "take": None, "reference": None} and text == ""
-
-
-@pytest.mark.parametrize(
-    ("changed", "missing", "says"),
-    [
-        ({}, "speech", "no speech yet"),
-        ({}, "video", "no face to follow yet"),
-        ({"identity": "clarra"}, None, "clara"),
-        ({"use": "sing"}, None, "sing"),
-        ({"seed": -1}, None, "seed -1"),
-    ],
-)
-def test_what_cannot_be_used_becomes_a_notice(handlers, speech, video, changed, missing, says):
-    settings = {"use": "stylize", "identity": "clara", "seed": 0} | changed
-    given = [
-        None if missing == "speech" else str(speech),
-        None if missing == "video" else str(video),
-    ]
-    with pytest.raises(gr.Error, match=says):
-        handlers.generate(*given, None, *settings.values(), VISITOR, gr.Progress())
-
-
-def test_a_notice_shows_a_file_name_as_text_and_not_as_html(handlers, uploads: Path, video: Path):
-    path = uploads / "<img src=x onerror=alert(1)>.wav"
-    path.write_bytes(b"")
-    with pytest.raises(gr.Error) as caught:
-        generate(handlers, path, video)
-    assert "<img" not in caught.value.message and "&lt;img" in caught.value.message
-
-
-def test_a_fault_of_ours_says_so_without_a_stack_trace(handlers, speaker, speech, video):
-    def broken(*unused, **also_unused):
-        raise RuntimeError("cublas exploded at 0x7f")
-
-    speaker.stylize = broken
-    with pytest.raises(gr.Error) as caught:
-        generate(handlers, speech, video)
-    assert "cublas" not in caught.value.message and not caught.value.print_exception
-
-
-def test_leaving_deletes_what_a_visitor_gave_and_got_and_nothing_else(
-    handlers: Handlers, sessions: Sessions, speech: Path, video: Path, tmp_path: Path
-):
-    bundled = tmp_path / "bundled.wav"
-    bundled.write_bytes(speech.read_bytes())
-    generate(handlers, speech, video)
-    generate(handlers, bundled, video, who=OTHER)
-    mine, others = sessions.of("one visitor").folder, sessions.of("another visitor").folder
-    assert mine != others and len(mine.name) >= 32
-    handlers.leave(VISITOR)
-    assert not mine.exists() and others.exists()
-    assert not speech.exists()
-    handlers.leave(OTHER)
-    assert not others.exists() and bundled.exists()
-    handlers.leave(OTHER)
-
-
-def test_downloads_are_of_the_head_on_show(handlers: Handlers, speech: Path, video: Path):
-    with pytest.raises(gr.Error, match="no take"):
-        handlers.export(".csv", "clara", VISITOR, gr.Progress())
-    generate(handlers, speech, video, seed=7)
-    path = Path(handlers.export(".npz", "karim", VISITOR, gr.Progress()))
-    with np.load(path) as file:
-        assert str(file["identity"]) == "karim"
-        assert str(file["model"]) == "fake@00000000"
-    assert "karim" in path.name and "seed7" in path.name
-    assert Path(handlers.export(".csv", "karim", VISITOR, gr.Progress())).stat().st_size > 1000
-    assert Path(handlers.export_track(VISITOR)).suffix == ".npz"
-    with pytest.raises(gr.Error, match="exe"):
-        handlers.export(".exe", "karim", VISITOR, gr.Progress())
-
-
-def test_a_models_name_cannot_lead_a_download_elsewhere(speaker: FakeSpeaker):
-    sound = Sound(np.zeros(RATE, np.float32), RATE)
-    speaker.model_name = "../../owner/repo@main@12345678"
-    name = file_name(speaker.stylize(sound, steady(np.zeros((3, 52), np.float32), 30.0)))
-    assert "/" not in name and "owner-repo@main@12345678" in name
-
-
-def test_the_facts_of_a_take_are_text_even_if_a_model_is_named_like_markup(speaker: FakeSpeaker):
-    speaker.model_name = "<b>x</b>@1"
-    sound = Sound(np.zeros(RATE, np.float32), RATE)
-    take = speaker.stylize(sound, steady(np.zeros((3, 52), np.float32), 30.0))
-    assert "<b>x" not in take_facts(take, 0.5)
-
-
-def test_an_empty_seed_field_is_zero():
-    assert whole_seed(None) == 0
-    with pytest.raises(InputError, match="seed"):
-        whole_seed(2**40)
 
 
 def test_the_examples_are_complete_and_small(face: FaceModel):

@@ -3,12 +3,13 @@
 import signal
 import socket
 import sys
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from kmspeaker.limits import MAX_SECONDS
+from kmspeaker.limits import MAX_SECONDS, TAKES
 
 if TYPE_CHECKING:
-    from kmspeaker.web.handlers import Speaker
+    from kmspeaker.web.models import Speaker
 
 
 def serve(
@@ -17,6 +18,8 @@ def serve(
     host: str = "127.0.0.1",
     port: int = 7860,
     max_seconds: float = MAX_SECONDS,
+    takes: int | None = None,
+    others: "Mapping[str, Callable[[], Speaker]] | None" = None,
     block: bool = True,
 ) -> Any:
     """Open the page and serve it until interrupted.
@@ -26,23 +29,30 @@ def serve(
         host: Address to listen on; ``0.0.0.0`` for every one.
         port: 0 for any free one.
         max_seconds: Longer speech or video is refused.
+        takes: How many a visitor may make in ten minutes, 0 for any number; ``limits.TAKES`` where
+            None, or any number if nobody but this machine can reach the page.
+        others: Ways to load further models to compare, by name.
         block: Return only when the server has stopped.
 
     Returns:
         The running page (``gr.Blocks``).
     """
     from kmspeaker.web.demo import build_demo, launch_options
+    from kmspeaker.web.neighbour import Limits
 
     if block:
         # Told to stop, leave as by the end of the program: visitors' files are deleted at exit.
         signal.signal(signal.SIGTERM, lambda *unused: sys.exit(0))
-    demo = build_demo(pipeline, max_seconds=max_seconds)
-    demo.queue(max_size=20, default_concurrency_limit=4)
+    if takes is None:
+        takes = 0 if host in ("127.0.0.1", "localhost", "::1") else TAKES
+    limits = Limits(max_seconds=max_seconds, takes=takes)
+    demo = build_demo(pipeline, limits=limits, others=others)
+    demo.queue(max_size=limits.queue, default_concurrency_limit=4)
     demo.launch(
         server_name=host,
         server_port=port or _free_port(host),
         prevent_thread_lock=not block,
-        **launch_options(),
+        **launch_options(limits),
     )
     return demo
 

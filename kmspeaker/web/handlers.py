@@ -1,372 +1,257 @@
-"""What the page's buttons do: public library calls, their results as files and short texts.
+"""What the page's buttons do: the service's work, its results as the stage's value and short texts.
 
 Nothing is known here of where things stand on the page; ``demo`` is the layout.
 """
 
-import functools
-import html
-import logging
-import re
-import shutil
-import time
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, cast
 
 import gradio as gr
 
-from kmspeaker.animation import FaceAnimation
-from kmspeaker.audio import Sound, load_sound, write_wav
+from kmspeaker.animation import Use
+from kmspeaker.controls import Controls
 from kmspeaker.errors import InputError
+from kmspeaker.examples import FOLDER as EXAMPLE_FOLDER
 from kmspeaker.examples import Example
-from kmspeaker.export import FORMATS, save_animation
-from kmspeaker.face import FaceModel
-from kmspeaker.performance import Performance, Progress
-from kmspeaker.reference import Reference
-from kmspeaker.web.packing import reference_arrays, take_arrays
-from kmspeaker.web.sessions import KnownReference, Session, Sessions
+from kmspeaker.web.catalogue import (
+    reference_facts,
+    stage_value,
+    take_facts,
+    write_reference,
+    write_takes,
+)
+from kmspeaker.web.example_takes import ExampleTakes
+from kmspeaker.web.notices import readable
+from kmspeaker.web.service import Order, Service, detail, job, seeds_from, whole_seed
+from kmspeaker.web.sessions import KnownTake, Session, Sessions
 
-_log = logging.getLogger(__name__)
-
-_STAGE_TEXTS = {"listen": "Listening to the speech", "generate": "Making the face move"}
-_BROWSER_VIDEO = {".mp4", ".m4v", ".mov", ".webm", ".mkv", ".ogv"}
+Made = tuple[dict[str, Any], str, str, dict[str, Any]]
+"""The stage's value, what to say of the reference and of the takes, and the list of takes."""
 
 
-@runtime_checkable
-class Speaker(Protocol):
-    """What the page needs of ``pipeline.Pipeline``."""
+@dataclass(frozen=True)
+class Asked:
+    """The page's inputs as they are."""
+
+    speech: str | None = None
+    video: str | None = None
+    file: str | None = None
+    use: str = "stylize"
+    identity: str = ""
+    seed: int | float | None = 0
+    consent: bool = False
+    count: int | float | None = 1
+    second: str | None = None
+    models: list[str] = field(default_factory=list)
+    controls: Mapping[str, Any] = field(default_factory=dict)
 
     @property
-    def face(self) -> FaceModel: ...  # noqa: D102
-    @property
-    def model_name(self) -> str: ...  # noqa: D102
-
-    def reference(  # noqa: D102
-        self, path: Path, *, progress: Progress | None = None, max_seconds: float = ...
-    ) -> Reference: ...
-
-    def stylize(  # noqa: D102
-        self,
-        sound: Sound,
-        performance: Performance,
-        /,
-        *,
-        identity: str | None = None,
-        seed: int = 0,
-        progress: Callable[[str, float], None] | None = None,
-    ) -> FaceAnimation: ...
-
-    def localize(  # noqa: D102
-        self,
-        sound: Sound,
-        performance: Performance,
-        /,
-        *,
-        identity: str | None = None,
-        seed: int = 0,
-        progress: Callable[[str, float], None] | None = None,
-    ) -> FaceAnimation: ...
-
-
-def readable(handler: Callable) -> Callable:
-    """Turn what goes wrong into a notice: the library's own sentence, never a stack trace."""
-
-    @functools.wraps(handler)
-    def wrapped(*args: Any, **kwargs: Any) -> Any:
-        try:
-            return handler(*args, **kwargs)
-        except InputError as error:
-            # Gradio renders notices as HTML, and the sentence may hold a file's name.
-            raise gr.Error(
-                html.escape(str(error)), title="Please check this", print_exception=False
-            ) from error
-        except gr.Error:
-            raise
-        except Exception as error:
-            _log.exception("%s failed", handler.__name__)
-            raise gr.Error(
-                "Something went wrong here, not with your files; please try once more.",
-                title="Sorry",
-                print_exception=False,
-            ) from error
-
-    return wrapped
-
-
-def told(progress: gr.Progress, text: str) -> Progress:
-    """A stage's fractions as the page's progress bar."""
-
-    def tell(fraction: float) -> None:
-        progress(fraction, desc=text)
-
-    return tell
+    def reference(self) -> str | None:
+        """The video or the file, whichever is there."""
+        return self.video or self.file
 
 
 class Handlers:
-    """The page's actions on one pipeline; whatever belongs to a visitor is in their session."""
+    """The page's actions; whatever belongs to a visitor is in their session."""
 
     def __init__(
-        self,
-        pipeline: Speaker,
-        sessions: Sessions,
-        examples: dict[str, Example],
-        max_seconds: float,
+        self, service: Service, sessions: Sessions, examples: Mapping[str, Example]
     ) -> None:
         """Start without visitors."""
-        self._pipeline = pipeline
+        self._service = service
         self._sessions = sessions
         self._examples = examples
-        self._max_seconds = max_seconds
-        self._speak = on_gpu(self._speak_here)
+        self.example_takes = ExampleTakes(examples, service.models.own.model_name)
 
     @readable
     def follow(
         self,
         source: str | None,
         identity: str,
+        consent: bool,
         request: gr.Request,
-        progress: gr.Progress = gr.Progress(),  # noqa: B008 - Gradio finds it by its default
-    ) -> tuple[dict[str, Any], str, str, None]:
+        progress: gr.Progress | None = None,
+    ) -> tuple[dict[str, Any], str, str, dict[str, Any], None]:
         """Read a reference as soon as it is given; none if it was taken away.
 
         Returns:
-            The stage's value, what to say about the reference, nothing about a take, and nothing
-            for the other input.
+            What was made, and nothing for the other input.
         """
         session = self._session(request)
-        session.reference = session.take = session.take_shown = None
         if source is None:
-            return _stage(identity, session), "", "", None
-        reference = self._reference(session, Path(source), progress)
-        return _stage(identity, session), _reference_facts(reference), "", None
+            session.current = None
+            return *self._made(session, identity, [], ""), None
+        _require_consent(consent, source)
+        session.uploads.add(Path(source))
+        with job(session) as stop:
+            session.current = self._service.read(session, Path(source), progress, stop)
+        return *self._made(session, identity, [], reference_facts(session.current)), None
+
+    @readable
+    def check(self, asked: Asked, request: gr.Request) -> None:
+        """Say at once what is missing or too much, before a place in the queue is taken."""
+        self._service.check(_order(asked), visitor(request))
 
     @readable
     def generate(
-        self,
-        speech: str | None,
-        video: str | None,
-        file: str | None,
-        use: str,
-        identity: str,
-        seed: int | float | None,
-        request: gr.Request,
-        progress: gr.Progress = gr.Progress(),  # noqa: B008
-    ) -> tuple[dict[str, Any], str, str]:
-        """Make a take.
-
-        Returns:
-            The stage's value, what to say about the reference, and about the take.
-        """
-        session = self._session(request)
-        source = video or file
-        if speech is None:
-            raise InputError("There is no speech yet; upload a recording or use the microphone.")
-        if source is None:
-            raise InputError(
-                "There is no face to follow yet; upload a video, use the camera, or try an example."
-            )
-        if use not in ("stylize", "localize"):
-            raise InputError(f"Got the use {use!r}; choose 'stylize' or 'localize'.")
-        self._pipeline.face.neutral(identity)
-        session.uploads.add(Path(speech))
-        progress(0.0, desc="Reading the speech")
-        sound = load_sound(speech, max_seconds=self._max_seconds)
-        reference = self._reference(session, Path(source), progress)
-        take = self._speak(sound, reference.performance, use, identity, whole_seed(seed), progress)
-        session.take, session.take_shown = take, _write_take(session, take)
-        return (
-            _stage(identity, session),
-            _reference_facts(reference),
-            take_facts(take, reference.seconds_taken),
-        )
+        self, asked: Asked, request: gr.Request, progress: gr.Progress | None = None
+    ) -> Made:
+        """Make the takes."""
+        session, order = self._session(request), _order(asked)
+        with job(session) as stop:
+            takes = self._service.make(session, order, visitor(request), progress, stop)
+        return self._shown(session, asked.identity, takes)
 
     @readable
     def play_example(
-        self,
-        name: str,
-        request: gr.Request,
-        progress: gr.Progress = gr.Progress(),  # noqa: B008
-    ) -> tuple[str, str, None, str, str, int, dict[str, Any], str, str]:
-        """Fill the page with an example and make its take.
+        self, name: str, request: gr.Request, progress: gr.Progress | None = None
+    ) -> tuple[str, str, None, str, str, int, dict[str, Any], str, str, dict[str, Any]]:
+        """Fill the page with an example and show its take, made before or now.
 
         Returns:
             Speech, video, no file, use, identity, seed, then what ``generate`` returns.
         """
         example = self._examples[name]
-        speech, video = str(example.speech), str(example.reference)
-        made = self.generate(
-            speech, video, None, example.use, example.identity, example.seed, request, progress
+        session = self._session(request)
+        known = self.example_takes.of(name)
+        if known is None:
+            asked = Asked(
+                str(example.speech),
+                str(example.reference),
+                None,
+                example.use,
+                example.identity,
+                example.seed,
+            )
+            with job(session) as stop:
+                takes = self._service.make(session, _order(asked), visitor(request), progress, stop)
+            reference = takes[0].reference
+            assert reference is not None
+            self.example_takes.remember(name, reference, takes[0].animation)
+        else:
+            reference = next(
+                (r for r in session.references.values() if r.source == example.reference), None
+            ) or write_reference(
+                session, known.reference, example.reference, known.seconds, self._service.face
+            )
+            session.current = reference
+            takes = write_takes(
+                session,
+                [known.animation],
+                reference,
+                [f"{example.title} · {detail(known.animation)}"],
+            )
+        return (
+            str(example.speech),
+            str(example.reference),
+            None,
+            example.use,
+            example.identity,
+            example.seed,
+            *self._shown(session, example.identity, takes),
         )
-        return speech, video, None, example.use, example.identity, example.seed, *made
 
     @readable
     def export(
         self,
         suffix: str,
+        key: str | None,
         identity: str,
         request: gr.Request,
-        progress: gr.Progress = gr.Progress(),  # noqa: B008
+        progress: gr.Progress | None = None,
     ) -> str:
-        """Write the take on show, on the head that wears it now.
+        """Write the chosen take, on the head that wears it now.
 
         Returns:
             The file's path.
         """
         session = self._session(request)
-        if session.take is None:
-            raise InputError("There is no take to download yet; press Generate first.")
-        if suffix not in FORMATS:
-            raise InputError(f"Got the format {suffix!r}; choose one of {', '.join(FORMATS)}.")
-        take = replace(session.take, identity=identity)
-        self._pipeline.face.neutral(identity)
-        folder = session.file("download", "")
-        folder.mkdir()
-        path = folder / f"{file_name(take)}{suffix}"
-        save_animation(
-            take,
-            self._pipeline.face,
-            path,
-            progress=told(progress, f"Writing {suffix[1:].upper()}"),
-        )
-        return str(path)
+        take = session.take(key)
+        with job(session) as stop:
+            return str(self._service.export(session, take, suffix, identity, progress, stop)[0])
 
     @readable
     def export_track(self, request: gr.Request) -> str:
         """The reference's track: it can be used again and does not show the person."""
-        reference = self._session(request).reference
+        reference = self._session(request).current
         if reference is None or reference.track is None:
             raise InputError("There is no tracked video yet; give a reference video first.")
         return str(reference.track)
 
+    def cancel(self, request: gr.Request) -> None:
+        """Stop what this visitor waits for."""
+        self._session(request).stop()
+
     def leave(self, request: gr.Request) -> None:
         """Forget the visitor."""
-        self._sessions.close(_key(request))
+        self._sessions.close(request.session_hash)
 
     def _session(self, request: gr.Request) -> Session:
-        return self._sessions.of(_key(request))
+        return self._sessions.of(request.session_hash)
 
-    def _reference(self, session: Session, source: Path, progress: gr.Progress) -> KnownReference:
-        known = session.reference
-        if known is not None and known.source == source:
-            return known
-        session.uploads.add(source)
-        started = time.perf_counter()
-        reference = self._pipeline.reference(
-            source,
-            progress=told(progress, "Finding the face in the reference"),
-            max_seconds=self._max_seconds,
+    def _shown(self, session: Session, identity: str, takes: list[KnownTake]) -> Made:
+        reference = takes[0].reference
+        assert reference is not None
+        return self._made(
+            session,
+            identity,
+            takes,
+            reference_facts(reference),
+            take_facts([take.animation for take in takes], reference.seconds_taken),
         )
-        seconds = time.perf_counter() - started
-        session.reference = _write_reference(
-            session, reference, source, seconds, self._pipeline.face
-        )
-        return session.reference
 
-    def _speak_here(
+    def _made(
         self,
-        sound: Sound,
-        performance: Performance,
-        use: str,
+        session: Session,
         identity: str,
-        seed: int,
-        progress: gr.Progress,
-    ) -> FaceAnimation:
-        def tell(stage: str, fraction: float) -> None:
-            progress(fraction, desc=_STAGE_TEXTS.get(stage, stage.capitalize()))
-
-        call = self._pipeline.stylize if use == "stylize" else self._pipeline.localize
-        return call(
-            sound,
-            performance,
-            identity=identity,
-            seed=seed,
-            progress=tell,
+        takes: list[KnownTake],
+        about_reference: str,
+        about_takes: str = "",
+    ) -> Made:
+        keys = [take.key for take in takes]
+        listed = [(f"{take.label}: {take.detail}", take.key) for take in session.takes.values()]
+        chosen = gr.update(
+            choices=listed[::-1],
+            value=keys[0] if keys else (listed[-1][1] if listed else None),
         )
+        return stage_value(session, identity, keys), about_reference, about_takes, chosen
 
 
-def on_gpu(function: Callable) -> Callable:
-    """Borrow a GPU for the call where Hugging Face lends them (ZeroGPU); elsewhere nothing."""
-    try:
-        import spaces  # pyright: ignore[reportMissingImports]
-    except ImportError:
-        return function
-    return spaces.GPU(function)
+def visitor(request: gr.Request) -> str:
+    """Whose turns are counted: an address, whatever pages it has open."""
+    client = getattr(request, "client", None) if request.request is not None else None
+    return client.host if client is not None else request.session_hash or "unknown"
 
 
-def whole_seed(seed: int | float | None) -> int:
-    """The seed field as a number the model takes; an empty field is 0.
-
-    Raises:
-        InputError: It is negative or too large.
-    """
-    number = int(seed or 0)
-    if not 0 <= number < 2**31:
-        raise InputError(f"Got seed {number}; it must be 0 or more and below {2**31}.")
-    return number
-
-
-def file_name(take: FaceAnimation) -> str:
-    """A download's name: it says how to make the take again."""
-    model = re.sub(r"[^A-Za-z0-9.@_]+", "-", take.model)
-    return f"km-speaker_{take.use}_{take.identity}_seed{take.seed}_{model}"
-
-
-def take_facts(take: FaceAnimation, reference_seconds: float) -> str:
-    """Which weights spoke, and how long each stage took, as HTML."""
-    stages = {"reference": reference_seconds, **take.stage_seconds}
-    total = sum(take.stage_seconds.values())
-    parts = "".join(
-        f"<li><span>{html.escape(stage)}</span><b>{seconds:.2f} s</b></li>"
-        for stage, seconds in stages.items()
-    )
-    speed = f"{take.seconds / total:.1f} times faster than real time" if total > 0 else ""
-    return (
-        f"<div class='km-facts'><p>Spoken by <b>{html.escape(take.model)}</b>, seed {take.seed}, "
-        f"{take.steps} steps. {take.seconds:.1f} s of speech in {total:.1f} s"
-        f"{', ' + speed if speed else ''}.</p><ul>{parts}</ul></div>"
+def _order(asked: Asked) -> Order:
+    if asked.speech is None:
+        raise InputError("There is no speech yet; upload a recording or use the microphone.")
+    if asked.reference is None:
+        raise InputError(
+            "There is no face to follow yet; upload a video, use the camera, or try an example."
+        )
+    if asked.use not in ("stylize", "localize"):
+        raise InputError(f"Got the use {asked.use!r}; choose 'stylize' or 'localize'.")
+    for given in (asked.speech, asked.reference, asked.second):
+        if given is not None:
+            _require_consent(asked.consent, given)
+    seed = whole_seed(asked.seed)
+    return Order(
+        speech=Path(asked.speech),
+        reference=Path(asked.reference),
+        use=cast(Use, asked.use),
+        identity=asked.identity,
+        seeds=tuple(seeds_from(seed, asked.count)),
+        second=Path(asked.second) if asked.second else None,
+        controls=Controls(**asked.controls),
+        models=tuple(asked.models),
     )
 
 
-def _key(request: gr.Request) -> str:
-    return request.session_hash or "no-session"
-
-
-def _stage(identity: str, session: Session) -> dict[str, Any]:
-    reference = session.reference.shown if session.reference else None
-    return {"identity": identity, "take": session.take_shown, "reference": reference}
-
-
-def _write_take(session: Session, take: FaceAnimation) -> dict[str, str]:
-    data, sound = session.file("take", ".bin"), session.file("take", ".wav")
-    data.write_bytes(take_arrays(take))
-    write_wav(sound, take.sound)
-    label = f"{take.model} · seed {take.seed}"
-    return {"data": str(data), "sound": str(sound), "use": take.use, "label": label}
-
-
-def _write_reference(
-    session: Session, reference: Reference, source: Path, seconds: float, face: FaceModel
-) -> KnownReference:
-    data = session.file("reference", ".bin")
-    data.write_bytes(reference_arrays(reference.performance, reference.track, face))
-    video, track = None, None
-    if reference.track is not None:
-        track = session.file("track", ".npz")
-        reference.track.save(track)
-        suffix = source.suffix.lower()
-        if suffix in _BROWSER_VIDEO:
-            video = session.file("reference", suffix)
-            shutil.copyfile(source, video)
-    shown = {"data": str(data), "video": str(video) if video else None}
-    return KnownReference(source, reference.performance, track, shown, seconds)
-
-
-def _reference_facts(reference: KnownReference) -> str:
-    performance = reference.performance
-    seen = float(performance.present.mean())
-    bridged = float(performance.bridged.sum()) / performance.fps
-    text = f"{performance.seconds:.1f} s of performance, face seen in {seen:.0%}"
-    if bridged >= 0.1:
-        text += f" ({bridged:.1f} s of it bridged)"
-    return f"<p class='km-facts'>{text}. Read in {reference.seconds_taken:.1f} s.</p>"
+def _require_consent(consent: bool, given: str) -> None:
+    if not consent and not Path(given).is_relative_to(EXAMPLE_FOLDER):
+        raise InputError(
+            "Voices and faces are personal; please tick the box above the inputs first."
+        )

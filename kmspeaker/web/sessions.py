@@ -4,27 +4,84 @@ import secrets
 import shutil
 import threading
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 from kmspeaker.animation import FaceAnimation
+from kmspeaker.errors import InputError
 from kmspeaker.performance import Performance
+from kmspeaker.tracking import FaceTrack
 
 LONGEST_STAY = 3600.0
 """Seconds after which an unused folder is removed even if the visitor never said goodbye."""
+TAKES_KEPT = 12
+"""A visitor's newest takes; older ones are deleted."""
+REFERENCES_KEPT = 4
 
 
 @dataclass(frozen=True)
 class KnownReference:
     """A reference that was read already, so that Generate need not read it again."""
 
+    key: str
+    """What the stage calls it: ``reference``, ``reference-2``, ..."""
+    label: str
     source: Path
     performance: Performance
+    face_track: FaceTrack | None
     track: Path | None
     """The saved track, where there was a video."""
-    shown: dict[str, str | None]
-    """The stage's ``reference`` value."""
+    motion: Path
+    """What ``packing.reference_arrays`` packed."""
+    video: Path | None
     seconds_taken: float
+
+    @property
+    def files(self) -> set[Path]:
+        """What lies in the visitor's folder for it."""
+        return {path for path in (self.motion, self.track, self.video) if path is not None}
+
+
+@dataclass(frozen=True)
+class KnownTake:
+    """A take and what the browser reads of it."""
+
+    key: str
+    """What the stage calls it: ``take-1``, ``take-2``, ..."""
+    label: str
+    detail: str
+    """How it was made, in a few words."""
+    animation: FaceAnimation
+    motion: Path
+    """What ``packing.take_arrays`` packed."""
+    sound: Path
+    """The speech, compressed; takes of one speech share it."""
+    reference: KnownReference | None
+    """Whom it follows."""
+
+    @property
+    def files(self) -> set[Path]:
+        """What lies in the visitor's folder for it."""
+        return {self.motion, self.sound}
+
+
+class Stop:
+    """Told to a job's progress callbacks: the visitor wants it no more."""
+
+    def __init__(self) -> None:
+        """Go on."""
+        self._asked = threading.Event()
+
+    def ask(self) -> None:
+        """Let the job end at its next report of progress."""
+        self._asked.set()
+
+    @property
+    def asked(self) -> bool:
+        """Whether the job shall end."""
+        return self._asked.is_set()
 
 
 @dataclass
@@ -32,15 +89,58 @@ class Session:
     """One open page."""
 
     folder: Path
-    reference: KnownReference | None = None
-    take: FaceAnimation | None = None
-    take_shown: dict[str, str] | None = None
+    takes: dict[str, KnownTake] = field(default_factory=dict)
+    """By key, oldest first."""
+    references: dict[str, KnownReference] = field(default_factory=dict)
+    """By key, oldest first."""
+    current: KnownReference | None = None
+    """The reference the inputs name now."""
     uploads: set[Path] = field(default_factory=set)
+    jobs: set[Stop] = field(default_factory=set)
     touched: float = field(default_factory=time.monotonic)
+    lock: threading.RLock = field(default_factory=threading.RLock)
+    _counts: dict[str, int] = field(default_factory=dict)
 
     def file(self, kind: str, suffix: str) -> Path:
         """A new name in the folder; nothing of it comes from the visitor."""
         return self.folder / f"{kind}-{secrets.token_hex(6)}{suffix}"
+
+    def number(self, kind: str) -> int:
+        """1 for the first thing of its kind, and so on."""
+        with self.lock:
+            self._counts[kind] = self._counts.get(kind, 0) + 1
+            return self._counts[kind]
+
+    def keep(self, thing: KnownTake | KnownReference) -> None:
+        """Put a take or reference in the catalogue; the oldest beyond the limit is deleted."""
+        with self.lock:
+            if isinstance(thing, KnownTake):
+                _keep(thing, self.takes, TAKES_KEPT)
+            else:
+                _keep(thing, self.references, REFERENCES_KEPT)
+
+    def take(self, key: str | None = None) -> KnownTake:
+        """The take of that key, or the newest.
+
+        Raises:
+            InputError: There is none.
+        """
+        with self.lock:
+            if not self.takes:
+                raise InputError("There is no take to download yet; press Generate first.")
+            if not key:
+                return list(self.takes.values())[-1]
+            if key not in self.takes:
+                raise InputError(
+                    f"Got the take {key!r}, which is not here any more; "
+                    f"choose one of {', '.join(self.takes)}."
+                )
+            return self.takes[key]
+
+    def stop(self) -> None:
+        """Let everything this visitor waits for end."""
+        for job in list(self.jobs):
+            job.ask()
 
 
 class Sessions:
@@ -58,10 +158,11 @@ class Sessions:
         self._open: dict[str, Session] = {}
         self._lock = threading.Lock()
 
-    def of(self, key: str) -> Session:
-        """The visitor's session, made if it is new."""
+    def of(self, key: str | None) -> Session:
+        """The visitor's session, made if it is new; without a key a new one that nobody shares."""
+        key = key or secrets.token_urlsafe(24)
+        self.remove_forgotten()
         with self._lock:
-            self._remove_forgotten()
             if key not in self._open:
                 folder = self.root / secrets.token_urlsafe(24)
                 folder.mkdir(parents=True)
@@ -70,21 +171,58 @@ class Sessions:
             session.touched = time.monotonic()
             return session
 
-    def close(self, key: str) -> None:
-        """Delete what the visitor gave and got."""
+    def close(self, key: str | None) -> None:
+        """Stop the visitor's work and delete what they gave and got."""
         with self._lock:
-            session = self._open.pop(key, None)
+            session = self._open.pop(key, None) if key else None
         if session is not None:
             self._delete(session)
 
-    def _remove_forgotten(self) -> None:
+    def remove_forgotten(self) -> None:
+        """Close the sessions that nothing was asked of for ``LONGEST_STAY``."""
         now = time.monotonic()
-        for key, session in list(self._open.items()):
-            if now - session.touched > LONGEST_STAY:
-                self._delete(self._open.pop(key))
+        with self._lock:
+            old = [
+                key
+                for key, session in self._open.items()
+                if now - session.touched > LONGEST_STAY and not session.jobs
+            ]
+            gone = [self._open.pop(key) for key in old]
+        for session in gone:
+            self._delete(session)
+
+    def watch(self, every: float = 60.0) -> None:
+        """Remove the forgotten also while nobody comes, as long as the program runs."""
+
+        def watching() -> None:
+            while True:
+                time.sleep(every)
+                self.remove_forgotten()
+
+        threading.Thread(target=watching, name="forgotten sessions", daemon=True).start()
 
     def _delete(self, session: Session) -> None:
+        session.stop()
         shutil.rmtree(session.folder, ignore_errors=True)
-        for upload in session.uploads:
+        with self._lock:
+            # Two visitors who upload the same file share Gradio's one copy of it.
+            others = set().union(*(other.uploads for other in self._open.values()))
+        for upload in session.uploads - others:
             if upload.resolve().is_relative_to(self._upload_root):
                 upload.unlink(missing_ok=True)
+
+
+Thing = TypeVar("Thing", KnownTake, KnownReference)
+
+
+def _keep(thing: Thing, kept: dict[str, Thing], most: int) -> None:
+    kept[thing.key] = thing
+    while len(kept) > most:
+        oldest = kept.pop(next(iter(kept)))
+        _delete_unused(oldest.files, kept)
+
+
+def _delete_unused(files: set[Path], kept: Mapping[str, KnownTake | KnownReference]) -> None:
+    used = set().union(*(thing.files for thing in kept.values()))
+    for path in files - used:
+        path.unlink(missing_ok=True)

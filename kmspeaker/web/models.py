@@ -1,0 +1,112 @@
+"""The models a visitor may compare: one is loaded from the start, others when first asked for."""
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+from kmspeaker.animation import FaceAnimation, Use
+from kmspeaker.audio import Sound
+from kmspeaker.controls import Controls
+from kmspeaker.errors import InputError
+from kmspeaker.face import FaceModel
+from kmspeaker.performance import Performance, Progress
+from kmspeaker.reference import Reference
+
+LOADED_AT_ONCE = 3
+"""Models kept in memory; the one longest unused makes room."""
+
+
+@runtime_checkable
+class Speaker(Protocol):
+    """What the page needs of ``pipeline.Pipeline``."""
+
+    @property
+    def face(self) -> FaceModel: ...  # noqa: D102
+    @property
+    def model_name(self) -> str: ...  # noqa: D102
+
+    def reference(  # noqa: D102
+        self, path: Path, *, progress: Progress | None = None, max_seconds: float = ...
+    ) -> Reference: ...
+
+    def take(  # noqa: D102
+        self,
+        sound: Sound,
+        performance: Performance,
+        /,
+        *,
+        use: Use,
+        identity: str | None = None,
+        seeds: Sequence[int] = (0,),
+        controls: Controls = ...,
+        second: Performance | None = None,
+        progress: Callable[[str, float], None] | None = None,
+    ) -> tuple[FaceAnimation, ...]: ...
+
+
+class Models:
+    """By name; the page's own is the first."""
+
+    def __init__(
+        self, own: Speaker, others: Mapping[str, Callable[[], Speaker]] | None = None
+    ) -> None:
+        """Start with one loaded model and ways to load others."""
+        self.own = own
+        self.own_name = own.model_name.rsplit("@", 1)[0]
+        self._ways = {k: v for k, v in (others or {}).items() if k != self.own_name}
+        self._loaded: dict[str, Speaker] = {}
+        self._lock = threading.Lock()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The page's own first."""
+        return (self.own_name, *self._ways)
+
+    def check(self, name: str) -> None:
+        """Refuse an unknown name.
+
+        Raises:
+            InputError: It names the known ones.
+        """
+        if name not in self.names:
+            raise InputError(f"Got the model {name!r}; choose one of {', '.join(self.names)}.")
+
+    def get(self, name: str) -> Speaker:
+        """The model of that name, loaded if it is not yet.
+
+        Raises:
+            InputError: Unknown, or not what its manifest says.
+        """
+        self.check(name)
+        if name == self.own_name:
+            return self.own
+        with self._lock:
+            speaker = self._loaded.pop(name, None) or self._ways[name]()
+            self._loaded[name] = speaker
+            while len(self._loaded) > LOADED_AT_ONCE - 1:
+                del self._loaded[next(iter(self._loaded))]
+            return speaker
+
+
+def models_in(folder: Path, device: str) -> dict[str, Callable[[], Speaker]]:
+    """Ways to load every model whose folder lies in ``folder``, by the folders' names.
+
+    Raises:
+        InputError: There is none.
+    """
+    found = sorted(path.parent for path in folder.glob("*/model.safetensors"))
+    if not found:
+        raise InputError(
+            f"Got {folder} with no model in it; name a folder of folders with model.safetensors."
+        )
+    return {path.name: _loading(path, device) for path in found}
+
+
+def _loading(folder: Path, device: str) -> Callable[[], Speaker]:
+    def load() -> Speaker:
+        from kmspeaker.pipeline import Pipeline
+
+        return Pipeline.load(str(folder), device=device)
+
+    return load

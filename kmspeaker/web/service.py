@@ -1,0 +1,243 @@
+"""The work behind the page and its API: references read, takes made, files written, for a visitor.
+
+Both ask in the same words (``Order``), within the same limits; whatever belongs to a visitor is in
+their session.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import gradio as gr
+
+from kmspeaker.animation import FaceAnimation, Use
+from kmspeaker.audio import Sound, load_sound
+from kmspeaker.controls import Controls
+from kmspeaker.errors import InputError
+from kmspeaker.export import FORMATS, save_animation
+from kmspeaker.performance import Performance
+from kmspeaker.web.catalogue import file_name, write_reference, write_takes
+from kmspeaker.web.models import Models
+from kmspeaker.web.neighbour import Limits, RateLimit, check_reference, check_speech
+from kmspeaker.web.notices import Stopped, told
+from kmspeaker.web.sessions import KnownReference, KnownTake, Session, Stop
+
+_STAGE_TEXTS = {"listen": "Listening to the speech", "generate": "Making the face move"}
+MOST_TAKES = 4
+"""Takes of one order and one model."""
+_GPU_SECONDS = (10, 120)
+"""Least and most to borrow a GPU for; one take of a minute is done well within ten."""
+
+
+@dataclass(frozen=True)
+class Order:
+    """What a visitor wants spoken, by whom, how."""
+
+    speech: Path
+    reference: Path
+    use: Use
+    identity: str
+    seeds: tuple[int, ...] = (0,)
+    second: Path | None = None
+    """Whose manner ``controls.style_mix`` blends in."""
+    controls: Controls = field(default_factory=Controls)
+    models: tuple[str, ...] = ()
+    """The page's own where empty."""
+
+    @property
+    def takes(self) -> int:
+        """How many it makes."""
+        return len(self.seeds) * max(1, len(self.models))
+
+
+class Service:
+    """Everything a visitor may ask of the machine."""
+
+    def __init__(self, models: Models, limits: Limits) -> None:
+        """Start without visitors."""
+        self.models = models
+        self.face = models.own.face
+        self.limits = limits
+        self.rate = RateLimit(limits.takes)
+        self._speak = on_gpu(self._speak_here, _gpu_seconds)
+
+    def check(self, order: Order, visitor: str) -> None:
+        """Refuse before any work what cannot be done.
+
+        Raises:
+            InputError: Unknown identity or model, too many takes, or files beyond the limits.
+        """
+        self.face.neutral(order.identity)
+        for model in order.models:
+            self.models.check(model)
+        if not 1 <= len(order.seeds) <= MOST_TAKES:
+            raise InputError(f"Got {len(order.seeds)} takes; ask for 1 to {MOST_TAKES}.")
+        if order.controls.style_mix > 0 and order.second is None:
+            raise InputError(
+                "There is no second reference to blend in yet; give one under Manner, or set its "
+                "share to 0."
+            )
+        self.rate.check(visitor, order.takes)
+        check_speech(order.speech, self.limits)
+        check_reference(order.reference, self.limits)
+        if order.second is not None:
+            check_reference(order.second, self.limits)
+
+    def read(
+        self, session: Session, source: Path, progress: gr.Progress | None, stop: Stop
+    ) -> KnownReference:
+        """Read a reference, or find it read already."""
+        with session.lock:
+            known = next((r for r in session.references.values() if r.source == source), None)
+            session.uploads.add(source)
+        if known is not None:
+            return known
+        check_reference(source, self.limits)
+        started = time.perf_counter()
+        reference = self.models.own.reference(
+            source,
+            progress=told(progress, "Finding the face in the reference", stop),
+            max_seconds=self.limits.max_seconds,
+        )
+        if stop.asked:
+            raise Stopped
+        seconds = time.perf_counter() - started
+        return write_reference(session, reference, source, seconds, self.face)
+
+    def make(
+        self, session: Session, order: Order, visitor: str, progress: gr.Progress | None, stop: Stop
+    ) -> list[KnownTake]:
+        """Make the takes of an order and put them in the visitor's catalogue."""
+        self.check(order, visitor)
+        session.uploads.add(order.speech)
+        told(progress, "Reading the speech", stop)(0.0)
+        sound = load_sound(order.speech, max_seconds=self.limits.max_seconds)
+        reference = self.read(session, order.reference, progress, stop)
+        second = None
+        if order.second is not None and order.controls.style_mix > 0:
+            second = self.read(session, order.second, progress, stop).performance
+        session.current = reference
+        self.rate.count(visitor, order.takes)
+        animations: list[FaceAnimation] = []
+        for model in order.models or (self.models.own_name,):
+            animations += self._speak(
+                sound, reference.performance, order, second, model, progress, stop
+            )
+        if stop.asked:
+            raise Stopped
+        return write_takes(session, animations, reference, [detail(a) for a in animations])
+
+    def export(
+        self,
+        session: Session,
+        take: KnownTake,
+        suffix: str,
+        identity: str,
+        progress: gr.Progress | None,
+        stop: Stop,
+    ) -> tuple[Path, ...]:
+        """Write a take on a head in one format; the file first, then what lies beside it."""
+        if suffix not in FORMATS:
+            raise InputError(f"Got the format {suffix!r}; choose one of {', '.join(FORMATS)}.")
+        self.face.neutral(identity)
+        animation = replace(take.animation, identity=identity)
+        folder = session.file("download", "")
+        folder.mkdir()
+        path = folder / f"{file_name(animation)}{suffix}"
+        text = f"Writing {suffix[1:].upper()}"
+        return save_animation(animation, self.face, path, progress=told(progress, text, stop))
+
+    def _speak_here(
+        self,
+        sound: Sound,
+        performance: Performance,
+        order: Order,
+        second: Performance | None,
+        model: str,
+        progress: gr.Progress | None,
+        stop: Stop,
+    ) -> tuple[FaceAnimation, ...]:
+        def tell(stage: str, fraction: float) -> None:
+            told(progress, _STAGE_TEXTS.get(stage, stage.capitalize()), stop)(fraction)
+
+        return self.models.get(model).take(
+            sound,
+            performance,
+            use=order.use,
+            identity=order.identity,
+            seeds=order.seeds,
+            controls=order.controls,
+            second=second,
+            progress=tell,
+        )
+
+
+@contextmanager
+def job(session: Session) -> Iterator[Stop]:
+    """Work that ends when the visitor says stop or leaves."""
+    stop = Stop()
+    session.jobs.add(stop)
+    try:
+        yield stop
+    finally:
+        session.jobs.discard(stop)
+
+
+def on_gpu(function: Callable, seconds: Callable[..., int]) -> Callable:
+    """Borrow a GPU for the call where Hugging Face lends them (ZeroGPU); elsewhere nothing.
+
+    Args:
+        function: What needs it.
+        seconds: For how long, from the same arguments.
+    """
+    try:
+        import spaces  # pyright: ignore[reportMissingImports]
+    except ImportError:
+        return function
+    return spaces.GPU(duration=seconds)(function)
+
+
+def _gpu_seconds(sound: Sound, performance: Performance, order: Order, *rest: object) -> int:
+    del performance, rest
+    least, most = _GPU_SECONDS
+    return min(most, round(least + 0.1 * sound.seconds * len(order.seeds)))
+
+
+def whole_seed(seed: int | float | None) -> int:
+    """The seed field as a number the model takes; an empty field is 0.
+
+    Raises:
+        InputError: It is negative or too large.
+    """
+    number = int(seed or 0)
+    if not 0 <= number < 2**31:
+        raise InputError(f"Got seed {number}; it must be 0 or more and below {2**31}.")
+    return number
+
+
+def detail(animation: FaceAnimation) -> str:
+    """How a take was made, in a few words."""
+    asked = [f"{name.replace('_', ' ')} {value}" for name, value in changed(animation).items()]
+    words = [animation.model.rsplit("@", 1)[0].rsplit("/", 1)[-1], f"seed {animation.seed}"]
+    if animation.use == "localize":
+        words.append("dub")
+    return " · ".join([*words, *asked])
+
+
+def changed(animation: FaceAnimation) -> dict[str, float | str]:
+    """The controls that were not left alone."""
+    return animation.controls.changed()
+
+
+def seeds_from(first: int, count: int | float | None) -> Sequence[int]:
+    """``count`` seeds in a row.
+
+    Raises:
+        InputError: Not between 1 and ``MOST_TAKES``.
+    """
+    number = int(count or 1)
+    if not 1 <= number <= MOST_TAKES:
+        raise InputError(f"Got {number} takes; ask for 1 to {MOST_TAKES}.")
+    return tuple(range(first, first + number))
