@@ -81,7 +81,7 @@ class Manner:
 
 
 @dataclass(frozen=True)
-class _Pull:
+class Pull:
     """A phone, or one half of a diphthong, on the time line."""
 
     shape: Viseme
@@ -114,12 +114,12 @@ def articulate(
     """
     manner = Manner() if manner is None else manner
     times = np.arange(round(seconds * GRID_RATE) + 1) / GRID_RATE
-    pulls = _pulls(phones, seconds, np.ones(len(phones)) if effort is None else effort)
+    pulls = pulls_of(phones, seconds, np.ones(len(phones)) if effort is None else effort)
     gains = manner.gains()
     channels = np.concatenate(
         [_blend(pulls, group, times, manner.reach) * gains[group] for group in GROUP_NAMES], axis=1
     )
-    channels *= 1 - _resting(pulls, times)[:, None]
+    channels *= 1 - resting(pulls, times)[:, None]
     channels = gaussian_filter1d(channels, SMOOTHING * GRID_RATE, axis=0, mode="nearest")
     frames = round(seconds * fps)
     at = np.arange(frames) / fps
@@ -156,10 +156,11 @@ def vocal_effort(
     return effort
 
 
-def _pulls(
+def pulls_of(
     phones: Sequence[Phone], seconds: float, effort: Float[np.ndarray, " phones"]
-) -> list[_Pull]:
-    pulls: list[_Pull] = []
+) -> list[Pull]:
+    """The phones and silences of a clip, as early as lips make them and as far as they arrive."""
+    pulls: list[Pull] = []
     now = 0.0
     for (name, start, end), strength in zip(phones, effort, strict=True):
         start, end = start - LEAD, end - LEAD
@@ -173,29 +174,29 @@ def _pulls(
         # Short phones do not arrive: the tongue and jaw of fast speech undershoot (Lindblom 1963).
         reached = float(strength) * (1 - UNDERSHOOT * np.exp(-(end - start) / ARRIVAL))
         if shape.glide is None:
-            pulls.append(_Pull(shape, start, end, reached, rest=False))
+            pulls.append(Pull(shape, start, end, reached, rest=False))
         else:
             turn = start + DIPHTHONG_TURN * (end - start)
-            pulls.append(_Pull(shape, start, turn, reached, rest=False))
-            pulls.append(_Pull(shape.glide, turn, end, reached, rest=False))
+            pulls.append(Pull(shape, start, turn, reached, rest=False))
+            pulls.append(Pull(shape.glide, turn, end, reached, rest=False))
     if seconds > now + 1e-3:
         _add_silence(pulls, now, seconds)
     return pulls
 
 
-def _add_silence(pulls: list[_Pull], start: float, end: float) -> None:
+def _add_silence(pulls: list[Pull], start: float, end: float) -> None:
     """Silences that touch are one."""
     if pulls and pulls[-1].rest and start <= pulls[-1].end + 1e-3:
         start = pulls.pop().start
-    pulls.append(_Pull(VISEMES[SILENCE], start, end, 1.0, rest=True))
+    pulls.append(Pull(VISEMES[SILENCE], start, end, 1.0, rest=True))
 
 
 def _blend(
-    pulls: list[_Pull], group: str, times: Float64[np.ndarray, " times"], reach: float
+    pulls: list[Pull], group: str, times: Float64[np.ndarray, " times"], reach: float
 ) -> Float64[np.ndarray, "times channels"]:
     """The group's channels: targets weighed by dominance."""
     before, after = (reach * seconds for seconds in REACH[group])
-    full_from, full_to, peak = np.array([_full(pull, group) for pull in pulls]).T
+    full_from, full_to, peak = np.array([full_hold(pull, group) for pull in pulls]).T
     early = np.maximum(full_from[None] - times[:, None], 0) / before
     late = np.maximum(times[:, None] - full_to[None], 0) / after
     dominance = peak * np.exp(-((early + late) ** FALL))  # (times, pulls)
@@ -208,23 +209,23 @@ def _blend(
     return dominance @ targets / np.maximum(dominance.sum(1, keepdims=True), 1e-9)
 
 
-def _resting(
-    pulls: Sequence[_Pull], times: Float64[np.ndarray, " times"]
+def resting(
+    pulls: Sequence[Pull], times: Float64[np.ndarray, " times"]
 ) -> Float64[np.ndarray, " times"]:
     """1 deep in a long silence, where the tails of far phones no longer count."""
-    resting = np.zeros(len(times))
+    still = np.zeros(len(times))
     for pull in pulls:
         if pull.rest and pull.end - pull.start >= PAUSE:
-            first, last, _ = _full(pull, GROUP_NAMES[0])
+            first, last, _ = full_hold(pull, GROUP_NAMES[0])
             early = np.clip((times - first + SETTLE / 2) / SETTLE, 0, 1)
             late = np.clip((last + SETTLE / 2 - times) / SETTLE, 0, 1)
             if pull.start <= 0:
                 early[:] = 1
-            resting = np.maximum(resting, (1 - np.cos(np.pi * np.minimum(early, late))) / 2)
-    return resting
+            still = np.maximum(still, (1 - np.cos(np.pi * np.minimum(early, late))) / 2)
+    return still
 
 
-def _full(pull: _Pull, group: str) -> tuple[float, float, float]:
+def full_hold(pull: Pull, group: str) -> tuple[float, float, float]:
     """From when to when a pull is at its peak, and the peak."""
     length = pull.end - pull.start
     if not pull.rest:
