@@ -184,3 +184,12 @@ def test_a_blend_of_voices_says_what_it_is_told_and_the_same_every_time():
         kokoro.voice({"nobody": 1.0})
     with pytest.raises(InputError, match="510"):
         kokoro.speak(text * 40, voice)
+
+
+def test_the_command_names_what_is_missing_and_writes_nothing(tmp_path, monkeypatch, capsys):
+    output = tmp_path / "acted"
+    arguments = ["synthesis", "-o", str(output), "--kokoro", str(tmp_path)]
+    monkeypatch.setattr("sys.argv", arguments)
+    assert synthesis.main() == 2
+    assert "kokoro-js" in capsys.readouterr().err
+    assert not output.exists()
