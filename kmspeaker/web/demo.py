@@ -18,6 +18,7 @@ from kmspeaker.limits import DEFAULT_IDENTITY_INDEX
 from kmspeaker.web.handlers import Asked, Handlers
 from kmspeaker.web.models import Models, Speaker
 from kmspeaker.web.neighbour import Limits
+from kmspeaker.web.page_api import endpoints
 from kmspeaker.web.page_direct import returning
 from kmspeaker.web.page_inputs import Inputs, inputs
 from kmspeaker.web.page_result import Result, result
@@ -33,7 +34,8 @@ _WEAR = (
     "(name, stage) => ({...stage, identity: name,"
     " heads: stage.heads.map((head) => ({...head, identity: name}))})"
 )
-_PRIVATE: dict[str, Any] = {"api_visibility": "private"}
+_PRIVATE: dict[str, Any] = {"api_visibility": "private", "api_name": "page"}
+"""Options of events that are the page's alone; programs call the endpoints of ``page_api``."""
 
 
 def build_demo(
@@ -79,6 +81,7 @@ def build_demo(
                 assets = viewer_assets(pipeline.face, face_folder)
                 shown = result(pipeline.face, examples, assets, identity, nothing_yet)
         _connect(handlers, given, shown, service.models.own_name)
+        endpoints(service, sessions)
         demo.unload(handlers.leave)
     return demo
 
