@@ -12,6 +12,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from kmspeaker.controls import CHOICES, DEFAULTS, HELP, RANGES, Controls
 from kmspeaker.errors import InputError
 from kmspeaker.limits import DEFAULT_MODEL, MAX_SECONDS
 from kmspeaker.performance import Progress
@@ -63,6 +64,7 @@ def build_parser() -> argparse.ArgumentParser:
         command.add_argument("--steps", type=int, help="solver steps; default: the model's own")
         _add_model(command)
         _add_max_seconds(command)
+        _add_direction(command)
         command.set_defaults(run=_generate, use=use, reference_argument=reference)
 
     identities = commands.add_parser("identities", help="list the heads")
@@ -116,6 +118,37 @@ def _add_max_seconds(command: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_direction(command: argparse.ArgumentParser) -> None:
+    group = command.add_argument_group("direction", "how the take departs from the reference")
+    group.add_argument(
+        "--takes",
+        type=int,
+        default=1,
+        metavar="N",
+        help="make N takes with the seeds from SEED on, in one go; each file's name gets its seed",
+    )
+    group.add_argument(
+        "--second", type=Path, metavar="REFERENCE", help="another reference, for --style-mix"
+    )
+    for name, default in DEFAULTS.items():
+        meaning = HELP[name]
+        option = {"default": default, "dest": name}
+        if name in RANGES:
+            least, most = RANGES[name]
+            option |= {"type": float, "metavar": f"{least:g}..{most:g}"}
+        else:
+            option |= {"type": _words, "choices": CHOICES[name]}
+            option["metavar"] = "{" + ",".join(c.replace(" ", "-") for c in CHOICES[name]) + "}"
+        shown = default.replace(" ", "-") if isinstance(default, str) else f"{default:g}"
+        flag = "--" + name.replace("_", "-")
+        group.add_argument(flag, help=f"{meaning} (default {shown})", **option)
+
+
+def _words(option: str) -> str:
+    """``as-is`` for ``as is``: no quotes are needed on the command line."""
+    return option.replace("-", " ")
+
+
 def _track(options: argparse.Namespace) -> None:
     from kmspeaker.export import check_writable
     from kmspeaker.tracking import track_video, write_overlay
@@ -144,42 +177,55 @@ def _track(options: argparse.Namespace) -> None:
 def _generate(options: argparse.Namespace) -> None:
     from kmspeaker.audio import load_sound
     from kmspeaker.export import check_writable, save_animation
-    from kmspeaker.pipeline import Pipeline
+    from kmspeaker.pipeline import Pipeline, check_seeds
 
     check_writable(options.output)
     if options.steps is not None and options.steps < 1:
         raise InputError(f"Got --steps {options.steps}; it must be 1 or more.")
+    controls = Controls(**{name: getattr(options, name) for name in DEFAULTS})
+    seeds = range(options.seed, options.seed + options.takes)
+    check_seeds(seeds)
     sound = load_sound(options.speech, max_seconds=options.max_seconds)
     with progress_bar("load") as progress:
         pipeline = Pipeline.load(options.model, device=options.device, progress=progress)
     if options.identity is not None:
         pipeline.face.neutral(options.identity)
     started = time.perf_counter()
-    with progress_bar("reference") as progress:
-        reference = pipeline.reference(
-            getattr(options, options.reference_argument),
-            progress=progress,
-            max_seconds=options.max_seconds,
-        )
+    performances = []
+    for path in (getattr(options, options.reference_argument), options.second):
+        if path is not None:
+            with progress_bar("reference") as progress:
+                reference = pipeline.reference(
+                    path, progress=progress, max_seconds=options.max_seconds
+                )
+            performances.append(reference.performance)
     referenced = time.perf_counter()
     with stage_bars() as report:
-        animation = getattr(pipeline, options.use)(
+        takes = pipeline.take(
             sound,
-            reference.performance,
+            performances[0],
+            use=options.use,
             identity=options.identity,
-            seed=options.seed,
+            seeds=seeds,
+            controls=controls,
+            second=performances[1] if options.second is not None else None,
             steps=options.steps,
             progress=report,
         )
     generated = time.perf_counter()
-    with progress_bar("write") as progress:
-        written = save_animation(animation, pipeline.face, options.output, progress=progress)
+    written: list[Path] = []
+    for take in takes:
+        path = options.output
+        if options.takes > 1:
+            path = path.with_stem(f"{path.stem}-seed{take.seed}")
+        with progress_bar("write") as progress:
+            written += save_animation(take, pipeline.face, path, progress=progress)
     stages = {
         "reference": referenced - started,
-        **animation.stage_seconds,
+        **takes[0].stage_seconds,
         "write": time.perf_counter() - generated,
     }
-    _say_written(written, f"{animation.seconds:.1f} s spoken by {animation.model}", stages)
+    _say_written(written, f"{takes[0].seconds:.1f} s spoken by {takes[0].model}", stages)
 
 
 def _identities(options: argparse.Namespace) -> None:

@@ -90,17 +90,7 @@ class Controls:
 
     def __post_init__(self) -> None:
         """Refuse what is out of range."""
-        for name, (least, most) in RANGES.items():
-            value = getattr(self, name)
-            number = isinstance(value, int | float) and not isinstance(value, bool)
-            if not number or not math.isfinite(value) or not least <= value <= most:
-                raise InputError(f"Got {name} {value!r}; it must be from {least:g} to {most:g}.")
-        for name, choices in CHOICES.items():
-            if getattr(self, name) not in choices:
-                raise InputError(
-                    f"Got {name} {getattr(self, name)!r}; choose one of "
-                    f"{', '.join(repr(choice) for choice in choices)}."
-                )
+        _check(asdict(self))
 
     @classmethod
     def read(cls, values: Mapping[str, Any]) -> "Controls":
@@ -112,11 +102,26 @@ class Controls:
         unknown = sorted(set(values) - set(DEFAULTS))
         if unknown:
             raise InputError(f"Got the control {unknown[0]!r}; known are {', '.join(DEFAULTS)}.")
-        return cls(**{name: _as_number(name, value) for name, value in values.items()})
+        read = {name: _as_number(name, value) for name, value in values.items()}
+        _check(read)
+        return cls(**read)
 
     def changed(self) -> dict[str, float | str]:
         """The controls that are not as by default, by name."""
         return {name: value for name, value in asdict(self).items() if value != DEFAULTS[name]}
+
+
+def _check(values: Mapping[str, Any]) -> None:
+    for name, value in values.items():
+        if name in CHOICES:
+            if value not in CHOICES[name]:
+                known = ", ".join(repr(choice) for choice in CHOICES[name])
+                raise InputError(f"Got {name} {value!r}; choose one of {known}.")
+            continue
+        least, most = RANGES[name]
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        if not number or not math.isfinite(value) or not least <= value <= most:
+            raise InputError(f"Got {name} {value!r}; it must be from {least:g} to {most:g}.")
 
 
 def _as_number(name: str, value: Any) -> Any:

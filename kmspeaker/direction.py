@@ -182,7 +182,7 @@ def _seen(performance: Performance) -> Float[np.ndarray, "frames 1"]:
     seen = frames[performance.present]
     after = np.searchsorted(seen, frames).clip(0, len(seen) - 1)
     away = np.minimum(abs(frames - seen[after]), abs(frames - seen[np.maximum(after - 1, 0)]))
-    return _falling(away / performance.fps, 0, EASE)[:, None]
+    return _falling(away / performance.fps, 0.0, EASE)[:, None]
 
 
 def _held(

@@ -129,7 +129,7 @@ class Pipeline:
         """
         identity = self.face.identities[0] if identity is None else identity
         self.face.neutral(identity)  # refuses an unknown one before any work
-        _check_seeds(seeds)
+        check_seeds(seeds)
         report = progress or (lambda stage, fraction: None)
         started = time.perf_counter()
         report("listen", 0.0)
@@ -237,7 +237,12 @@ class Pipeline:
         return style * controls.style_strength
 
 
-def _check_seeds(seeds: Sequence[int]) -> None:
+def check_seeds(seeds: Sequence[int]) -> None:
+    """Refuse seeds that ``take`` could not use, before any work is done for them.
+
+    Raises:
+        InputError: None or too many, or one that is negative or too large.
+    """
     if not 1 <= len(seeds) <= MOST_TAKES:
         raise InputError(f"Got {len(seeds)} seeds; 1 to {MOST_TAKES} takes can be made at once.")
     for seed in seeds:
