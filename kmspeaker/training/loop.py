@@ -16,7 +16,7 @@ from kmspeaker.face import FaceModel
 from kmspeaker.model import KMSpeaker, ModelConfig
 from kmspeaker.motion import MotionSpace, rig_fingerprint
 from kmspeaker.training.card import model_card
-from kmspeaker.training.checkpoint import Beginning, begun_config, fresh_state
+from kmspeaker.training.checkpoint import Beginning, State, begun_config, fresh_state
 from kmspeaker.training.data import Clip, Footage, read_clips
 from kmspeaker.training.log import RunLog, read_log
 from kmspeaker.training.options import TrainingOptions, preset_of
@@ -49,7 +49,7 @@ def train(
         options: the same as when the run was begun, but for ``options.FREE``.
         device: "auto" takes a GPU where there is one.
         start: folder of a trained model to begin from instead of random weights. Its statistics
-            and its motion space are kept.
+            and its motion space are kept. A run that has a checkpoint goes on from that.
 
     Returns:
         The folder of the finished model, which ``KMSpeaker.load`` reads.
@@ -70,41 +70,10 @@ def _train(
     clips = read_clips(corpus, "train", preset.window_frames)
     held_out = read_clips(corpus, "val", preset.window_frames)
     footage = Footage.of(clips, processes.device)
-    d_speech = clips[0].features.shape[1]
-    rig = rig_fingerprint(face, preset.keypoint_set)
-    preset = dataclasses.replace(preset, d_speech=d_speech, rig=rig)
-
-    begun, taken, space = begun_config(run), None, None
-    if begun is not None:
-        _require_rig(begun, rig, f"a run in {run}")
-        config = dataclasses.replace(preset, n_coeffs=begun.n_coeffs)
-    elif start is not None:
-        taken = KMSpeaker.load(start)
-        config = _config_from(taken.config, preset, start)
-    else:
-        space = MotionSpace.fit(all_weights(clips), face.gram(), options.kept_variance)
-        config = dataclasses.replace(preset, n_coeffs=space.n_coeffs)
-    state = fresh_state(config, options, processes.device)
-    beginning = Beginning(options, config, footage.fingerprint)
-    first = state.restore(run, beginning) if begun is not None else 0
-    for model in (state.model, state.average):
-        if taken is not None:
-            model.load_state_dict(taken.state_dict())
-        elif space is not None:
-            set_statistics(model, space, clips, face)
+    state, beginning, first = _begin(run, options, preset, face, clips, footage, start)
     del clips
+    config = beginning.config
     objective = Objective.of(face, config.keypoint_set, options, processes.device)
-
-    def look(log: RunLog, bar: tqdm, step: int) -> None:
-        """Validate the average and write its folder; only the first process does."""
-        scores = validate(state.average, face, held_out)
-        log.write(step, "validation", scores)
-        bar.write(f"step {step}: " + ", ".join(f"{k} {v:.3f}" for k, v in scores.items()))
-        machine = _machine(processes, options)
-        state.average.save(
-            run / "model", model_card(corpus, options, config, read_log(run), machine)
-        )
-
     if not processes.first:
         for step in range(first, options.steps):
             take_step(state, objective, footage, options, processes, step)
@@ -122,7 +91,12 @@ def _train(
         done, last = step + 1, step + 1 == options.steps
         if last or done % options.validate_every == 0:
             log.write(done, "speed", speed.figures())
-            look(log, bar, done)
+            scores = validate(state.average, face, held_out)
+            log.write(done, "validation", scores)
+            bar.write(f"step {done}: " + ", ".join(f"{k} {v:.3f}" for k, v in scores.items()))
+            machine = _machine(processes, options)
+            card = model_card(corpus, options, config, read_log(run), machine)
+            state.average.save(run / "model", card)
         if options.video_every and (last or done % options.video_every == 0):
             _show(run / "videos" / f"step-{done:06d}.mp4", state.average, face, held_out)
         # Saved last: a run killed while it validates does so again.
@@ -132,6 +106,41 @@ def _train(
     if first < options.steps:
         bar.write(str(speed))
     return run / "model"
+
+
+def _begin(
+    run: Path,
+    options: TrainingOptions,
+    preset: ModelConfig,
+    face: FaceModel,
+    clips: Sequence[Clip],
+    footage: Footage,
+    start: Path | None,
+) -> tuple[State, Beginning, int]:
+    """The state to go on from, what its run was begun with, and how many steps it has taken."""
+    rig = rig_fingerprint(face, preset.keypoint_set)
+    preset = dataclasses.replace(preset, d_speech=footage.features.shape[1], rig=rig)
+    device, data = footage.weights.device, footage.fingerprint
+
+    begun = begun_config(run)
+    if begun is not None:
+        _require_rig(begun, rig, f"a run in {run}")
+        config = dataclasses.replace(preset, n_coeffs=begun.n_coeffs)
+        state, beginning = fresh_state(config, options, device), Beginning(options, config, data)
+        return state, beginning, state.restore(run, beginning)
+
+    if start is not None:
+        trained = KMSpeaker.load(start)
+        config = _config_from(trained.config, preset, start)
+        state = fresh_state(config, options, device)
+        state.model.load_state_dict(trained.state_dict())
+    else:
+        space = MotionSpace.fit(all_weights(clips), face.gram(), options.kept_variance)
+        config = dataclasses.replace(preset, n_coeffs=space.n_coeffs)
+        state = fresh_state(config, options, device)
+        set_statistics(state.model, space, clips, face)
+    state.average.load_state_dict(state.model.state_dict())
+    return state, Beginning(options, config, data), 0
 
 
 class _Speed:
