@@ -40,6 +40,23 @@ def test_a_long_pause_rests_in_its_middle_and_a_short_one_does_not():
         assert (middle < 0.005) == rests
 
 
+def test_a_silent_mouth_stands_still_and_a_speaking_one_does_not(face):
+    phones, seconds = said(
+        *[(name, 0.09) for name in PLAIN],
+        ("SIL", 0.8),
+        *[(name, 0.09) for name in reversed(PLAIN)],
+        ("SIL", 1.0),
+        *[(name, 0.09) for name in PLAIN],
+    )
+    gap = articulate(phones, seconds, fps=120.0) @ resting_gap(face)
+    speed = np.abs(np.gradient(gap))
+    times = np.arange(len(gap)) / 120
+    silences = [(start, end) for name, start, end in phones if name == "SIL"]
+    silent = np.any([(times > a + 0.12) & (times < b - 0.12) for a, b in silences], axis=0)
+    speaking = ~np.any([(times > a) & (times < b) for a, b in silences], axis=0)
+    assert speed[silent].mean() < 0.05 * speed[speaking].mean()
+
+
 def test_the_mouth_opens_before_the_vowel_sounds():
     phones, seconds = said(("SIL", 0.5), ("AA", 0.2), ("SIL", 0.5))
     jaw = curve("jawOpen", phones, seconds)
@@ -74,6 +91,29 @@ def test_effort_and_manner_scale_the_mouth():
     mumbled = curve("jawOpen", phones, seconds, manner=Manner(jaw=0.5)).max()
     assert loud == pytest.approx(1.3 * usual, rel=0.01)
     assert mumbled == pytest.approx(0.5 * usual, rel=0.01)
+
+
+def test_mumbled_and_careful_speech_differ_and_both_close_round_and_touch(face):
+    phones, seconds = said(
+        *(("SIL", 0.2), ("B", 0.08), ("AA", 0.15), ("W", 0.08), ("UW", 0.15), ("F", 0.1)),
+        *(("EH", 0.15), ("M", 0.08), ("SIL", 0.3)),
+    )
+    gap_of = resting_gap(face)
+    contacts = Contacts.of(face)
+    opened = []
+    for manner in (Manner(jaw=0.6, lips=0.6, reach=1.3), Manner(), Manner(jaw=1.3, lips=1.4)):
+        weights = contacts.enforce(articulate(phones, seconds, manner=manner), phones, FPS)
+        gap = weights @ gap_of
+        opened.append(gap.max())
+        for name, start, end in phones:
+            near = slice(int(start * FPS), int(end * FPS) + 2)
+            if name in ("B", "M"):
+                assert gap[near].min() < 0.3
+            if name == "UW":
+                assert weights[near, ARKIT_INDEX["mouthPucker"]].max() > 0.3
+            if name == "F":
+                assert np.min(face.teeth_gap(weights[near], face.identities[0])) < 1.5
+    assert opened[0] < 0.75 * opened[1] < 0.75 * 0.9 * opened[2]
 
 
 def test_asymmetry_moves_one_side_more_and_leaves_the_mean():
