@@ -36,7 +36,9 @@ def stage_value(session: Session, identity: str, shown: Iterable[str] = ()) -> d
     if not keys and current is not None:
         keys = [current.key]
     first = next((take for take in takes if take.key in keys), None)
-    heads = [
+    # Whose manner is taken may end before the speech does, and starts again; a dub ends.
+    repeats = first is not None and first.animation.use == "stylize"
+    heads: list[dict[str, Any]] = [
         {
             "key": take.key,
             "label": take.label,
@@ -54,30 +56,23 @@ def stage_value(session: Session, identity: str, shown: Iterable[str] = ()) -> d
             "detail": "tracked",
             "identity": identity,
             "motion": str(reference.motion),
+            "repeats": repeats,
         }
         for reference in references
     ]
-    value: dict[str, Any] = {
+    return {
         "identity": identity,
         "heads": heads,
         "shown": keys[:MOST_SHOWN],
         "sound": str(first.sound) if first else None,
-        "repeats": first is not None and first.animation.use == "stylize",
-        "take": first
-        and {
-            "data": str(first.motion),
-            "sound": str(first.sound),
-            "use": first.animation.use,
-            "label": f"{first.animation.model} · {first.detail}",
-        },
         "reference": current
         and {
             "key": current.key,
             "data": str(current.motion),
             "video": str(current.video) if current.video else None,
+            "repeats": repeats,
         },
     }
-    return value
 
 
 def write_takes(

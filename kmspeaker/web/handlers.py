@@ -81,6 +81,8 @@ class Handlers:
         """
         session = self._session(request)
         if source is None:
+            if session.current is not None:
+                session.forget(session.current)
             session.current = None
             return *self._made(session, identity, [], ""), None
         _require_consent(consent, source)

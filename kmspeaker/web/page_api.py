@@ -230,13 +230,14 @@ def endpoints(service: Service, sessions: Sessions) -> None:
         facts = gr.JSON(label="facts")
         listed = gr.JSON(label="identities")
     asked = [speech, reference, identity, seed, controls, second, format]
-    for call, given, out, options in (
+    calls: list[tuple[Any, Any, Any, dict[str, Any]]] = [
         (api.stylize, asked, [files, facts], _QUEUED),
         (api.localize, asked, [files, facts], _QUEUED),
         (api.track, [video], [file, facts], _QUEUED),
         (api.identities, [], listed, {"queue": False}),
         (api.export, [take, format, worn], files, _QUEUED),
-    ):
+    ]
+    for call, given, out, options in calls:
         trigger.click(call, given, out, api_name=call.__name__, **options)
 
 

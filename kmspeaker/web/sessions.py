@@ -119,6 +119,14 @@ class Session:
             else:
                 _keep(thing, self.references, REFERENCES_KEPT)
 
+    def forget(self, reference: KnownReference) -> None:
+        """Delete a reference that was taken away, unless a take follows it."""
+        with self.lock:
+            if any(take.reference is reference for take in self.takes.values()):
+                return
+            if self.references.pop(reference.key, None) is not None:
+                _delete_unused(reference.files, self.references)
+
     def take(self, key: str | None = None) -> KnownTake:
         """The take of that key, or the newest.
 
