@@ -5,18 +5,20 @@ than a pixel. What is left are some of the rig's own vertices, so the same shape
 """
 
 import numpy as np
-from jaxtyping import Bool, Int32
+from jaxtyping import Float64, Int32
 
 from kmspeaker.face import PART_NAMES, FaceModel
 
-_KEPT = {"teeth_upper": 0.3, "teeth_lower": 0.3, "tongue": 0.3, "eye_left": 0.3, "eye_right": 0.3}
-"""Share of each part's triangles; what is not here keeps all."""
-_KEPT_FACE, _KEPT_SKULL = 0.27, 0.07
-"""Share of the skin's triangles, where it moves with speech and brows and where it does not."""
-_FACE_MOVES = 1.0
-"""mm that a shape moves what belongs to the face."""
-_LARGEST_ERROR = 1.5
-"""mm that the surface may leave its place."""
+_KEPT = 0.18
+"""Share of the triangles."""
+_WHOLE = ("lashes",)
+"""Parts that keep all of theirs."""
+_BEHIND, _BEFORE = -20.0, 30.0
+"""mm; from here to there the front of the head begins, where it speaks."""
+_SHARP = 50.0
+"""Degrees; an edge between triangles that meet at a larger angle stays."""
+_FRONT = 2.0
+"""How much larger the front is made, so that it keeps more."""
 
 
 def thinned(face: FaceModel) -> list[Int32[np.ndarray, "faces 3"]]:
@@ -25,34 +27,28 @@ def thinned(face: FaceModel) -> list[Int32[np.ndarray, "faces 3"]]:
     Rims and seams keep their vertices, so that neighbours still meet.
     """
     part = face.part[face.faces[:, 0]]
-    moves = np.linalg.norm(face.deltas, axis=-1).max(axis=0) > _FACE_MOVES
-    in_face: Bool[np.ndarray, " faces"] = moves[face.faces].all(axis=1)
-    result = []
-    for index, name in enumerate(PART_NAMES):
-        own = part == index
-        if name == "skin":
-            pieces = [(own & in_face, _KEPT_FACE), (own & ~in_face, _KEPT_SKULL)]
-        else:
-            pieces = [(own, _KEPT.get(name, 1.0))]
-        kept = [_thinned_part(face, face.render_faces[which], share) for which, share in pieces]
-        result.append(np.concatenate(kept))
-    return result
+    rest = face.neutral(face.identities[0])[face.render_source].astype(np.float64)
+    front = np.clip((rest[:, 2] - _BEHIND) / (_BEFORE - _BEHIND), 0, 1)
+    places = rest * (1 + _FRONT * (front * front * (3 - 2 * front)))[:, None]
+    return [
+        face.render_faces[part == index]
+        if name in _WHOLE
+        else _thinned_part(places, face.render_faces[part == index])
+        for index, name in enumerate(PART_NAMES)
+    ]
 
 
 def _thinned_part(
-    face: FaceModel, triangles: Int32[np.ndarray, "faces 3"], share: float
+    places: Float64[np.ndarray, "render_vertices 3"], triangles: Int32[np.ndarray, "faces 3"]
 ) -> Int32[np.ndarray, "fewer_faces 3"]:
-    if share >= 1:
-        return triangles
     from vtkmodules.util.numpy_support import numpy_to_vtk, vtk_to_numpy
     from vtkmodules.vtkCommonCore import vtkPoints
     from vtkmodules.vtkCommonDataModel import vtkCellArray, vtkPolyData
     from vtkmodules.vtkFiltersCore import vtkDecimatePro
 
     used, corners = np.unique(triangles, return_inverse=True)
-    places = face.neutral(face.identities[0])[face.render_source[used]].astype(np.float64)
     points, cells, surface = vtkPoints(), vtkCellArray(), vtkPolyData()
-    points.SetData(numpy_to_vtk(places))
+    points.SetData(numpy_to_vtk(places[used]))
     offsets = numpy_to_vtk(np.arange(0, corners.size + 1, 3))
     connectivity = numpy_to_vtk(corners.reshape(-1).astype(np.int64))
     cells.SetData(offsets, connectivity)
@@ -64,9 +60,9 @@ def _thinned_part(
 
     thinning = vtkDecimatePro()
     thinning.SetInputData(surface)
-    thinning.SetTargetReduction(1 - share)
-    thinning.SetErrorIsAbsolute(1)
-    thinning.SetAbsoluteError(_LARGEST_ERROR)
+    thinning.SetTargetReduction(1 - _KEPT)
+    thinning.SetMaximumError(1.0)
+    thinning.SetFeatureAngle(_SHARP)
     thinning.PreserveTopologyOn()
     thinning.SplittingOff()
     thinning.BoundaryVertexDeletionOff()

@@ -30,7 +30,7 @@ export class Cast {
     if (actor.identity !== identity) {
       actor.identity = identity;
       actor.head.neutral = neutral;
-      for (const material of actor.head.materials) material.uniforms.colours.value = texture;
+      actor.head.texture = texture;
     }
     actor.track = track;
     return actor;

@@ -6,21 +6,23 @@ const STRIDE = 6; // position and normal, side by side
 
 export class Head {
   #rig;
+  #skin;
   #neutral = null;
   #weights;
   #pose = 0; // counts changes of weights and neutral
   #bodies = new Map(); // what is drawn, for each level that was needed so far
 
-  constructor(rig, materials) {
+  constructor(rig, skin) {
     this.#rig = rig;
+    this.#skin = skin;
     this.#weights = new Float32Array(rig.names.length);
-    this.mesh = new rig.THREE.Mesh(new rig.THREE.BufferGeometry(), materials);
+    this.mesh = new rig.THREE.Mesh(new rig.THREE.BufferGeometry(), skin.fine);
     this.mesh.frustumCulled = false;
     this.mesh.visible = false;
   }
 
-  get materials() {
-    return this.mesh.material;
+  set texture(texture) {
+    this.#skin.uniforms.colours.value = texture;
   }
 
   /** Another person's face on the same shapes; the pose stays. */
@@ -46,6 +48,7 @@ export class Head {
     if (!this.#neutral) return;
     const body = this.#body(levelName);
     this.mesh.geometry = body.geometry;
+    this.mesh.material = levelName === "light" ? this.#skin.rough : this.#skin.fine;
     if (body.pose === this.#pose) return;
     body.pose = this.#pose;
     const { level, vertices, normals } = body;
@@ -60,7 +63,7 @@ export class Head {
 
   dispose() {
     for (const { geometry } of this.#bodies.values()) geometry.dispose();
-    for (const material of this.mesh.material) material.dispose();
+    for (const material of [...this.#skin.fine, ...this.#skin.rough]) material.dispose();
     this.mesh.removeFromParent();
   }
 

@@ -3,8 +3,8 @@
 const SETTLED = 250; // milliseconds without a change
 const STEPS = [
   { level: "fine", ratio: 1 },
-  { level: "own", ratio: 1 },
-  { level: "own", ratio: 0.75 },
+  { level: "light", ratio: 1 },
+  { level: "light", ratio: 0.75 },
 ];
 
 export class Quality {

@@ -1,18 +1,7 @@
 // How the head takes light: one small shader for skin, teeth, eyes and lashes. Three lamps fixed to the
 // camera, so the face stays lit from wherever one looks; `surface` says what each vertex is made of:
 // scatter, roughness, light let in, opacity. The renderer of videos (export/head.glsl) lights it alike.
-
-const VERTEX = `
-attribute vec4 surface;
-varying vec4 vSurface;
-varying vec3 vNormal;
-varying vec2 vUv;
-void main() {
-  vSurface = surface;
-  vUv = uv;
-  vNormal = normalize(normalMatrix * normal);
-  gl_Position = projectionMatrix * modelViewMatrix * vec4(position, 1.0);
-}`;
+// Drawn in software, light is worked out at the vertices while a head moves, else at every pixel.
 
 // The camera is far enough for every line of sight to be parallel to z: a lamp's halfway direction and
 // the share of its light that mirrors (Schlick) are constants.
@@ -22,20 +11,18 @@ const LAMPS = [
   { colour: [1.65, 1.75, 1.9], towards: [-0.6, 0.45, -0.65] }, // rim
 ];
 
-const FRAGMENT = `
-uniform sampler2D colours;
-varying vec4 vSurface;
-varying vec3 vNormal;
-varying vec2 vUv;
-
+const LIGHT = `
 const vec3 SKY = vec3(0.45, 0.47, 0.51);
 const vec3 GROUND = vec3(0.22, 0.19, 0.17);
 
-vec3 diffuse = vec3(0.0);
-vec3 shine = vec3(0.0);
+struct Light {
+  vec3 tint; // times the colour of the surface
+  vec3 gloss; // as it is
+  vec3 glow; // times the square of the colour
+};
 
-void lamp(vec3 colour, vec3 towards, vec3 halfway, float mirrored, vec3 normal, vec3 wrap, vec3 spread,
-          float alpha2, float half_rough, float facing) {
+void lamp(inout vec3 diffuse, inout vec3 shine, vec3 colour, vec3 towards, vec3 halfway, float mirrored,
+          vec3 normal, vec3 wrap, vec3 spread, float alpha2, float half_rough, float facing) {
   float lit = dot(normal, towards);
   // Light that enters skin leaves it beside: red travels farthest and rounds the shadow's edge.
   diffuse += colour * max((lit + wrap) * spread, 0.0);
@@ -45,13 +32,9 @@ void lamp(vec3 colour, vec3 towards, vec3 halfway, float mirrored, vec3 normal, 
   shine += colour * (lit * mirrored * alpha2 / (facing * mix(lit, 1.0, half_rough) * width * width));
 }
 
-void main() {
-  vec3 albedo = texture2D(colours, vUv).rgb;
-  albedo *= albedo; // nearly sRGB to linear
-  vec3 normal = normalize(gl_FrontFacing ? vNormal : -vNormal);
-  float scatter = vSurface.x;
-  float roughness = vSurface.y;
-  float open = vSurface.z;
+Light lightOn(vec3 normal, float scatter, float roughness, float open) {
+  vec3 diffuse = vec3(0.0);
+  vec3 shine = vec3(0.0);
   vec3 wrap = scatter * vec3(0.42, 0.20, 0.13);
   vec3 spread = 1.0 / ((1.0 + wrap) * (1.0 + wrap));
   float alpha2 = roughness * roughness * roughness * roughness;
@@ -59,11 +42,77 @@ void main() {
   float facing = mix(max(normal.z, 0.02), 1.0, half_rough);
 ${LAMPS.map(lampCall).join("\n")}
   vec3 ambient = mix(GROUND, SKY, normal.y * 0.5 + 0.5);
-  vec3 colour = open * albedo * (0.62 * diffuse + ambient) + 0.35 * open * open * shine;
-  colour += 0.12 * (1.0 - open) * scatter * vec3(1.0, 0.35, 0.25) * albedo * albedo;
-  colour /= 1.0 + 0.18 * colour; // highlights roll off instead of clipping
-  gl_FragColor = vec4(sqrt(min(colour, 1.0)), 1.0) * vSurface.w;
+  return Light(
+    open * (0.62 * diffuse + ambient),
+    0.35 * open * open * shine,
+    0.12 * (1.0 - open) * scatter * vec3(1.0, 0.35, 0.25)
+  );
 }`;
+
+const SEEN = `
+vec4 seen(sampler2D colours, vec2 at, Light light, float opacity) {
+  vec3 albedo = texture2D(colours, at).rgb;
+  albedo *= albedo; // nearly sRGB to linear
+  vec3 colour = albedo * (light.tint + light.glow * albedo) + light.gloss;
+  colour /= 1.0 + 0.18 * colour; // highlights roll off instead of clipping
+  return vec4(sqrt(min(colour, 1.0)), 1.0) * opacity;
+}`;
+
+const AT_PIXELS = {
+  vertexShader: `
+attribute vec4 surface;
+varying vec4 vSurface;
+varying vec3 vNormal;
+varying vec2 vUv;
+void main() {
+  vSurface = surface;
+  vUv = uv;
+  vNormal = normalize(normalMatrix * normal);
+  gl_Position = projectionMatrix * modelViewMatrix * vec4(position, 1.0);
+}`,
+  fragmentShader: `
+uniform sampler2D colours;
+varying vec4 vSurface;
+varying vec3 vNormal;
+varying vec2 vUv;
+${LIGHT}
+${SEEN}
+void main() {
+  vec3 normal = normalize(gl_FrontFacing ? vNormal : -vNormal);
+  Light light = lightOn(normal, vSurface.x, vSurface.y, vSurface.z);
+  gl_FragColor = seen(colours, vUv, light, vSurface.w);
+}`,
+};
+
+const AT_VERTICES = {
+  vertexShader: `
+attribute vec4 surface;
+varying vec4 vTint;
+varying vec3 vGloss;
+varying vec3 vGlow;
+varying vec2 vUv;
+${LIGHT}
+void main() {
+  // A highlight that is smaller than a triangle would flicker.
+  Light light = lightOn(normalize(normalMatrix * normal), surface.x, max(surface.y, 0.4), surface.z);
+  vTint = vec4(light.tint, surface.w);
+  vGloss = light.gloss;
+  vGlow = light.glow;
+  vUv = uv;
+  gl_Position = projectionMatrix * modelViewMatrix * vec4(position, 1.0);
+}`,
+  fragmentShader: `
+uniform sampler2D colours;
+varying vec4 vTint;
+varying vec3 vGloss;
+varying vec3 vGlow;
+varying vec2 vUv;
+${LIGHT.slice(0, LIGHT.indexOf("void lamp"))}
+${SEEN}
+void main() {
+  gl_FragColor = seen(colours, vUv, Light(vTint.rgb, vGloss, vGlow), vTint.a);
+}`,
+};
 
 function lampCall({ colour, towards }) {
   const unit = (v) => v.map((x) => x / Math.hypot(...v));
@@ -71,21 +120,19 @@ function lampCall({ colour, towards }) {
   const halfway = unit([direction[0], direction[1], direction[2] + 1]);
   const mirrored = 0.25 * (0.04 + 0.96 * (1 - halfway[2]) ** 5);
   const vector = (v) => `vec3(${v.map((x) => x.toFixed(5)).join(", ")})`;
-  return `  lamp(${vector(colour)}, ${vector(direction)}, ${vector(halfway)}, ${mirrored.toFixed(5)},
+  return `  lamp(diffuse, shine, ${vector(colour)}, ${vector(direction)}, ${vector(halfway)}, ${mirrored.toFixed(5)},
        normal, wrap, spread, alpha2, half_rough, facing);`;
 }
 
-/** The two materials of a head: seen from outside only, and (lashes) from both sides. */
+/**
+ * Materials of a head, in two ways: seen from outside only, and (lashes) from both sides.
+ *
+ * @returns {{fine: Material[], rough: Material[], uniforms: object}}
+ */
 export function skin(THREE) {
   const uniforms = { colours: { value: null } };
-  const make = (side) =>
-    new THREE.ShaderMaterial({
-      uniforms,
-      vertexShader: VERTEX,
-      fragmentShader: FRAGMENT,
-      transparent: true,
-      premultipliedAlpha: true,
-      side,
-    });
-  return [make(THREE.FrontSide), make(THREE.DoubleSide)];
+  const make = (shaders, side) =>
+    new THREE.ShaderMaterial({ ...shaders, uniforms, transparent: true, premultipliedAlpha: true, side });
+  const both = (shaders) => [make(shaders, THREE.FrontSide), make(shaders, THREE.DoubleSide)];
+  return { fine: both(AT_PIXELS), rough: both(AT_VERTICES), uniforms };
 }
