@@ -183,6 +183,13 @@ def test_an_actor_without_a_face_is_told_before_anything_is_made(config, tmp_pat
     assert not (tmp_path / "corpus").exists()
 
 
+def test_a_file_is_not_taken_for_the_folder(config, tmp_path):
+    (tmp_path / "corpus").write_text("mine")
+    with pytest.raises(InputError, match="is a file"):
+        build(config, tmp_path / "corpus")
+    assert (tmp_path / "corpus").read_text() == "mine"
+
+
 def test_the_command_tells_what_is_wrong(tmp_path, capsys):
     assert main(["corpus", "build", str(tmp_path / "x.toml"), "-o", str(tmp_path / "c")]) == 2
     assert "x.toml" in capsys.readouterr().err

@@ -108,7 +108,9 @@ def test_acted_speech_and_real_lips_keep_to_their_shares(config):
     assert minutes["captured"] == pytest.approx(0.43 * 20, abs=0.5)
 
 
-def test_an_actor_whom_no_split_names_is_told(config):
+def test_an_actor_whom_no_split_names_and_an_unknown_state_are_told(config):
+    with pytest.raises(InputError, match=r"'bored'.*\bx\b.*happy"):
+        plan_clips(config, [said("x", "a", actor="clara", emotion="bored")], ())
     with pytest.raises(InputError, match=r"'nobody'.*\bx\b"):
         plan_clips(config, [said("x", "a", actor="nobody", emotion="sad")], ())
 

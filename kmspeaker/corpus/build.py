@@ -81,6 +81,8 @@ def build(
     began = time.perf_counter()
     workers, progress = workers or Workers(), progress or (lambda _: None)
     _known_actors(config)
+    if output.exists() and not output.is_dir():
+        raise InputError(f"Got {output}, which is a file; name a folder for the corpus.")
     utterances = read_utterances(config.data / "speech")
     takes, dropped = _takes(config, output, workers, lambda done: progress(SCREENING * done))
     plans = plan_clips(config, utterances, takes)

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from kmspeaker.corpus.config import Config
-from kmspeaker.corpus.performances import INTENSITIES
+from kmspeaker.corpus.performances import INTENSITIES, STATES
 from kmspeaker.corpus.recordings import Take
 from kmspeaker.corpus.store import SPLITS, Split
 from kmspeaker.corpus.voices import Utterance
@@ -121,6 +121,11 @@ def _acted(
             raise InputError(
                 f"Got the actor {utterance.actor!r} in clip {utterance.name}, whom no split of the "
                 "config names; name each actor in one."
+            )
+        if utterance.emotion not in STATES:
+            raise InputError(
+                f"Got the state {utterance.emotion!r} in clip {utterance.name}; known are "
+                f"{', '.join(STATES)}."
             )
         scenes[utterance.actor, utterance.emotion].append(utterance)
     groups: list[list[Plan]] = []

@@ -6,8 +6,11 @@ one thread, so that their number does not change a bit of what they make.
 """
 
 import os
+import signal
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import get_context
@@ -43,7 +46,8 @@ class Workers:
         """``opening()(item)`` for each item, in order.
 
         Raises:
-            InputError: Ray is wanted and is not installed, or its cluster cannot be reached.
+            InputError: Ray is wanted and is not installed, its cluster cannot be reached, or a
+            process has died.
         """
         if not items:
             return iter(())
@@ -62,7 +66,7 @@ def _here(
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        yield from map(opening(), items)
+        yield from map(_Worker(opening).work, items)
     finally:
         torch.set_num_threads(threads)
 
@@ -72,10 +76,15 @@ def _in_processes(
 ) -> Iterator[Result]:
     with (
         _environment(THREADS),
-        ProcessPoolExecutor(jobs, get_context("spawn"), _open, (opening,)) as pool,
+        ProcessPoolExecutor(jobs, get_context("spawn"), _open_process, (opening,)) as pool,
     ):
         try:
             yield from pool.map(_work_here, items)
+        except BrokenProcessPool as error:
+            raise InputError(
+                f"One of {jobs} processes has died, perhaps for want of memory; run it again with "
+                "fewer jobs."
+            ) from error
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
@@ -89,24 +98,26 @@ def _on_ray(
 ) -> Iterator[Result]:
     try:
         import ray
-        from ray.exceptions import RayTaskError
+        from ray.exceptions import RayError, RayTaskError
         from ray.util import ActorPool
     except ImportError as error:
         raise InputError(
             "Got --ray, but Ray is not installed; `pip install -r requirements-train.txt`."
         ) from error
+    local = address == "local"
+    environment = {**THREADS, **({"PYTHONPATH": os.pathsep.join(sys.path)} if local else {})}
     try:
         ray.init(
             address,
-            num_cpus=jobs if address == "local" else None,
+            num_cpus=jobs if local else None,
             log_to_driver=False,
-            runtime_env={"env_vars": THREADS},
+            runtime_env={"env_vars": environment},
         )
-    except (ConnectionError, ValueError) as error:
+    except (ConnectionError, ValueError, RayError) as error:
         raise InputError(f"Cannot reach the Ray cluster at {address} ({error}).") from error
     try:
         count = min(int(ray.cluster_resources().get("CPU", 1)), len(items))
-        worker = ray.remote(num_cpus=1)(_RayWorker)
+        worker = ray.remote(num_cpus=1)(_Worker)
         pool = ActorPool([worker.remote(opening) for _ in range(count)])
         for result in pool.map(lambda actor, item: actor.work.remote(item), list(items)):
             yield cast(Result, result)
@@ -118,29 +129,32 @@ def _on_ray(
         ray.shutdown()
 
 
-class _RayWorker:
+class _Worker:
+    """Opens what it needs when the first item comes, so that a refusal comes back as any other."""
+
     def __init__(self, opening: Callable[[], Callable[[Any], Any]]) -> None:
-        _open(opening)
+        self.opening = opening
+        self.opened: Callable[[Any], Any] | None = None
 
     def work(self, item: Any) -> Any:
-        return _work_here(item)
+        if self.opened is None:
+            self.opened = self.opening()
+        return self.opened(item)
 
 
-_work: Callable[[Any], Any] | None = None
+_worker: _Worker | None = None
 """Of this process, where it is one of many."""
 
 
-def _open(opening: Callable[[], Callable[[Any], Any]]) -> None:
-    import torch
-
-    global _work
-    torch.set_num_threads(1)
-    _work = opening()
+def _open_process(opening: Callable[[], Callable[[Any], Any]]) -> None:
+    global _worker
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the builder's to deal with
+    _worker = _Worker(opening)
 
 
 def _work_here(item: Any) -> Any:
-    assert _work is not None
-    return _work(item)
+    assert _worker is not None
+    return _worker.work(item)
 
 
 @contextmanager
