@@ -96,6 +96,18 @@ def test_same_seed_same_take(speech: Path, performance: Path, tmp_path: Path):
     assert not np.array_equal(takes[0], takes[2])
 
 
+def test_takes_are_directed_and_each_says_how(speech: Path, performance: Path, tmp_path: Path):
+    out = tmp_path / "take.csv"
+    arguments = ["localize", speech, performance, "-o", out, "--steps", 2, "--seed", 5]
+    direction = ["--takes", 2, "--upper", 0.5, "--fit", "as-is", "--head", "reference"]
+    second = ["--second", performance, "--style-mix", 0.25]
+    assert main([str(argument) for argument in [*arguments, *direction, *second]]) == 0
+    for seed in (5, 6):
+        facts = json.loads((tmp_path / f"take-seed{seed}.csv.json").read_text())
+        assert facts["seed"] == seed
+        assert facts["controls"] == {"upper": 0.5, "head": "reference", "style_mix": 0.25}
+
+
 def test_silence_rests(face: FaceModel, performance: Path, tmp_path: Path, out: Path):
     silence = tmp_path / "silence.wav"
     write_wav(silence, Sound(np.zeros(48_000, np.float32), 16_000))
@@ -227,6 +239,10 @@ def test_options_that_cannot_be_used(
     take = ["stylize", speech, performance, "-o", out]
     assert "identity" in refused([*take, "--identity", "nobody"], out, capsys)
     assert "steps" in refused([*take, "--steps", 0], out, capsys)
+    assert "seeds" in refused([*take, "--takes", 0], out, capsys)
+    assert "seed -1" in refused([*take, "--seed", -1], out, capsys)
+    assert "from 0 to 2" in refused([*take, "--upper", 3], out, capsys)
+    assert "second reference" in refused([*take, "--style-mix", 0.5], out, capsys)
     assert "bundled" in refused([*take, "--model", "../../etc/passwd"], out, capsys)
     assert "cuda" in refused([*take, "--device", "cuda"], out, capsys)
     for wrong in (out.with_suffix(".fbx"), out.parent / "absent" / "take.glb", Path("/proc/x.glb")):

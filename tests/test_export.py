@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +14,16 @@ import numpy as np
 import pygltflib
 import pytest
 import trimesh
+from scipy.spatial.transform import Rotation
 
 from kmspeaker.animation import FaceAnimation
 from kmspeaker.audio import Sound
+from kmspeaker.controls import Controls
 from kmspeaker.errors import InputError
 from kmspeaker.export import FORMATS, check_writable, provenance, save_animation
 from kmspeaker.export.normals import vertex_normals
 from kmspeaker.face import ARKIT_NAMES, FaceModel
+from kmspeaker.head_pose import HEAD_PIVOT, turned
 from kmspeaker.live_link import read_live_link
 
 FPS = 30.0
@@ -29,7 +33,7 @@ TOLERANCE = 0.05
 
 @pytest.fixture(scope="module")
 def animation(face: FaceModel) -> FaceAnimation:
-    """Two seconds in which every shape moves, with a tone."""
+    """Two seconds in which every shape and the head move, with a tone."""
     rng = np.random.default_rng(0)
     time = np.arange(60)[:, None] / FPS
     swing = np.sin(2 * np.pi * (rng.uniform(0.5, 4, 52) * time + rng.uniform(0, 1, 52)))
@@ -42,6 +46,8 @@ def animation(face: FaceModel) -> FaceAnimation:
         model="small@1a2b3c4d",
         seed=7,
         steps=8,
+        head=(0.3 * np.sin(time + np.arange(3))).astype(np.float32),
+        controls=Controls(head="reference", upper=1.5),
     )
 
 
@@ -68,8 +74,12 @@ def test_npz_holds_the_arrays_the_manual_names(
     np.testing.assert_array_equal(arrays["weights"], animation.weights)
     assert tuple(arrays["weight_names"]) == ARKIT_NAMES
     assert arrays["fps"] == FPS
-    for name, value in provenance(animation).items():
+    facts = provenance(animation)
+    assert json.loads(str(arrays["controls"])) == facts.pop("controls")
+    for name, value in facts.items():
         assert arrays[name] == value
+    np.testing.assert_array_equal(arrays["head"], animation.head)
+    np.testing.assert_array_equal(arrays["head_pivot"], np.array(HEAD_PIVOT, np.float32))
     assert told[0] == 0 and told[-1] == 1 and told == sorted(told)
 
 
@@ -155,6 +165,34 @@ def test_glb_plays_the_vertices_of_the_face(
     assert np.abs(found - expected[part_order]).max() < TOLERANCE
 
 
+def test_glb_turns_the_head_as_the_face_does(glb: Path, animation: FaceAnimation, face: FaceModel):
+    """Through its nodes, in metres; at rest the mesh lies where the face's vertices lie."""
+    document = read_glb(glb)
+    (root,) = document.scenes[0].nodes
+    parent = document.nodes[root]
+    (child,) = (document.nodes[index] for index in parent.children)
+    channel = next(c for c in document.animations[0].channels if c.target.path == "rotation")
+    assert channel.target.node == root and child.mesh == 0
+    quaternions = read_accessor(document, document.animations[0].samplers[channel.sampler].output)
+    assert animation.head is not None and len(quaternions) == len(animation)
+    vertices = face.neutral(animation.identity)
+    for frame in (0, 20, 59):
+        rotation = Rotation.from_quat(quaternions[frame])
+        placed = 1e-3 * vertices + child.translation
+        placed = 1e3 * (rotation.apply(placed) + parent.translation)
+        assert np.abs(placed - turned(vertices, animation.head[frame])).max() < TOLERANCE
+    assert np.abs(np.add(child.translation, parent.translation)).max() < 1e-6
+
+
+def test_a_still_head_needs_no_node_above_it(
+    animation: FaceAnimation, face: FaceModel, tmp_path: Path
+):
+    save_animation(replace(animation, head=None), face, tmp_path / "still.glb")
+    document = read_glb(tmp_path / "still.glb")
+    assert len(document.nodes) == 1 and len(document.animations[0].channels) == 1
+    assert document.nodes[0].translation is None
+
+
 def test_glb_opens_as_a_scene_elsewhere(glb: Path, face: FaceModel):
     scene = trimesh.load_scene(glb)
     assert sum(len(mesh.faces) for mesh in scene.geometry.values()) == len(face.faces)
@@ -177,6 +215,9 @@ def test_csv_reads_back_and_says_beside_it_who_spoke(
     assert written == (tmp_path / "take.csv", tmp_path / "take.csv.json")
     performance = read_live_link(written[0], FPS)
     np.testing.assert_allclose(performance.weights, animation.weights, atol=1e-3)
+    assert animation.head is not None
+    middle = np.median(animation.head, axis=0)
+    np.testing.assert_allclose(performance.head, animation.head - middle, atol=1e-3)
     assert provenance(animation).items() <= json.loads(written[1].read_text()).items()
     assert_only(written, tmp_path)
 
@@ -185,6 +226,9 @@ def test_mp4_has_picture_sound_and_says_who_spoke(
     animation: FaceAnimation, face: FaceModel, tmp_path: Path
 ):
     short = replace_weights(animation, animation.weights[:4])
+    head = np.zeros((4, 3), np.float32)
+    head[2:, 0] = 0.4
+    short = replace(short, weights=np.zeros((4, 52), np.float32), head=head)
     written = save_animation(short, face, tmp_path / "take.mp4")
     with av.open(str(written[0])) as video:
         assert json.loads(video.metadata["comment"]) == provenance(short)
@@ -192,11 +236,13 @@ def test_mp4_has_picture_sound_and_says_who_spoke(
         pictures = list(video.decode(video=0))
     assert len(pictures) == 4
     assert (pictures[0].width, pictures[0].height) == (720, 720)
+    before, also, after, _ = (p.to_ndarray(format="rgb24").astype(int) for p in pictures)
+    assert np.abs(before - after).mean() > 10 * np.abs(before - also).mean()  # the head has turned
     assert_only(written, tmp_path)
 
 
 @pytest.mark.parametrize("name", ["take.fbx", "take", ""])
-def test_an_unknown_ending_names_the_four(name: str, tmp_path: Path):
+def test_an_unknown_ending_names_them_all(name: str):
     with pytest.raises(InputError) as refused:
         check_writable(Path(name))
     assert all(ending in str(refused.value) for ending in FORMATS)
@@ -244,16 +290,7 @@ def test_normals_of_a_sphere_point_outwards():
 
 
 def replace_weights(animation: FaceAnimation, weights: np.ndarray) -> FaceAnimation:
-    return FaceAnimation(
-        weights=weights,
-        fps=animation.fps,
-        identity=animation.identity,
-        use=animation.use,
-        sound=animation.sound,
-        model=animation.model,
-        seed=animation.seed,
-        steps=animation.steps,
-    )
+    return replace(animation, weights=weights, head=None)
 
 
 def assert_only(files: tuple[Path, ...], folder: Path) -> None:
