@@ -1,11 +1,13 @@
 """The page: what knows Gradio lives here, and calls only the library's public functions."""
 
+import importlib.util
 import signal
 import socket
 import sys
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from kmspeaker.errors import InputError
 from kmspeaker.limits import MAX_SECONDS, TAKES
 
 if TYPE_CHECKING:
@@ -20,6 +22,7 @@ def serve(
     max_seconds: float = MAX_SECONDS,
     takes: int | None = None,
     others: "Mapping[str, Callable[[], Speaker]] | None" = None,
+    mcp: bool = False,
     block: bool = True,
 ) -> Any:
     """Open the page and serve it until interrupted.
@@ -32,11 +35,19 @@ def serve(
         takes: How many a visitor may make in ten minutes, 0 for any number; ``limits.TAKES`` where
             None, or any number if nobody but this machine can reach the page.
         others: Ways to load further models to compare, by name.
+        mcp: Also offer the endpoints as tools to MCP clients, under ``/gradio_api/mcp``.
         block: Return only when the server has stopped.
 
     Returns:
         The running page (``gr.Blocks``).
+
+    Raises:
+        InputError: ``mcp`` without the package it needs.
     """
+    if mcp and importlib.util.find_spec("mcp") is None:
+        raise InputError(
+            "An MCP server needs the package mcp, which is not here; pip install 'gradio[mcp]'."
+        )
     from kmspeaker.web.demo import build_demo, launch_options
     from kmspeaker.web.neighbour import Limits
 
@@ -52,6 +63,7 @@ def serve(
         server_name=host,
         server_port=port or _free_port(host),
         prevent_thread_lock=not block,
+        mcp_server=mcp,
         **launch_options(limits),
     )
     return demo

@@ -25,7 +25,7 @@ from kmspeaker.web.page_result import Result, result
 from kmspeaker.web.service import Service
 from kmspeaker.web.sessions import Sessions
 from kmspeaker.web.theme import theme
-from kmspeaker.web.viewer import STATIC, three_folder, viewer_assets
+from kmspeaker.web.viewer import STATIC, mounting, three_folder, viewer_assets
 
 _FORGET_SECONDS = (600, 3000)
 """How often Gradio looks for old uploads, and how old they may get."""
@@ -73,7 +73,12 @@ def build_demo(
     with gr.Blocks(
         title="KM-Speaker", analytics_enabled=False, delete_cache=_FORGET_SECONDS
     ) as demo:
-        gr.HTML(_header(pipeline.model_name), apply_default_css=False)
+        gr.HTML(
+            _header(pipeline.model_name),
+            js_on_load=mounting("page.js"),
+            apply_default_css=False,
+            static=str(STATIC),
+        )
         with gr.Row(elem_classes="km-columns", equal_height=False):
             with gr.Column(elem_classes="km-inputs", scale=0, min_width=400):
                 given = inputs(service.models.names, limits, demo.load)
@@ -201,7 +206,7 @@ def _header(model_name: str) -> str:
         "<p>Give it a voice and a face on video. A 3D head says the words of the one in the manner "
         "of the other.</p></div>"
         f"<p class='km-model' title='The weights that speak on this page'>{escape(model_name)}</p>"
-        "</header>"
+        "</header><p class='km-told' role='alert'></p>"
     )
 
 

@@ -33,6 +33,7 @@ _REMEMBER = (
 _REMEMBERED = (
     "() => { try { return localStorage.getItem('km-consent') === 'yes'; } catch { return false; } }"
 )
+_TELL = "() => document.dispatchEvent(new Event('km-consent'))"
 
 
 @dataclass(frozen=True)
@@ -83,19 +84,21 @@ def inputs(models: tuple[str, ...], limits: Limits, load: Any) -> Inputs:
         load: The page's ``load`` event, to remember the consent.
     """
     with gr.Column(elem_classes="km-consent"):
-        gr.HTML(
-            "<h2>Before your first upload</h2><p>Voices and faces are personal. Yours are used to "
-            "make your takes and for nothing else, lie in a folder that only you know, and are "
-            "deleted when you close the page, after an hour in any case.</p>",
-            apply_default_css=False,
-        )
         consent = gr.Checkbox(
-            label="I may use the voices and faces I give here, and agree to this.",
+            label="Before your first upload: I may use the voices and faces I give here.",
             container=False,
             elem_id="consent",
         )
-    load(None, None, consent, js=_REMEMBERED)
-    consent.input(None, consent, None, js=_REMEMBER)
+        gr.HTML(
+            "<p>Voices and faces are personal. Yours make your takes and serve nothing else, lie "
+            "where nobody can guess, and are deleted when you close the page, within the hour in "
+            "any case.</p>",
+            apply_default_css=False,
+        )
+    private: Any = {"api_visibility": "private", "show_progress": "hidden"}
+    load(None, None, consent, js=_REMEMBERED, **private)
+    consent.input(None, consent, None, js=_REMEMBER, **private)
+    consent.change(None, None, None, js=_TELL, **private)
     with _step("1", "Speech", "What the head will say. Any language."):
         speech = gr.Audio(
             label="Speech",

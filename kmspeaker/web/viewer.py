@@ -20,7 +20,7 @@ from kmspeaker.export.material import sharp_vertices, surface
 from kmspeaker.export.subdivision import subdivide
 from kmspeaker.face import ARKIT_NAMES, PART_NAMES, FaceModel
 from kmspeaker.web.packing import pack_arrays
-from kmspeaker.web.thinning import thinned
+from kmspeaker.web.thinning import LIGHT, MIDDLE, thinned
 
 STATIC = Path(__file__).parent / "static"
 THREE_VERSION = "0.187.0"
@@ -67,7 +67,7 @@ def stage(assets: Mapping[str, Any], **options: Any) -> gr.HTML:
     """
     return gr.HTML(
         html_template=(STATIC / "stage.html").read_text(),
-        js_on_load=_mounting("viewer.js"),
+        js_on_load=mounting("viewer.js"),
         apply_default_css=False,
         assets=dict(assets),
         static=str(STATIC),
@@ -85,7 +85,7 @@ def choices(options: list[dict[str, str]], *, name: str, **others: Any) -> gr.HT
     """
     return gr.HTML(
         html_template=f'<div class="km-choices" role="radiogroup" aria-label="{name}"></div>',
-        js_on_load=_mounting("choices.js"),
+        js_on_load=mounting("choices.js"),
         apply_default_css=False,
         options=options,
         static=str(STATIC),
@@ -93,7 +93,7 @@ def choices(options: list[dict[str, str]], *, name: str, **others: Any) -> gr.HT
     )
 
 
-def _mounting(module: str) -> str:
+def mounting(module: str) -> str:
     """The script that hands a component over to one of our modules."""
     return (
         "const root = window.gradio_config?.root ?? '';"
@@ -160,8 +160,9 @@ def _basis(face: FaceModel) -> bytes:
     # By part, and the four pieces of a triangle together: neighbours share transformed corners.
     whole = np.argsort(part, kind="stable")
     pieces = np.arange(4 * len(whole)).reshape(4, -1).T[whole].ravel()
+    points = face.keypoints.values()
     counts = np.bincount(part, minlength=len(PART_NAMES))
-    light = thinned(face)
+    middle, light = thinned(face, MIDDLE), thinned(face, LIGHT)
     return pack_arrays(
         {
             "starts": np.searchsorted(shape, np.arange(len(ARKIT_NAMES) + 1)).astype(np.uint32),
@@ -176,14 +177,19 @@ def _basis(face: FaceModel) -> bytes:
             "uv": fine.uv.astype(np.float32).reshape(-1),
             "coarseTriangles": face.render_faces[whole].astype(np.uint16).reshape(-1),
             "triangles": fine.render_faces[pieces].astype(np.uint16).reshape(-1),
+            "middleTriangles": np.concatenate(middle).astype(np.uint16).reshape(-1),
             "lightTriangles": np.concatenate(light).astype(np.uint16).reshape(-1),
+            "pointVertices": np.concatenate([each.indices for each in points]).astype(np.uint16),
+            "pointUpper": np.concatenate([each.upper for each in points]).astype(np.uint8),
             "surface": _surface(face, matrix)[fine.source].reshape(-1),
         },
         {
             "names": list(ARKIT_NAMES),
             "vertexCount": len(face.part),
             "coarseRenderCount": len(face.render_source),
+            "pointSets": {name: len(each) for name, each in face.keypoints.items()},
             "groups": _groups(counts),
+            "middleGroups": _groups(np.array([len(triangles) for triangles in middle])),
             "lightGroups": _groups(np.array([len(triangles) for triangles in light])),
         },
     )

@@ -1,0 +1,54 @@
+// What the page does beside the stage: inputs rest until the box is ticked, a restarted server is noticed and told.
+
+const ASK_EVERY = 15000; // milliseconds
+const SERVER = "km-server", HAD = "km-had";
+
+export function mount(element) {
+  const told = element.querySelector(".km-told");
+  rest();
+  // Some inputs are drawn only when their tab is opened.
+  new MutationObserver(rest).observe(document.querySelector(".km-inputs") ?? document.body, { childList: true, subtree: true });
+  document.addEventListener("km-consent", () => setTimeout(rest));
+  watchServer(told);
+}
+
+/** Uploads wait for the consent; keys and screen readers cannot reach them before. */
+function rest() {
+  const given = document.querySelector("#consent input")?.checked ?? false;
+  for (const each of document.querySelectorAll(".km-gated")) if (each.inert === given) each.inert = !given;
+}
+
+/** A restarted server has forgotten this visitor: open the page anew and say so. */
+async function watchServer(told) {
+  const now = window.gradio_config?.app_id?.toString();
+  if (!now) return;
+  const before = remembered(SERVER);
+  if (before && before !== now && remembered(HAD)) {
+    told.textContent = "The server was started again, and your files and takes were deleted with it. Please give them once more.";
+  }
+  remember(SERVER, now);
+  remember(HAD, "");
+  const ask = async () => {
+    const answer = await fetch(`${window.gradio_config.root ?? ""}/gradio_api/app_id`).then((r) => r.json()).catch(() => null);
+    if (answer && String(answer.app_id) !== now) location.reload();
+  };
+  setInterval(ask, ASK_EVERY);
+  document.addEventListener("visibilitychange", () => document.hidden || ask());
+  new MutationObserver(() => {
+    if (document.querySelector(".km-has-take, .km-has-reference, #stage > .wrap:not(.hide)")) remember(HAD, "yes");
+  }).observe(document.querySelector("#stage"), { subtree: true, attributes: true, attributeFilter: ["class"] });
+}
+
+function remember(name, value) {
+  try {
+    sessionStorage.setItem(name, value);
+  } catch {} // a browser that forbids it forgets
+}
+
+function remembered(name) {
+  try {
+    return sessionStorage.getItem(name);
+  } catch {
+    return null;
+  }
+}
