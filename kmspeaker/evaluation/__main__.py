@@ -1,0 +1,108 @@
+"""``python -m kmspeaker.evaluation``: the whole table on held-out data, into the model's card."""
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from functools import cache
+from pathlib import Path
+
+from kmspeaker.corpus.store import Corpus
+from kmspeaker.errors import InputError
+from kmspeaker.evaluation import (
+    boundary,
+    closures,
+    disentanglement,
+    lips,
+    localization,
+    style,
+)
+from kmspeaker.evaluation.card import write_section
+from kmspeaker.evaluation.dubs import PAIRS, Dub, make_dubs
+from kmspeaker.evaluation.report import CARD_SECTION, Part, Report, markdown, missed, table
+from kmspeaker.evaluation.subject import Subject
+from kmspeaker.pipeline import Pipeline
+
+PARTS = ("lips", "closures", "localization", "disentanglement", "style", "boundary")
+
+
+def evaluate(subject: Subject, only: Sequence[str] = PARTS, pairs: int = PAIRS) -> Report:
+    """Measure the parts that are asked for, in the table's order.
+
+    Raises:
+        InputError: An unknown part, or data that a part needs is missing.
+    """
+    unknown = sorted(set(only) - set(PARTS))
+    if unknown:
+        raise InputError(f"Got the part {unknown[0]!r}; choose among {', '.join(PARTS)}.")
+
+    @cache
+    def dubs() -> tuple[Dub, ...]:
+        return make_dubs(subject, pairs)
+
+    measures: Mapping[str, Callable[[], Part]] = {
+        "lips": lambda: lips.measure(subject),
+        "closures": lambda: closures.measure(subject),
+        "localization": lambda: localization.measure(subject, dubs()),
+        "disentanglement": lambda: disentanglement.measure(subject, dubs()),
+        "style": lambda: style.measure(subject),
+        "boundary": lambda: boundary.measure(subject, dubs()),
+    }
+    corpus = subject.corpus
+    return Report(
+        model=subject.pipeline.model_name,
+        steps=subject.pipeline.model.config.steps,
+        corpus=f"a corpus of {corpus.minutes:.0f} minutes (seed {corpus.seed})",
+        parts={name: measures[name]() for name in PARTS if name in only},
+    )
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure, print the table, and write it into the card and as JSON if asked to."""
+    options = _parser().parse_args(arguments)
+    only = PARTS if options.only is None else options.only.split(",")
+    try:
+        if options.card is not None and set(only) != set(PARTS):
+            raise InputError("Got --only with --card; the card takes the whole table.")
+        if options.card is not None and not options.card.is_file():
+            raise InputError(f"Got no model card at {options.card}; give that of the model.")
+        if "lips" in only:
+            lips.real_clips(options.clips)
+        subject = Subject(
+            pipeline=Pipeline.load(options.model, device=options.device),
+            corpus=Corpus.open(options.corpus),
+            clips=options.clips,
+            tracks=options.tracks,
+        )
+        report = evaluate(subject, only, options.pairs)
+        sys.stdout.write(table(report))
+        sys.stdout.write("".join(f"missed: {figure}\n" for figure in missed(report)))
+        if options.json is not None:
+            # JSON knows neither infinity nor what is not a number.
+            plain = json.loads(json.dumps(asdict(report)), parse_constant=lambda _: None)
+            options.json.write_text(json.dumps(plain, indent=1) + "\n")
+        if options.card is not None:
+            write_section(options.card, CARD_SECTION, markdown(report))
+    except InputError as error:
+        sys.stderr.write(f"kmspeaker.evaluation: {error}\n")
+        return 2
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m kmspeaker.evaluation", description=__doc__)
+    parser.add_argument("--model", default="small")
+    parser.add_argument("--corpus", type=Path, required=True, help="what the model learnt from")
+    parser.add_argument("--clips", type=Path, help="folder of real talking people, for lips")
+    parser.add_argument("--tracks", type=Path, help="folder that keeps their tracks between runs")
+    parser.add_argument("--card", type=Path, help="write the table into this model card")
+    parser.add_argument("--json", type=Path, help="write the report here")
+    parser.add_argument("--only", help=f"some of {','.join(PARTS)}")
+    parser.add_argument("--pairs", type=int, default=PAIRS, help="pairs for localization")
+    parser.add_argument("--device", default="auto")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())
