@@ -137,7 +137,7 @@ def test_both_passes_together_are_the_mean_of_the_two(face: FaceModel):
     objective = Objective.of(face, "ours", options, torch.device("cpu"))
 
     def loss(batch: Batch) -> float:
-        return float(objective(model, batch)[0])
+        return float(objective(model, batch)[0].detach())
 
     def only(which: int) -> Batch:
         chosen = {

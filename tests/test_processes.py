@@ -78,7 +78,7 @@ def test_two_processes_take_the_steps_of_one(tmp_path, corpus):
         start_new_session=True,
     )
     try:
-        said = process.communicate(timeout=100)[1]
+        said = process.communicate(timeout=200)[1]
     finally:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
@@ -101,7 +101,7 @@ def test_a_run_killed_anywhere_ends_with_the_bits_of_one_that_was_not(tmp_path, 
         env=environment(),
         stderr=subprocess.DEVNULL,
     )
-    deadline = time.monotonic() + 100
+    deadline = time.monotonic() + 200
     while len(losses(run)) < OPTIONS.save_every + 2 and time.monotonic() < deadline:
         assert process.poll() is None, "it ended by itself"
         time.sleep(0.02)
