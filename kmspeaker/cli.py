@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from kmspeaker.controls import CHOICES, DEFAULTS, HELP, RANGES, Controls
 from kmspeaker.errors import InputError
-from kmspeaker.limits import DEFAULT_MODEL, MAX_SECONDS
+from kmspeaker.limits import DEFAULT_MODEL, MAX_SECONDS, TAKES
 from kmspeaker.performance import Progress
 
 
@@ -94,6 +94,17 @@ def build_parser() -> argparse.ArgumentParser:
     app = commands.add_parser("app", help="open the app in a browser")
     app.add_argument("--host", default="127.0.0.1")
     app.add_argument("--port", type=int, default=7860)
+    app.add_argument(
+        "--models", type=Path, metavar="FOLDER", help="folder of more models to compare on the page"
+    )
+    app.add_argument(
+        "--takes",
+        type=int,
+        metavar="N",
+        help="takes each visitor may make in ten minutes, 0 for any number (default "
+        f"{TAKES}; any number where only this machine can open the page)",
+    )
+    app.add_argument("--mcp", action="store_true", help="also serve MCP clients; needs gradio[mcp]")
     _add_model(app)
     _add_max_seconds(app)
     app.set_defaults(run=_app)
@@ -263,9 +274,21 @@ def _build_corpus(options: argparse.Namespace) -> None:
 def _app(options: argparse.Namespace) -> None:
     from kmspeaker.pipeline import Pipeline
     from kmspeaker.web import serve
+    from kmspeaker.web.models import models_to_compare
 
+    if options.takes is not None and options.takes < 0:
+        raise InputError(f"Got --takes {options.takes}; it must be 0 or more.")
+    others = models_to_compare(options.models, options.device)
     pipeline = Pipeline.load(options.model, device=options.device)
-    serve(pipeline, host=options.host, port=options.port, max_seconds=options.max_seconds)
+    serve(
+        pipeline,
+        host=options.host,
+        port=options.port,
+        max_seconds=options.max_seconds,
+        takes=options.takes,
+        others=others,
+        mcp=options.mcp,
+    )
 
 
 @contextmanager

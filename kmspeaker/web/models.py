@@ -10,6 +10,7 @@ from kmspeaker.audio import Sound
 from kmspeaker.controls import Controls
 from kmspeaker.errors import InputError
 from kmspeaker.face import FaceModel
+from kmspeaker.hub import bundled_models
 from kmspeaker.performance import Performance, Progress
 from kmspeaker.reference import Reference
 
@@ -89,24 +90,28 @@ class Models:
             return speaker
 
 
-def models_in(folder: Path, device: str) -> dict[str, Callable[[], Speaker]]:
-    """Ways to load every model whose folder lies in ``folder``, by the folders' names.
+def models_to_compare(folder: Path | None, device: str) -> dict[str, Callable[[], Speaker]]:
+    """Ways to load the bundled models and those whose folders lie in ``folder``, by name.
 
     Raises:
-        InputError: There is none.
+        InputError: There is none in ``folder``.
     """
-    found = sorted(path.parent for path in folder.glob("*/model.safetensors"))
-    if not found:
-        raise InputError(
-            f"Got {folder} with no model in it; name a folder of folders with model.safetensors."
-        )
-    return {path.name: _loading(path, device) for path in found}
+    found = {name: name for name in bundled_models()}
+    if folder is not None:
+        more = {path.parent.name: str(path.parent) for path in folder.glob("*/model.safetensors")}
+        if not more:
+            raise InputError(
+                f"Got {folder} with no model in it; "
+                "name a folder of folders with model.safetensors."
+            )
+        found |= dict(sorted(more.items()))
+    return {name: _loading(place, device) for name, place in found.items()}
 
 
-def _loading(folder: Path, device: str) -> Callable[[], Speaker]:
+def _loading(place: str, device: str) -> Callable[[], Speaker]:
     def load() -> Speaker:
         from kmspeaker.pipeline import Pipeline
 
-        return Pipeline.load(str(folder), device=device)
+        return Pipeline.load(place, device=device)
 
     return load
