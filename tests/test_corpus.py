@@ -16,7 +16,7 @@ from kmspeaker.corpus.recordings import Take
 from kmspeaker.corpus.store import SPLITS, Corpus
 from kmspeaker.corpus.studio import Studio, filled, join, reel
 from kmspeaker.corpus.videos import Video, read_video, read_videos
-from kmspeaker.corpus.voices import at_speed, augmented, read_utterances
+from kmspeaker.corpus.voices import at_pitch, at_speed, augmented, read_utterances, through_codec
 from kmspeaker.corpus.workers import Workers
 from kmspeaker.errors import InputError
 from kmspeaker.speech import speech_features
@@ -242,6 +242,29 @@ def test_augmented_speech_is_as_long_and_in_the_same_place():
         quiet = np.abs(heard[:7900]).max()
         assert np.abs(heard[7900:8100]).max() > quiet
     assert len(at_speed(click, 1.25)) == SAMPLE_RATE / 1.25
+
+
+@pytest.mark.parametrize("factor", [0.87, 1.0, 1.15])
+def test_another_pitch_keeps_everything_in_its_place(factor):
+    times = np.arange(2 * SAMPLE_RATE) / SAMPLE_RATE
+    spoken = (times > 0.5) & (times < 1.5)
+    voice = sum(np.sin(2 * np.pi * 150 * n * times) / n for n in range(1, 9)) * spoken * 0.3
+    heard = at_pitch(voice.astype(np.float32), factor)
+    assert len(heard) == len(voice)
+    loud = np.flatnonzero(np.abs(heard) > 0.05) / SAMPLE_RATE
+    assert (loud[0], loud[-1]) == pytest.approx((0.5, 1.5), abs=0.015)
+    spectrum = np.abs(np.fft.rfft(heard[SAMPLE_RATE * 6 // 10 :][: SAMPLE_RATE * 8 // 10]))
+    lowest = (60 + np.argmax(spectrum[60:180])) / 0.8
+    assert lowest == pytest.approx(150 * factor, rel=0.02)
+
+
+def test_a_telephone_line_is_coarse_and_keeps_its_time():
+    speech = np.random.default_rng(0).normal(0, 0.1, SAMPLE_RATE).astype(np.float32).clip(-1, 1)
+    heard = through_codec(speech)
+    assert 60 < len(np.unique(heard)) < 256
+    noise = np.std(heard - speech) / np.std(speech)
+    assert 0.005 < noise < 0.05
+    assert np.abs(through_codec(np.zeros(9, np.float32))).max() == 0
 
 
 def test_a_reel_plays_sound_lips_and_phones_at_one_speed(tmp_path):

@@ -24,7 +24,7 @@ from kmspeaker.face import FaceModel
 from kmspeaker.performance import Progress
 
 CLIPS_A_SHARD = 24
-RECIPE = 4
+RECIPE = 5
 """Raise it when the same plan makes other clips, so that no old shard is taken over."""
 FACEGOOD = "capture/facegood"
 """Folder of captured lips below the data folder, where there is one."""

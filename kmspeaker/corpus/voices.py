@@ -27,6 +27,10 @@ LICENCES = {
     "livelink": "MIT",
 }
 """By folder; a folder that is not here states its own in a file ``LICENCE``."""
+PITCHES = (0.87, 1.15)
+"""Voices are made deeper or higher by a factor between these, now and then."""
+HOP, REACH = 240, 80
+"""Samples from one overlapping wave to the next, and how far each may move to fit the last."""
 Samples = Float32[np.ndarray, " samples"]
 
 
@@ -87,8 +91,26 @@ def room_tone(
     return _noise(rng, samples, rng.uniform(0.3, 1.0)) * np.float32(np.quantile(levels, 0.1))
 
 
+def at_pitch(samples: Samples, factor: float) -> Float32[np.ndarray, " samples"]:
+    """Higher by ``factor``, and no faster: stretched by overlapping waves, then played faster.
+
+    Whatever is heard stays in its place to within 5 ms.
+    """
+    moved = at_speed(_stretched(samples, factor), factor)
+    return np.pad(moved[: len(samples)], (0, max(0, len(samples) - len(moved))))
+
+
+def through_codec(samples: Samples) -> Float32[np.ndarray, " samples"]:
+    """Coded with eight bits a sample on a logarithmic scale, as telephones do (G.711, mu-law)."""
+    coded = np.sign(samples) * np.log1p(255 * np.abs(samples).clip(0, 1)) / np.log(256)
+    coded = np.round(coded * 127) / 127
+    return (np.sign(coded) * np.expm1(np.abs(coded) * np.log(256)) / 255).astype(np.float32)
+
+
 def augmented(rng: np.random.Generator, samples: Samples) -> Samples:
-    """The same speech in another room, through another microphone, at another level."""
+    """The same speech in another voice and room, through another microphone, at another level."""
+    if rng.random() < 0.3:
+        samples = at_pitch(samples, float(np.exp(rng.uniform(*np.log(PITCHES)))))
     size = _quick(len(samples))
     spectrum = np.fft.rfft(samples, size)
     frequency = np.fft.rfftfreq(size, 1 / SAMPLE_RATE)
@@ -96,7 +118,8 @@ def augmented(rng: np.random.Generator, samples: Samples) -> Samples:
         spectrum *= np.fft.rfft(_room(rng), size)
     if rng.random() < 0.6:
         spectrum *= 10 ** (_tilt(rng, frequency) / 20)
-    if rng.random() < 0.12:  # telephone
+    telephone = rng.random() < 0.12
+    if telephone:
         spectrum *= (frequency > 250) & (frequency < rng.uniform(3200, 5000))
     heard = np.fft.irfft(spectrum, size)[: len(samples)].astype(np.float32)
     if rng.random() < 0.55:
@@ -104,7 +127,8 @@ def augmented(rng: np.random.Generator, samples: Samples) -> Samples:
         noise = _noise(rng, len(heard), rng.uniform(0.0, 1.2))
         heard = heard + noise * np.float32(loud * 10 ** (-rng.uniform(10, 35) / 20))
     heard = heard * np.float32(10 ** (rng.uniform(-14, 3) / 20))
-    return (heard / max(1.0, float(np.abs(heard).max(initial=0)))).astype(np.float32)
+    heard = (heard / max(1.0, float(np.abs(heard).max(initial=0)))).astype(np.float32)
+    return through_codec(heard) if telephone else heard
 
 
 def _utterance(row: list[str], columns: int, index: Path, licence: str) -> Utterance:
@@ -136,6 +160,22 @@ def licence_of(folder: Path) -> str:
     if not stated.is_file():
         raise InputError(f"Got data of unknown licence in {folder}; name it in a file LICENCE.")
     return stated.read_text().strip()
+
+
+def _stretched(samples: Samples, factor: float) -> Float32[np.ndarray, " more_samples"]:
+    """Longer by ``factor`` at the same pitch (WSOLA, Verhelst and Roelands 1993)."""
+    count = int(len(samples) * factor) // HOP
+    window = np.hanning(2 * HOP + 1)[:-1].astype(np.float32)
+    whole = np.pad(samples, (REACH + round(HOP / factor), 5 * HOP + REACH))
+    stretched = np.zeros((count + 3) * HOP, np.float32)
+    follows = whole[REACH : REACH + 2 * HOP]
+    for number in range(count + 2):
+        first = min(round(number * HOP / factor), len(whole) - 3 * HOP - 2 * REACH)
+        likeness = np.correlate(whole[first : first + 2 * (HOP + REACH)], follows, "valid")
+        start = first + (int(likeness.argmax()) if likeness.max() > 0 else REACH)
+        stretched[number * HOP :][: 2 * HOP] += window * whole[start : start + 2 * HOP]
+        follows = whole[start + HOP : start + 3 * HOP]
+    return stretched[HOP:]
 
 
 def _quick(samples: int) -> int:
