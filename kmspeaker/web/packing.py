@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from jaxtyping import UInt8, UInt16
+from jaxtyping import Float32, Int16, UInt8, UInt16
 
 from kmspeaker.animation import FaceAnimation
 from kmspeaker.audio import Sound
@@ -19,6 +19,9 @@ PEAK_SECONDS = 0.02
 """One bar of the loudness picture behind the scrubber covers this long."""
 _SUBPIXEL = 8
 """Keypoints are sent in eighths of a pixel."""
+_TURN_STEPS = 10_000
+_MODES = 32
+"""Ways in which the points of a face move over a picture that are kept; the rest is noise."""
 
 
 def pack_arrays(arrays: Mapping[str, np.ndarray], values: Mapping[str, Any] | None = None) -> bytes:
@@ -41,9 +44,12 @@ def pack_arrays(arrays: Mapping[str, np.ndarray], values: Mapping[str, Any] | No
 
 
 def take_arrays(animation: FaceAnimation) -> bytes:
-    """A take for the browser: its weights as uint16 fractions and the loudness picture."""
+    """A take for the browser: weights as uint16 fractions, the head's turns, the loudness."""
+    arrays = {"weights": quantised(animation.weights), "peaks": loudness(animation.sound)}
+    if animation.head is not None:
+        arrays["head"] = turns(animation.head)
     return pack_arrays(
-        {"weights": quantised(animation.weights), "peaks": loudness(animation.sound)},
+        arrays,
         {"fps": animation.fps, "frames": len(animation), "seconds": animation.sound.seconds},
     )
 
@@ -51,6 +57,11 @@ def take_arrays(animation: FaceAnimation) -> bytes:
 def quantised(weights: Weights) -> UInt16[np.ndarray, "frames 52"]:
     """Weights in [0, 1] as uint16 fractions of 65535."""
     return np.round(np.clip(weights, 0, 1) * 65535).astype(np.uint16)
+
+
+def turns(head: Float32[np.ndarray, "frames 3"]) -> Int16[np.ndarray, "frames 3"]:
+    """Yaw, pitch and roll in ten-thousandths of a radian; half a turn at most."""
+    return np.round(np.clip(np.nan_to_num(head), -3.1, 3.1) * _TURN_STEPS).astype(np.int16)
 
 
 def loudness(sound: Sound) -> UInt8[np.ndarray, " bars"]:
@@ -73,7 +84,7 @@ def reference_arrays(performance: Performance, track: FaceTrack | None, face: Fa
         "width": 0,
         "height": 0,
     }
-    arrays = {"weights": quantised(performance.weights)}
+    arrays = {"weights": quantised(performance.weights), "head": turns(performance.head)}
     if track is None:
         status = np.where(performance.present, np.where(performance.bridged, BRIDGED, SEEN), LOST)
         arrays["times"] = (np.arange(len(performance)) / performance.fps).astype(np.float32)
@@ -81,8 +92,34 @@ def reference_arrays(performance: Performance, track: FaceTrack | None, face: Fa
     else:
         pixels = np.nan_to_num(keypoint_pixels(track, face)) * _SUBPIXEL
         arrays["keypoints"] = np.clip(np.round(pixels), -32768, 32767).astype(np.int16)
+        arrays |= _all_points(track, face)
         arrays["upper"] = face.keypoints["ours"].upper.astype(np.uint8)
         arrays["times"] = track.times.astype(np.float32)
         arrays["status"] = track.status.astype(np.uint8)
         values |= {"keypointCount": pixels.shape[1], "width": track.width, "height": track.height}
     return pack_arrays(arrays, values)
+
+
+def _all_points(track: FaceTrack, face: FaceModel) -> dict[str, np.ndarray]:
+    """Every keypoint set over the picture, in the order of ``face.keypoints``, compactly.
+
+    Many keypoints share a landmark, and landmarks move together: a pixel is ``middle`` plus a few
+    ``modes`` times their ``places`` in a frame, ``columns`` says which of them a keypoint is.
+    """
+    sets = [np.nan_to_num(keypoint_pixels(track, face, name)) for name in face.keypoints]
+    pixels = np.concatenate(sets, axis=1).transpose(1, 0, 2).reshape(-1, 2 * len(track))
+    distinct, columns = np.unique(pixels, axis=0, return_inverse=True)
+    seen = track.status != LOST
+    moves = distinct.reshape(len(distinct), -1, 2).transpose(1, 0, 2).reshape(len(track), -1)
+    middle = moves[seen].mean(axis=0)
+    moves = np.where(seen[:, None], moves - middle, 0)
+    directions = np.linalg.eigh(moves.T @ moves)[1][:, ::-1][:, :_MODES]
+    places = moves @ directions
+    scale = np.maximum(np.abs(places).max(axis=0), 1e-6) / 32767
+    return {
+        "columns": columns.reshape(-1).astype(np.uint16),
+        "middle": middle.astype(np.float32),
+        "modes": np.round(directions.T * 32767).astype(np.int16),
+        "places": np.round(places / scale).astype(np.int16),
+        "placeScale": (scale / 32767).astype(np.float32),
+    }

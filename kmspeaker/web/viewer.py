@@ -19,6 +19,7 @@ from kmspeaker.export.light import light_let_in
 from kmspeaker.export.material import sharp_vertices, surface
 from kmspeaker.export.subdivision import subdivide
 from kmspeaker.face import ARKIT_NAMES, PART_NAMES, FaceModel
+from kmspeaker.head_pose import HEAD_PIVOT
 from kmspeaker.web.packing import pack_arrays
 from kmspeaker.web.thinning import LIGHT, MIDDLE, thinned
 
@@ -187,6 +188,7 @@ def _basis(face: FaceModel) -> bytes:
             "names": list(ARKIT_NAMES),
             "vertexCount": len(face.part),
             "coarseRenderCount": len(face.render_source),
+            "headPivot": HEAD_PIVOT,
             "pointSets": {name: len(each) for name, each in face.keypoints.items()},
             "groups": _groups(counts),
             "middleGroups": _groups(np.array([len(triangles) for triangles in middle])),

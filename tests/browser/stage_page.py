@@ -22,7 +22,8 @@ from kmspeaker.web.viewer import STATIC, viewer_assets
 PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Stage</title>
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <style>{css}
-body {{ margin: 0; padding: 12px; background: var(--km-page); font-family: sans-serif }}</style></head><body class="{theme}"><div id="stage">{stage}</div><script type="module">
+body {{ margin: 0; padding: 12px; background: var(--km-page); font-family: sans-serif }}</style>
+</head><body class="{theme}"><div id="stage">{stage}</div><script type="module">
 const root = window.gradio_config?.root ?? "";
 const {{ mount }} = await import(root + "/gradio_api/file={static}/viewer.js");
 const watchers = [];
@@ -92,7 +93,6 @@ class Material:
     def _animation(self, weights: np.ndarray, identity: str, head: Any) -> FaceAnimation:
         frames = round(self.sound.seconds * 30)
         again = np.resize(np.arange(len(weights)), frames)
-        options = {} if head is None or not _has_head() else {"head": head[again]}
         return FaceAnimation(
             weights=weights[again],
             fps=30.0,
@@ -102,12 +102,8 @@ class Material:
             model="test@00000000",
             seed=0,
             steps=3,
-            **options,
+            head=None if head is None else head[again],
         )
-
-
-def _has_head() -> bool:
-    return "head" in FaceAnimation.__dataclass_fields__
 
 
 def real_material(face: FaceModel, folder: Path) -> Material:
@@ -131,7 +127,7 @@ class StageServer:
             def do_GET(self) -> None:
                 path = unquote(urlsplit(self.path).path)
                 if path.startswith(FILES):
-                    super().do_GET()
+                    self._send(Path(path.removeprefix(FILES)))
                     return
                 content = outer.page("dark" if "dark" in self.path else "").encode()
                 self.send_response(200)
@@ -139,8 +135,20 @@ class StageServer:
                 self.end_headers()
                 self.wfile.write(content)
 
-            def translate_path(self, path: str) -> str:
-                return unquote(urlsplit(path).path).removeprefix(FILES)
+            def _send(self, path: Path) -> None:
+                """The file, or the part of it that is asked for: media cannot be sought else."""
+                content = path.read_bytes()
+                asked = self.headers.get("Range", "").removeprefix("bytes=").split("-")
+                start = int(asked[0] or 0)
+                end = int(asked[1]) + 1 if len(asked) > 1 and asked[1] else len(content)
+                self.send_response(206 if "Range" in self.headers else 200)
+                if "Range" in self.headers:
+                    self.send_header("Content-Range", f"bytes {start}-{end - 1}/{len(content)}")
+                self.send_header("Content-Type", self.guess_type(path))
+                self.send_header("Content-Length", str(end - start))
+                self.send_header("Accept-Ranges", "bytes")
+                self.end_headers()
+                self.wfile.write(content[start:end])
 
             def log_message(self, *_: Any) -> None:
                 pass

@@ -53,3 +53,19 @@ export function sampleWeights(track, frame, into) {
     into[i] = (a + (b - a) * t) / 65535;
   }
 }
+
+/** Yaw, pitch and roll in radians at `frame`; none where the track has none. */
+export function sampleTurn(track, frame, into) {
+  if (!track.head) {
+    into.fill(0);
+    return;
+  }
+  const last = track.frames - 1;
+  const below = Math.max(0, Math.min(last, Math.floor(frame)));
+  const above = Math.min(last, below + 1);
+  const t = Math.max(0, Math.min(1, frame - below));
+  for (let i = 0; i < 3; i++) {
+    const a = track.head[3 * below + i];
+    into[i] = (a + (track.head[3 * above + i] - a) * t) / 10_000;
+  }
+}

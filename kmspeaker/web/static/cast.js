@@ -3,37 +3,40 @@
 import { fetchArrays } from "./arrays.js";
 import { fileUrl } from "./files.js";
 import { Head } from "./head.js";
+import { Cloud } from "./points.js";
 import { skin } from "./skin.js";
 
 export class Cast {
   #actors = new Map();
   #textures = new Map(); // by identity, as promises
 
-  constructor(THREE, rig, identities) {
+  /** `anisotropy` is how many samples a slanted texture may cost. */
+  constructor(THREE, rig, identities, anisotropy) {
+    this.anisotropy = anisotropy;
     this.THREE = THREE;
     this.rig = rig;
     this.identities = identities;
   }
 
   /** The head `key` in the body of `identity`, moving as `motion` (a file's name, or null) says. */
-  async actor(key, identity, motion) {
+  async actor(key, { identity, motion, cloud = false, repeats = false }) {
     const [track, neutral, texture] = await Promise.all([
       motion ? fetchArrays(fileUrl(motion)) : null,
       this.#neutral(identity),
-      this.#texture(identity),
+      cloud ? null : this.#texture(identity),
     ]);
     let actor = this.#actors.get(key);
     if (!actor) {
-      actor = { key, head: new Head(this.rig, skin(this.THREE)), identity: null, track: null };
+      const head = cloud ? new Cloud(this.rig) : new Head(this.rig, skin(this.THREE));
+      actor = { key, head, cloud, identity: null, track: null };
       this.#actors.set(key, actor);
     }
     if (actor.identity !== identity) {
       actor.identity = identity;
       actor.head.neutral = neutral;
-      actor.head.texture = texture;
+      if (!cloud) actor.head.texture = texture;
     }
-    actor.track = track;
-    return actor;
+    return Object.assign(actor, { track, repeats });
   }
 
   /** Forget all but `keys`. */
@@ -63,7 +66,8 @@ export class Cast {
     image.src = url;
     await image.decode();
     const texture = new this.THREE.Texture(image);
-    texture.anisotropy = 4;
+    texture.anisotropy = this.anisotropy;
+    if (this.anisotropy === 1) texture.minFilter = this.THREE.LinearMipmapNearestFilter;
     texture.needsUpdate = true;
     return texture;
   }

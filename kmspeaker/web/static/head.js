@@ -11,6 +11,10 @@ export class Head {
   #weights;
   #pose = 0; // counts changes of weights and neutral
   #bodies = new Map(); // what is drawn, for each level that was needed so far
+  #base = null; // the head that distances are measured to
+
+  /** Distances to the base when last drawn, mm over the skin: {mean, largest}. */
+  apart = { mean: 0, largest: 0 };
 
   constructor(rig, skin) {
     this.#rig = rig;
@@ -43,13 +47,41 @@ export class Head {
     return true;
   }
 
+  /** Show how far each point's motion is from that of another head, `range` mm in the last colour. */
+  compare(base, range) {
+    this.#base = base;
+    this.#skin.uniforms.range.value = range;
+    for (const body of this.#bodies.values()) body.comparedTo = -1;
+  }
+
+  /** Turn about where the skull rests on the spine; radians. */
+  turn(yaw, pitch, roll) {
+    const { mesh } = this;
+    if (mesh.rotation.y === yaw && mesh.rotation.x === pitch && mesh.rotation.z === roll) return false;
+    mesh.rotation.set(pitch, yaw, roll, "YXZ");
+    const pivot = this.#rig.pivot;
+    mesh.position.copy(pivot).applyEuler(mesh.rotation).negate().add(pivot);
+    mesh.updateMatrixWorld();
+    return true;
+  }
+
   /** Bring the drawn surface up to date; a pose that was drawn already costs nothing. */
   prepare(levelName) {
     if (!this.#neutral) return;
     const body = this.#body(levelName);
     this.mesh.geometry = body.geometry;
-    this.mesh.material = levelName === "light" ? this.#skin.rough : this.#skin.fine;
-    if (body.pose === this.#pose) return;
+    this.mesh.material = this.#base ? this.#skin.apart : body.level.rough ? this.#skin.rough : this.#skin.fine;
+    if (body.pose !== this.#pose) this.#update(body);
+    if (this.#base) this.#measure(body, this.#base.#prepared(levelName));
+  }
+
+  #prepared(levelName) {
+    const body = this.#body(levelName);
+    if (body.pose !== this.#pose) this.#update(body);
+    return body;
+  }
+
+  #update(body) {
     body.pose = this.#pose;
     const { level, vertices, normals } = body;
     body.neutral ??= level.smoothed(this.#neutral);
@@ -61,9 +93,35 @@ export class Head {
     body.buffer.needsUpdate = true;
   }
 
+  /** How far the motion of each vertex is from the base's: between two faces only motion compares. */
+  #measure(body, base) {
+    if (body.comparedTo === base.pose && body.comparedAt === body.pose) return;
+    body.comparedTo = base.pose;
+    body.comparedAt = body.pose;
+    const { level, vertices, neutral, distances } = body;
+    for (let i = 0, at = 0; i < distances.length; i++, at += 3) {
+      const x = vertices[at] - neutral[at] - base.vertices[at] + base.neutral[at];
+      const y = vertices[at + 1] - neutral[at + 1] - base.vertices[at + 1] + base.neutral[at + 1];
+      const z = vertices[at + 2] - neutral[at + 2] - base.vertices[at + 2] + base.neutral[at + 2];
+      distances[i] = Math.sqrt(x * x + y * y + z * z);
+    }
+    body.apart ??= new this.#rig.THREE.BufferAttribute(new Float32Array(level.source.length), 1);
+    body.geometry.setAttribute("apart", body.apart);
+    spread(level, distances, body.apart.array);
+    body.apart.needsUpdate = true;
+    let sum = 0, largest = 0;
+    for (const vertex of level.skin) {
+      sum += distances[vertex];
+      if (distances[vertex] > largest) largest = distances[vertex];
+    }
+    this.apart.mean = sum / level.skin.length;
+    this.apart.largest = largest;
+  }
+
   dispose() {
     for (const { geometry } of this.#bodies.values()) geometry.dispose();
-    for (const material of [...this.#skin.fine, ...this.#skin.rough]) material.dispose();
+    const { fine, rough, apart } = this.#skin;
+    for (const material of [...fine, ...rough, ...apart]) material.dispose();
     this.mesh.removeFromParent();
   }
 
@@ -92,12 +150,17 @@ export class Head {
       neutral: null, // the person's vertices on this level
       vertices: new Float32Array(level.vertexCount * 3),
       normals: new Float32Array(level.vertexCount * 3), // as long as the faces around are large
+      distances: new Float32Array(level.vertexCount), // mm to the base
+      apart: null, // the same on what is drawn
+      comparedTo: -1,
+      comparedAt: -1,
       pose: -1,
     };
   }
 }
 
-function addShapes({ starts, indices, deltas }, weights, vertices) {
+/** Add the shapes at their weights to the vertices. */
+export function addShapes({ starts, indices, deltas }, weights, vertices) {
   for (let shape = 0; shape < weights.length; shape++) {
     const weight = weights[shape];
     if (weight < 1e-3) continue;
@@ -147,6 +210,20 @@ function copied(source, vertices, normals, into) {
     const from = source[drawn] * 3;
     into[at] = vertices[from]; into[at + 1] = vertices[from + 1]; into[at + 2] = vertices[from + 2];
     into[at + 3] = normals[from]; into[at + 4] = normals[from + 1]; into[at + 5] = normals[from + 2];
+  }
+}
+
+/** Values at the vertices to what is drawn. */
+function spread({ matrix, source }, values, into) {
+  if (!matrix) {
+    for (let drawn = 0; drawn < source.length; drawn++) into[drawn] = values[source[drawn]];
+    return;
+  }
+  const { rows, columns, shares } = matrix;
+  for (let drawn = 0; drawn < source.length; drawn++) {
+    let sum = 0;
+    for (let i = rows[source[drawn]], end = rows[source[drawn] + 1]; i < end; i++) sum += shares[i] * values[columns[i]];
+    into[drawn] = sum;
   }
 }
 

@@ -1,44 +1,79 @@
 // How finely pictures are drawn: fine while nothing moves, as rough as the machine needs while it does.
 
 const SETTLED = 250; // milliseconds without a change
+const SLOWEST = 34; // milliseconds between pictures; 30 a second leave a little
+const WATCHED = 40; // pictures between two decisions
 const STEPS = [
-  { level: "fine", ratio: 1 },
-  { level: "light", ratio: 1 },
-  { level: "light", ratio: 0.75 },
+  { triangles: Infinity, ratio: 2 },
+  { triangles: 20_000, ratio: 1 },
+  { triangles: 16_000, ratio: 0.75 },
+  { triangles: 16_000, ratio: 0.5 },
 ];
+const WITHOUT_CARD = 1; // where a machine that draws in software starts
 
+/**
+ * Only ever steps down while the same heads play, so that the picture does not flicker between two looks.
+ */
 export class Quality {
   #software;
+  #levels; // [{name, triangles}], the finest first
   #step;
+  #heads = 1;
   #fine = true;
   #movedAt = 0;
+  #drawnAt = 0;
+  #intervals = [];
 
-  constructor(software) {
+  constructor(software, levels) {
     this.#software = software;
-    this.#step = software ? 1 : 0;
+    this.#levels = levels;
+    this.#step = this.#first;
   }
 
-  /** Once per screen refresh; returns whether the answer below changed. */
-  choose(now, moving) {
-    if (moving) this.#movedAt = now;
-    const fine = now - this.#movedAt > SETTLED || this.#step === 0;
-    if (fine === this.#fine) return false;
-    this.#fine = fine;
-    return true;
+  get #first() {
+    return this.#software ? WITHOUT_CARD : 0;
+  }
+
+  /** Once per screen refresh; returns whether the answers below changed. */
+  choose(now, moving, heads) {
+    const before = `${this.level} ${this.pixelRatio}`;
+    if (heads !== this.#heads) {
+      this.#heads = heads;
+      this.#step = this.#first;
+      this.#intervals.length = 0;
+    }
+    if (moving) this.#watch(now);
+    this.#fine = now - this.#movedAt > SETTLED;
+    return before !== `${this.level} ${this.pixelRatio}`;
   }
 
   /** Draw the next picture as if something had been moving. */
   rough() {
-    this.#fine = this.#step === 0;
+    this.#fine = false;
   }
 
   get level() {
-    return this.#fine ? "fine" : STEPS[this.#step].level;
+    const levels = this.#levels;
+    if (this.#fine) return levels[0].name;
+    const budget = STEPS[this.#step].triangles;
+    return (levels.find(({ triangles }) => triangles * this.#heads <= budget) ?? levels.at(-1)).name;
   }
 
   get pixelRatio() {
     const screen = Math.min(devicePixelRatio, 2);
-    if (!this.#software) return screen;
-    return this.#fine ? 2 * screen : STEPS[this.#step].ratio;
+    if (this.#fine) return this.#software ? 2 * screen : screen;
+    return Math.min(screen, STEPS[this.#step].ratio);
+  }
+
+  #watch(now) {
+    this.#movedAt = now;
+    const interval = now - this.#drawnAt;
+    this.#drawnAt = now;
+    if (this.#fine || interval > SETTLED) return;
+    this.#intervals.push(interval);
+    if (this.#intervals.length < WATCHED) return;
+    const median = this.#intervals.sort((a, b) => a - b)[WATCHED >> 1];
+    this.#intervals.length = 0;
+    if (median > SLOWEST && this.#step < STEPS.length - 1) this.#step += 1;
   }
 }

@@ -9,9 +9,22 @@ export class ReferencePanel {
   #data = null;
   #repeats = false;
   #lead = false; // true while the video itself is the clock's master
+  #view;
+  #pixels = null; // of the points in the frame that is drawn, x and y in turn
 
-  constructor(root) {
+  /** Tells {start, upper} of a keypoint set; set once the rig is there. */
+  points = null;
+
+  constructor(root, view) {
     this.root = root;
+    this.#view = view;
+    this.set = root.querySelector(".km-point-set");
+    this.set.value = view.state.points;
+    this.set.addEventListener("change", () => view.change({ points: this.set.value }));
+    view.addEventListener("change", () => {
+      this.set.value = view.state.points;
+      this.#drawn = null;
+    });
     this.video = root.querySelector("video");
     this.canvas = root.querySelector("canvas");
     this.strip = root.querySelector(".km-strip");
@@ -45,6 +58,7 @@ export class ReferencePanel {
     const points = data.keypointCount > 0;
     this.root.classList.toggle("km-no-points", !points && !url);
     this.root.querySelector(".km-legend").hidden = !points;
+    this.set.hidden = !points;
     if (points && !url) this.note.textContent = "A saved track shows no person: its points are all there is.";
     else this.note.textContent = url ? "" : "This file holds motion only: no picture and no points.";
     this.#paintStrip();
@@ -78,8 +92,21 @@ export class ReferencePanel {
     if (!running && !video.paused) video.pause();
   }
 
+  /** The colours of lower and upper face as [r, g, b] within [0, 1]. */
+  get colours() {
+    return this.#styled().map((text) => {
+      const [r, g, b] = text.match(/[0-9a-f]{2}/gi).map((part) => Number.parseInt(part, 16) / 255);
+      return [r, g, b];
+    });
+  }
+
+  #styled() {
+    const style = getComputedStyle(this.root);
+    return ["--km-lower", "--km-upper"].map((name) => style.getPropertyValue(name).trim());
+  }
+
   #draw(time) {
-    const { times, keypoints, keypointCount, upper, status, width, height } = this.#data;
+    const { times, keypointCount, status, width, height } = this.#data;
     const frame = nearest(times, time);
     if (frame === this.#drawn) return;
     this.#drawn = frame;
@@ -92,23 +119,55 @@ export class ReferencePanel {
     this.badge.textContent = lost ? "Face lost" : status[frame] === BRIDGED ? "Face hidden, bridged" : "";
     this.strip.style.setProperty("--km-at", times.length ? time / this.#data.seconds : 0);
     if (frame < 0 || lost || !keypointCount) return;
+    const { pixels, upper } = this.#at(frame);
     const context = canvas.getContext("2d");
-    const style = getComputedStyle(this.root);
-    const colours = [style.getPropertyValue("--km-lower"), style.getPropertyValue("--km-upper")];
-    const scaleX = canvas.width / width / 8; // eighths of a pixel
-    const scaleY = canvas.height / height / 8;
-    const radius = Math.max(1.6 * ratio, canvas.width / 150);
+    const scaleX = canvas.width / width;
+    const scaleY = canvas.height / height;
+    const few = upper.length < 200;
+    const radius = few ? Math.max(1.6 * ratio, canvas.width / 150) : Math.max(0.9 * ratio, canvas.width / 320);
     context.globalAlpha = status[frame] === BRIDGED ? 0.45 : 1;
-    for (let i = 0; i < keypointCount; i++) {
-      const at = (frame * keypointCount + i) * 2;
-      context.beginPath();
-      context.arc(keypoints[at] * scaleX, keypoints[at + 1] * scaleY, radius, 0, 2 * Math.PI);
-      context.fillStyle = colours[upper[i]];
+    context.lineWidth = ratio * 0.75;
+    context.strokeStyle = "rgba(0,0,0,.55)";
+    this.#styled().forEach((colour, part) => {
+      context.fillStyle = colour;
+      context.beginPath(); // one path for all points of a colour: one call to the painter
+      for (let i = 0; i < upper.length; i++) {
+        if (upper[i] !== part) continue;
+        const x = pixels[2 * i] * scaleX;
+        const y = pixels[2 * i + 1] * scaleY;
+        context.moveTo(x + radius, y);
+        context.arc(x, y, radius, 0, 2 * Math.PI);
+      }
       context.fill();
-      context.lineWidth = ratio * 0.75;
-      context.strokeStyle = "rgba(0,0,0,.55)";
-      context.stroke();
+      if (few) context.stroke();
+    });
+  }
+
+  /** The chosen points in a frame of the video, pixels. */
+  #at(frame) {
+    const { keypoints, keypointCount, upper, columns, middle, modes, places, placeScale } = this.#data;
+    const name = this.#view.state.points;
+    const set = name === "ours" ? null : this.points?.(name);
+    const count = set ? set.upper.length : keypointCount;
+    if (this.#pixels?.length !== 2 * count) this.#pixels = new Float32Array(2 * count);
+    const pixels = this.#pixels;
+    if (!set) {
+      for (let i = 0; i < 2 * count; i++) pixels[i] = keypoints[2 * frame * count + i] / 8; // eighths of a pixel
+      return { pixels, upper };
     }
+    // See packing._all_points.
+    const width = middle.length;
+    const moved = Float32Array.from(middle);
+    for (let mode = 0; mode < placeScale.length; mode++) {
+      const amount = places[frame * placeScale.length + mode] * placeScale[mode];
+      for (let i = 0; i < width; i++) moved[i] += amount * modes[mode * width + i];
+    }
+    for (let i = 0; i < count; i++) {
+      const column = columns[set.start + i];
+      pixels[2 * i] = moved[2 * column];
+      pixels[2 * i + 1] = moved[2 * column + 1];
+    }
+    return { pixels, upper: set.upper };
   }
 
   /** Where the face was lost (or bridged), over the whole length. */

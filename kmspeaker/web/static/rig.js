@@ -1,8 +1,8 @@
 // The shared part of all heads: shapes, triangles, and how finely they are drawn.
 //
 // A level is a surface to draw. "fine" is one step of subdivision of the rig; "own" is the rig's own
-// surface and "light" a quarter of it (see thinning.py), their vertices where subdivision puts them, so
-// that a change of level hardly shows.
+// surface, "middle" and "light" are parts of it (see thinning.py), their vertices where subdivision puts
+// them, so that a change of level hardly shows.
 
 const SMALLEST_MOVE = 0.02; // mm at weight 1; less is left out
 
@@ -13,11 +13,35 @@ export class Rig {
     this.THREE = THREE;
     this.basis = basis;
     this.names = basis.names;
+    this.pivot = new THREE.Vector3(...basis.headPivot);
     this.matrix = {
       rows: basis.rows,
       columns: basis.columns,
       shares: Float32Array.from(basis.shares, (share) => share / 65535),
     };
+  }
+
+  /** What can be drawn and how many triangles it costs, the finest first. */
+  get levels() {
+    const { triangles, coarseTriangles, middleTriangles, lightTriangles } = this.basis;
+    return [
+      { name: "fine", triangles: triangles.length / 3 },
+      { name: "own", triangles: coarseTriangles.length / 3 },
+      { name: "middle", triangles: middleTriangles.length / 3 },
+      { name: "light", triangles: lightTriangles.length / 3 },
+    ];
+  }
+
+  /** The keypoint set `name`: {vertices, upper, start}, `start` counted through all sets. */
+  pointSet(name) {
+    const { pointSets, pointVertices, pointUpper } = this.basis;
+    let start = 0;
+    for (const [each, count] of Object.entries(pointSets)) {
+      const end = start + count;
+      if (each === name) return { start, vertices: pointVertices.subarray(start, end), upper: pointUpper.subarray(start, end) };
+      start = end;
+    }
+    return null;
   }
 
   level(name) {
@@ -28,8 +52,9 @@ export class Rig {
   #make(name) {
     const { basis } = this;
     if (name === "fine") return this.#fine();
-    if (name === "own") return this.#direct(basis.coarseTriangles, basis.groups);
-    return this.#direct(basis.lightTriangles, basis.lightGroups);
+    if (name === "own") return this.#direct(basis.coarseTriangles, basis.groups, { rough: false });
+    if (name === "middle") return this.#direct(basis.middleTriangles, basis.middleGroups, { rough: true });
+    return this.#direct(basis.lightTriangles, basis.lightGroups, { rough: true });
   }
 
   #fine() {
@@ -44,13 +69,15 @@ export class Rig {
       matrix,
       vertexCount: basis.vertexCount,
       faces: basis.faces,
+      skin: skinVertices(basis.coarseTriangles.map((corner) => basis.renderSource[corner]), basis.groups),
+      rough: false,
       shapes: { starts: basis.starts, indices: basis.indices, deltas: scaled(basis) },
       smoothed: (neutral) => neutral,
     };
   }
 
   /** A level that draws some or all of the rig's own vertices, smoothed beforehand. */
-  #direct(triangles, groups) {
+  #direct(triangles, groups, { rough }) {
     const { THREE, basis, matrix } = this;
     const drawn = distinct(triangles);
     const vertices = distinct(drawn.map((each) => basis.renderSource[each]));
@@ -58,6 +85,7 @@ export class Rig {
     const vertexPlace = places(vertices, basis.vertexCount);
     const source = drawn.map((each) => vertexPlace[basis.renderSource[each]]);
     const index = triangles.map((corner) => drawnPlace[corner]);
+    const faces = index.map((corner) => source[corner]);
     return {
       source,
       uv: new THREE.BufferAttribute(picked(basis.uv, drawn, 2), 2),
@@ -66,7 +94,9 @@ export class Rig {
       groups: drawCalls(groups, 1),
       matrix: null,
       vertexCount: vertices.length,
-      faces: index.map((corner) => source[corner]),
+      faces,
+      skin: skinVertices(faces, groups),
+      rough, // lit at its vertices
       shapes: smoothedShapes(basis, matrix, vertices),
       smoothed: (neutral) => rowsTimes(matrix, vertices, neutral, new Float32Array(3 * vertices.length)),
     };
@@ -83,6 +113,12 @@ function places(values, size) {
   const result = new Uint16Array(size);
   values.forEach((value, place) => (result[value] = place));
   return result;
+}
+
+/** The vertices of the part called skin. */
+function skinVertices(faces, groups) {
+  const { start, count } = groups.find(({ part }) => part === "skin");
+  return distinct(faces.subarray(start, start + count));
 }
 
 function picked(values, which, size) {

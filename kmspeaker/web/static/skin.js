@@ -49,6 +49,19 @@ ${LAMPS.map(lampCall).join("\n")}
   );
 }`;
 
+// Distances to another head, light to dark so that they read without telling colours apart; CARTO's
+// SunsetDark with clay for none (also in viewer.css).
+export const APART_COLOURS = ["#efe7db", "#fcde9c", "#faa476", "#f0746e", "#dc3977", "#7c1d6f"];
+
+const APART = `
+uniform float range;
+vec3 apartColour(float millimetres) {
+  float at = min(millimetres / range, 1.0) * ${(APART_COLOURS.length - 1).toFixed(1)};
+  vec3 colour = ${colour(APART_COLOURS[0])};
+${APART_COLOURS.slice(1).map((each, i) => `  colour = mix(colour, ${colour(each)}, clamp(at - ${i}.0, 0.0, 1.0));`).join("\n")}
+  return colour;
+}`;
+
 const SEEN = `
 vec4 seen(sampler2D colours, vec2 at, Light light, float opacity) {
   vec3 albedo = texture2D(colours, at).rgb;
@@ -64,7 +77,14 @@ attribute vec4 surface;
 varying vec4 vSurface;
 varying vec3 vNormal;
 varying vec2 vUv;
+#ifdef APART_SHOWN
+attribute float apart;
+varying float vApart;
+#endif
 void main() {
+#ifdef APART_SHOWN
+  vApart = apart;
+#endif
   vSurface = surface;
   vUv = uv;
   vNormal = normalize(normalMatrix * normal);
@@ -75,12 +95,21 @@ uniform sampler2D colours;
 varying vec4 vSurface;
 varying vec3 vNormal;
 varying vec2 vUv;
+#ifdef APART_SHOWN
+varying float vApart;
+${APART}
+#endif
 ${LIGHT}
 ${SEEN}
 void main() {
   vec3 normal = normalize(gl_FrontFacing ? vNormal : -vNormal);
   Light light = lightOn(normal, vSurface.x, vSurface.y, vSurface.z);
+#ifdef APART_SHOWN
+  float shade = 0.72 + 0.28 * max(normal.z, 0.0) + 0.1 * normal.y;
+  gl_FragColor = vec4(apartColour(vApart) * shade * (0.55 + 0.45 * vSurface.z), 1.0) * vSurface.w;
+#else
   gl_FragColor = seen(colours, vUv, light, vSurface.w);
+#endif
 }`,
 };
 
@@ -124,15 +153,18 @@ function lampCall({ colour, towards }) {
        normal, wrap, spread, alpha2, half_rough, facing);`;
 }
 
-/**
- * Materials of a head, in two ways: seen from outside only, and (lashes) from both sides.
- *
- * @returns {{fine: Material[], rough: Material[], uniforms: object}}
- */
+function colour(hex) {
+  return `vec3(${[1, 3, 5].map((i) => (Number.parseInt(hex.slice(i, i + 2), 16) / 255).toFixed(3)).join(", ")})`;
+}
+
+/** The materials of a head; each is a pair: seen from outside only, and (lashes) from both sides. */
 export function skin(THREE) {
-  const uniforms = { colours: { value: null } };
-  const make = (shaders, side) =>
-    new THREE.ShaderMaterial({ ...shaders, uniforms, transparent: true, premultipliedAlpha: true, side });
-  const both = (shaders) => [make(shaders, THREE.FrontSide), make(shaders, THREE.DoubleSide)];
-  return { fine: both(AT_PIXELS), rough: both(AT_VERTICES), uniforms };
+  const uniforms = { colours: { value: null }, range: { value: 1 } };
+  const make = (shaders, side, defines) =>
+    new THREE.ShaderMaterial({ ...shaders, uniforms, defines, transparent: true, premultipliedAlpha: true, side });
+  const pair = (shaders, defines = {}) => [
+    make(shaders, THREE.FrontSide, defines),
+    make(shaders, THREE.DoubleSide, defines),
+  ];
+  return { fine: pair(AT_PIXELS), rough: pair(AT_VERTICES), apart: pair(AT_PIXELS, { APART_SHOWN: "" }), uniforms };
 }

@@ -4,10 +4,10 @@
 
 import { Quality } from "./quality.js";
 
-const LOOK_AT = [0, -26, 10];
-const STAND_AT = [80, -10, 690];
+const LOOK_AT = [10, -26, 10];
+const STAND_AT = [90, -10, 690];
 const ANGLE = 24; // degrees from top to bottom
-const WIDTH_SEEN = 0.8; // of the height; a narrower view widens its angle to show the whole head
+const WIDTH_SEEN = 0.72; // of the height; a narrower view widens its angle to show the whole head
 
 export class Studio {
   #dirty = true;
@@ -16,12 +16,12 @@ export class Studio {
   #size = [0, 0];
   drawn = 0; // pictures so far
 
-  constructor({ THREE, OrbitControls }, canvas) {
+  constructor({ THREE, OrbitControls }, canvas, levels) {
     this.THREE = THREE;
     this.canvas = canvas;
-    const software = drawsInSoftware();
-    this.quality = new Quality(software);
-    this.renderer = new THREE.WebGLRenderer({ canvas, antialias: !software, alpha: true });
+    this.software = drawsInSoftware();
+    this.quality = new Quality(this.software, levels);
+    this.renderer = new THREE.WebGLRenderer({ canvas, antialias: !this.software, alpha: true });
     this.renderer.autoClear = false;
     this.scene = new THREE.Scene();
     this.scene.matrixWorldAutoUpdate = false; // heads stand still; what moves is their shape
@@ -57,6 +57,23 @@ export class Studio {
 
   get views() {
     return this.#views;
+  }
+
+  /** Where the camera stands and what it looks at: six millimetres. */
+  get standpoint() {
+    const { position } = this.camera;
+    return [...position.toArray(), ...this.controls.target.toArray()].map((x) => Math.round(x));
+  }
+
+  set standpoint(numbers) {
+    this.camera.position.fromArray(numbers);
+    this.controls.target.fromArray(numbers, 3);
+    this.controls.update();
+    this.invalidate();
+  }
+
+  get moved() {
+    return String(this.standpoint) !== String([...STAND_AT, ...LOOK_AT]);
   }
 
   resetCamera() {
@@ -100,6 +117,7 @@ export class Studio {
   draw() {
     const { renderer, scene, camera } = this;
     const height = this.#size[1];
+    const { level } = this.quality;
     this.#dirty = false;
     renderer.setScissorTest(false);
     renderer.clear();
@@ -107,7 +125,7 @@ export class Studio {
     for (const view of this.#views) {
       const { head, box, scissor = box } = view;
       if (box.width < 1 || box.height < 1 || scissor.width < 1) continue;
-      head.prepare(this.quality.level);
+      head.prepare(level, box.height * renderer.getPixelRatio());
       renderer.setViewport(box.left, height - box.top - box.height, box.width, box.height);
       renderer.setScissor(scissor.left, height - scissor.top - scissor.height, scissor.width, scissor.height);
       this.#aim(box);
@@ -123,7 +141,8 @@ export class Studio {
     const aspect = width / height;
     if (camera.aspect === aspect) return;
     camera.aspect = aspect;
-    camera.fov = aspect < WIDTH_SEEN ? ANGLE * Math.min(1.5, WIDTH_SEEN / aspect) : ANGLE;
+    const widened = Math.max(1, WIDTH_SEEN / aspect);
+    camera.fov = 2 * Math.atan(Math.tan((ANGLE * Math.PI) / 360) * widened) * (180 / Math.PI);
     camera.updateProjectionMatrix();
   }
 

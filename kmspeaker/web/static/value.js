@@ -1,8 +1,10 @@
 // The component's value as the stage uses it.
 //
-// {heads: [{key, label, detail, identity, motion, repeats}], shown: [keys], sound, reference: {data, video, repeats}}
-// `motion`, `sound`, `data` and `video` name files of this visitor's own folder. `repeats` says that
-// what is shorter than the sound starts again; else its last picture stays.
+// {heads: [{key, label, detail, identity, motion, sound, repeats}], shown: [keys], sound,
+//  reference: {data, video, repeats}}
+// `motion`, `sound`, `data` and `video` name files of this visitor's own folder. The sound of the first
+// head that has one is heard, else the value's. `repeats` says that what is shorter than the sound
+// starts again; else its last picture stays.
 
 export const MOST_SHOWN = 4;
 const NOTHING = { heads: [], shown: [], sound: null, reference: null };
@@ -13,11 +15,24 @@ export function readValue(value, fallbackIdentity) {
   const { heads, shown = [], sound = null, reference = null } = value.heads ? value : formerly(value);
   const known = shown.filter((key) => heads.some((head) => head.key === key));
   return {
-    heads,
+    heads: reference ? [...heads, keypoints(reference, heads, value.identity ?? fallbackIdentity)] : heads,
     shown: known.length ? known.slice(0, MOST_SHOWN) : heads.slice(0, 1).map((head) => head.key),
     sound,
     reference,
     identity: value.identity ?? heads[0]?.identity ?? fallbackIdentity, // of the head that waits
+  };
+}
+
+/** The reference's keypoints in space, a head like the others for those who choose. */
+function keypoints(reference, heads, identity) {
+  return {
+    key: "keypoints",
+    label: "Keypoints",
+    detail: "of the reference, in 3D",
+    identity: heads.find(({ motion }) => motion === reference.data)?.identity ?? identity,
+    motion: reference.data,
+    repeats: reference.repeats,
+    cloud: true,
   };
 }
 

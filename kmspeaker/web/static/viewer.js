@@ -2,9 +2,11 @@
 // `mount` is called once by the Gradio component; afterwards every change of its value comes through
 // `watch`. See value.js for the value.
 
-import { fetchArrays, sampleWeights } from "./arrays.js";
+import { fetchArrays, sampleTurn, sampleWeights } from "./arrays.js";
+import { Bar } from "./bar.js";
 import { Cast } from "./cast.js";
 import { Clock } from "./clock.js";
+import { Difference } from "./difference.js";
 import { fileUrl } from "./files.js";
 import { Idle } from "./idle.js";
 import { Panels } from "./panels.js";
@@ -14,8 +16,9 @@ import { Studio } from "./studio.js";
 import { loadThree } from "./three_loader.js";
 import { Transport } from "./transport.js";
 import { readValue } from "./value.js";
+import { View, shuffled } from "./view.js";
 
-const NOBODY = { key: "", label: "", detail: "" };
+const WAITING = ""; // the key of the head that is there before any other
 
 export function mount(element, props, watch) {
   const viewer = new Viewer(element.querySelector(".km-stage"), props.assets);
@@ -29,11 +32,14 @@ export function mount(element, props, watch) {
 class Viewer {
   #value;
   #reference = null; // what is known of the reference's video
+  #sound = null; // the file on the clock
   #actors = []; // on the stage now, in order
   #weights = new Float32Array(52);
+  #turn = new Float32Array(3);
   #drawn = { time: 0, frameMs: [], offsets: [] };
   #told = { time: -1, playing: false };
   #casting = 0;
+  compared = []; // for each panel its distances to the base, null for the base itself
   #ready;
   #announceReady;
 
@@ -45,21 +51,43 @@ class Viewer {
     this.canvas = root.querySelector(".km-head");
     this.audio = root.querySelector("audio");
     this.clock = new Clock();
-    this.panels = new Panels(root.querySelector(".km-panels"), () => this.#layout());
-    this.reference = new ReferencePanel(root.querySelector(".km-reference"));
+    this.view = new View();
+    this.view.extras = () => this.#extras();
+    this.bar = new Bar(root.querySelector(".km-bar"), this.view, {
+      say: (sentence) => this.#tip(sentence),
+      copyLink: () => this.#copyLink(),
+    });
+    this.panels = new Panels(root.querySelector(".km-panels"), this.view, Object.keys(assets.identities), () => this.#layout());
+    this.difference = new Difference(root.querySelector(".km-difference"), this.view);
+    this.reference = new ReferencePanel(root.querySelector(".km-reference"), this.view);
     this.transport = new Transport(root.querySelector(".km-transport"), this.clock, {
       resetCamera: () => this.studio?.resetCamera(),
       toggleFullscreen: () => this.#toggleFullscreen(),
     });
+    this.#listen();
+    root.kmViewer = this; // for the browser tests
+  }
+
+  #listen() {
+    const { root, clock, view } = this;
     this.canvas.addEventListener("dblclick", () => this.studio?.resetCamera());
     root.addEventListener("keydown", (event) => this.#key(event));
     document.addEventListener("keydown", (event) => {
       if (event.target === document.body && root.isConnected) this.#key(event);
     });
     document.addEventListener("km-seek", ({ detail }) => {
-      if (root.isConnected && Number.isFinite(detail?.time)) this.clock.seek(detail.time);
+      if (root.isConnected && Number.isFinite(detail?.time)) clock.seek(detail.time);
     });
-    root.kmViewer = this; // for the browser tests
+    clock.addEventListener("change", () => !clock.playing && view.touch());
+    let staged = "";
+    view.addEventListener("change", () => {
+      const { divider, ...others } = view.state;
+      const now = JSON.stringify(others);
+      if (now === staged) return this.#layout(); // only the divider has moved
+      staged = now;
+      this.#recast().catch((error) => this.say(error.message));
+    });
+    view.addEventListener("link", () => this.#followLink());
   }
 
   async start() {
@@ -67,10 +95,15 @@ class Viewer {
       loadThree(this.assets.three.map((base) => (base.startsWith("http") ? base : fileUrl(base))), this.assets.integrity),
       fetchArrays(fileUrl(this.assets.basis)),
     ]);
-    this.studio = new Studio(three, this.canvas);
-    this.cast = new Cast(three.THREE, new Rig(three.THREE, basis), this.assets.identities);
+    const rig = new Rig(three.THREE, basis);
+    this.rig = rig;
+    this.studio = new Studio(three, this.canvas, rig.levels);
+    this.studio.controls.addEventListener("end", () => this.view.touch());
+    this.cast = new Cast(three.THREE, rig, this.assets.identities, this.studio.software ? 1 : 4);
+    this.reference.points = (name) => rig.pointSet(name);
     this.idle = new Idle(basis.names);
     await this.#recast();
+    this.#followLink();
     this.studio.run((now) => this.#refresh(now));
     this.root.classList.add("km-ready");
     this.#announceReady();
@@ -95,23 +128,35 @@ class Viewer {
     this.root.querySelector(".km-message").textContent = sentence;
   }
 
+  /** A sentence that goes away. */
+  #tip(sentence) {
+    const tip = this.root.querySelector(".km-tip");
+    tip.textContent = sentence;
+    clearTimeout(this.tipTimer);
+    this.tipTimer = setTimeout(() => (tip.textContent = ""), 4000);
+  }
+
   async show(newValue) {
     const before = this.#value;
     const value = (this.#value = readValue(newValue, this.assets.identity));
     this.say("");
-    const newSound = value.sound !== before.sound;
-    const newScene = newSound || String(value.shown) !== String(before.shown);
-    if (newSound || value.reference?.data !== before.reference?.data) {
+    const newShown = String(value.shown) !== String(before.shown);
+    if (value.reference?.data !== before.reference?.data) {
       const reference = value.reference ? await fetchArrays(fileUrl(value.reference.data)) : null;
       if (this.#value !== value) return;
       this.#reference = reference;
+      this.#sound = null;
     }
-    const actors = this.cast ? await this.#recast() : null;
+    this.bar.catalogue = value.heads;
+    // Whoever chose a face for all heads wants to see it.
+    if (value.identity !== before.identity) this.view.change({ faces: {} });
+    this.view.offer(value.heads.map(({ key }) => key), value.shown, newShown);
+    const newSound = await this.#attach();
     if (this.#value !== value) return;
-    if (newScene || value.reference?.data !== before.reference?.data) await this.#attach(actors);
-    this.root.classList.toggle("km-has-take", Boolean(value.sound));
+    await this.#recast();
+    this.root.classList.toggle("km-has-take", value.heads.some(({ sound }) => sound) || Boolean(value.sound));
     this.root.classList.toggle("km-has-reference", Boolean(value.reference));
-    if (value.sound && newScene) {
+    if (this.#sound && (newSound || newShown)) {
       await this.#ready;
       // The button that made the take keeps no hold of the space bar.
       if (document.activeElement?.matches("button")) this.root.focus({ preventScroll: true });
@@ -119,14 +164,20 @@ class Viewer {
     }
   }
 
-  /** Put the sound on the clock, or the reference alone when there is none. */
+  /** Put the first head's sound on the clock, or the reference alone; returns whether that is new. */
   async #attach() {
-    const { reference, sound, heads, shown } = this.#value;
+    const { reference, heads, sound: common } = this.#value;
+    const shown = this.view.state.heads.map((key) => heads.find((head) => head.key === key)).filter(Boolean);
+    const first = shown.find(({ sound }) => sound) ?? shown[0];
+    const sound = first?.sound ?? common;
+    const playing = sound ?? reference?.data ?? "";
+    if (this.#sound === playing) return false;
+    this.#sound = playing;
     const videoUrl = reference?.video ? fileUrl(reference.video) : null;
     const lead = !sound && Boolean(videoUrl);
     this.reference.show(this.#reference, videoUrl, { lead, repeats: Boolean(reference?.repeats) });
-    const first = heads.find(({ key }) => key === shown[0]);
     const track = first ? await fetchArrays(fileUrl(first.motion)) : this.#reference;
+    if (this.#sound !== playing) return false;
     if (sound) {
       this.audio.src = fileUrl(sound);
       this.clock.attach(this.audio, track.seconds);
@@ -137,30 +188,95 @@ class Viewer {
       this.clock.attach(null, 0);
     }
     this.transport.show({ fps: track?.fps ?? 30, peaks: track?.peaks });
+    return Boolean(sound);
+  }
+
+  /** Who stands on the stage now, in order: entries of the catalogue with the face they wear. */
+  #staged() {
+    const { heads, identity } = this.#value;
+    const { heads: keys, solo, mode, blind, faces } = this.view.state;
+    const known = keys.filter((key) => heads.some((head) => head.key === key));
+    if (!known.length) return [{ key: WAITING, label: "", identity, motion: null }];
+    const inOrder = blind ? shuffled([...known].sort(), blind) : known;
+    const shown = solo && known.includes(solo) ? [solo] : mode === "wipe" ? inOrder.slice(0, 2) : inOrder;
+    const entries = shown.map((key) => heads.find((head) => head.key === key));
+    // A face would tell who it is.
+    const same = blind ? entries[0].identity : null;
+    return entries.map((head) => ({ ...head, identity: same ?? worn(faces[head.key], this.assets) ?? head.identity }));
   }
 
   /** Fetch who is to be shown and put them on the stage. */
   async #recast() {
+    if (!this.cast) return;
     const turn = ++this.#casting;
-    const { heads, shown, identity } = this.#value;
-    const wanted = shown.map((key) => heads.find((head) => head.key === key));
-    const actors = await Promise.all(
-      wanted.length
-        ? wanted.map((head) => this.cast.actor(head.key, head.identity, head.motion))
-        : [this.cast.actor("", identity, null)],
-    );
+    const staged = this.#staged();
+    const actors = await Promise.all(staged.map((entry) => this.cast.actor(entry.key, entry)));
     if (turn !== this.#casting) return;
-    actors.forEach((actor, i) => (actor.repeats = Boolean(wanted[i]?.repeats)));
-    this.cast.keep(wanted.length ? heads.map(({ key }) => key) : [""]);
+    const { state } = this.view;
+    this.cast.keep(staged[0].key === WAITING ? [WAITING] : this.#value.heads.map(({ key }) => key));
     this.#actors = actors;
-    this.panels.show(wanted.length ? wanted : [NOBODY]);
-    this.#layout();
+    for (const { head, cloud } of actors) if (cloud) head.use(this.rig.pointSet(state.points), this.reference.colours);
+    this.#compare(staged);
+    this.panels.show(staged, state);
+    const { playing, duration } = this.clock;
+    if (duration && (await this.#attach()) && playing) await this.clock.play();
+  }
+
+  #compare(staged) {
+    const { mode, base, range } = this.view.state;
+    const bodies = this.#actors.filter(({ cloud }) => !cloud);
+    const comparing = mode === "difference" && bodies.length > 1;
+    const from = comparing ? (bodies.find(({ key }) => key === base) ?? bodies.at(-1)) : null;
+    for (const { head } of bodies) head.compare(from?.head === head ? null : (from?.head ?? null), range);
+    this.difference.show(comparing ? staged.filter(({ cloud }) => !cloud) : [], from?.key);
+    const numbers = ({ head, cloud }) => (cloud ? undefined : head === from.head ? null : head.apart);
+    this.compared = comparing ? this.#actors.map(numbers) : [];
+    this.studio.invalidate();
   }
 
   #layout() {
     if (!this.studio || !this.#actors.length) return;
     const boxes = this.panels.boxes();
-    this.studio.views = this.#actors.map(({ head }, i) => ({ head, box: boxes[i] }));
+    if (boxes.length !== this.#actors.length) return;
+    const { mode, divider } = this.view.state;
+    if (mode === "wipe" && boxes.length === 2) {
+      const { clientWidth: width, clientHeight: height } = this.canvas;
+      const box = { left: 0, top: 0, width, height };
+      const at = Math.round(divider * width);
+      this.studio.views = [
+        { head: this.#actors[0].head, box, scissor: { ...box, width: at } },
+        { head: this.#actors[1].head, box, scissor: { ...box, left: at, width: width - at } },
+      ];
+      this.panels.placeDivider(divider);
+    } else {
+      this.studio.views = this.#actors.map(({ head }, i) => ({ head, box: boxes[i] }));
+    }
+  }
+
+  /** What the link carries beside the view. */
+  #extras() {
+    const { clock, studio } = this;
+    return {
+      ...(studio?.moved && { camera: studio.standpoint.join() }),
+      ...(clock.duration && !clock.playing && clock.time > 0 && { t: clock.time.toFixed(2) }),
+      ...(clock.rate !== 1 && { speed: clock.rate }),
+    };
+  }
+
+  #followLink() {
+    const { camera, speed } = this.view.linked;
+    if (camera) this.studio.standpoint = camera;
+    if (speed) this.clock.rate = speed;
+  }
+
+  async #copyLink() {
+    const { link } = this.view;
+    try {
+      await navigator.clipboard.writeText(link);
+      this.#tip("The link to this view is copied.");
+    } catch {
+      this.#tip("The address of this page is the link to this view.");
+    }
   }
 
   #refresh(now) {
@@ -177,8 +293,15 @@ class Viewer {
   /** Move the heads to `time` of the clock. */
   pose(time, now) {
     for (const { head, track, repeats } of this.#actors) {
-      if (track) sampleWeights(track, moment(track, time, repeats) * track.fps, this.#weights);
-      else this.idle.sample(now / 1000, this.#weights);
+      if (track) {
+        const frame = moment(track, time, repeats) * track.fps;
+        sampleWeights(track, frame, this.#weights);
+        sampleTurn(track, frame, this.#turn);
+        const [yaw, pitch, roll] = this.#turn;
+        if (head.turn(yaw, pitch, roll)) this.studio.invalidate();
+      } else {
+        this.idle.sample(now / 1000, this.#weights);
+      }
       if (head.pose(this.#weights)) this.studio.invalidate();
     }
   }
@@ -186,6 +309,7 @@ class Viewer {
   #updatePanels(now) {
     this.transport.update(now);
     this.reference.update(this.clock);
+    this.difference.update(now, this.compared, (i, text) => this.panels.note(i, text));
     this.#tell();
   }
 
@@ -217,9 +341,10 @@ class Viewer {
 
   #key(event) {
     const target = event.target;
+    if (target.closest?.("select, textarea, input:not([type=range])")) return;
     if (event.key === " " && target.closest?.("button")) return;
     if (target === this.transport.scrub && event.key.startsWith("Arrow") === false && event.key !== " ") return;
-    if (event.defaultPrevented || !this.transport.key(event)) return;
+    if (event.defaultPrevented || !(this.transport.key(event) || this.bar.key(event))) return;
     event.preventDefault();
     event.stopPropagation();
   }
@@ -228,6 +353,11 @@ class Viewer {
     if (document.fullscreenElement) document.exitFullscreen();
     else this.root.requestFullscreen?.();
   }
+}
+
+/** The identity, if there is one of that name: links may say anything. */
+function worn(identity, { identities }) {
+  return Object.hasOwn(identities, identity ?? "") ? identity : null;
 }
 
 /** Which of its own seconds a motion shows at `time` of the clock. */
