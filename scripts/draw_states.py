@@ -60,6 +60,7 @@ def main() -> None:
     parser.add_argument("--actors", nargs="+", default=["mei", "kenji", "samuel"])
     parser.add_argument("--utterance", help="name of the clip that the actors perform")
     parser.add_argument("--video", type=Path, help=".mp4 of the first actor")
+    parser.add_argument("--seconds", type=float, default=6.0, help="of the video, at most")
     parser.add_argument(
         "--size", type=int, default=360, help="pixels of the square of which the face is cut out"
     )
@@ -72,11 +73,11 @@ def main() -> None:
     voice = load_voice(line)
     sound = Sound(voice, SAMPLE_RATE)
     stage = Stage(face, UpperFaces.read(options.data / "capture/livelink", FPS), line, voice)
-    actors = [actor for actor in cast(face.identities, 0) if actor.identity in options.actors]
-    actors.sort(key=lambda actor: options.actors.index(actor.identity))
-    if len(actors) < len(options.actors):
-        raise InputError(f"Got actors {options.actors}; known are {', '.join(face.identities)}.")
-    played = {actor.identity: stage.played(actor, options.seed) for actor in actors}
+    known = {actor.identity: actor for actor in cast(face.identities, 0)}
+    unknown = [name for name in options.actors if name not in known]
+    if unknown:
+        raise InputError(f"Got actor {unknown[0]!r}; known are {', '.join(known)}.")
+    played = {name: stage.played(known[name], options.seed) for name in options.actors}
     if options.model:
         pipeline = Pipeline.load(options.model)
         sound = load_sound(options.speech)
@@ -86,7 +87,8 @@ def main() -> None:
         with HeadRenderer(face, name, options.size, options.size, yaw=options.yaw) as renderer:
             rows.append(np.concatenate(list(portraits(face, renderer, takes, options.at)), axis=1))
             if options.video and name == options.actors[0]:
-                write_video(options.video, grid(renderer, takes), FPS, sound)
+                frames = round(options.seconds * FPS)
+                write_video(options.video, grid(renderer, takes, frames), FPS, sound)
                 print(f"{options.video}: {name}, {', '.join(takes)}")
     Image.fromarray(np.concatenate(rows)).save(options.output, optimize=True)
     print(f"{options.output}: {', '.join(played)}")
@@ -162,9 +164,9 @@ def portraits(
         yield labelled(renderer.frame(weights[frame]), state)
 
 
-def grid(renderer: HeadRenderer, takes: Takes) -> Iterator[Picture]:
+def grid(renderer: HeadRenderer, takes: Takes, frames: int) -> Iterator[Picture]:
     """Every state's head side by side, frame after frame."""
-    for frame in range(min(map(len, takes.values()))):
+    for frame in range(min(frames, *map(len, takes.values()))):
         heads = [labelled(renderer.frame(take[frame]), state) for state, take in takes.items()]
         lines = [
             np.concatenate(heads[k : k + COLUMNS], axis=1) for k in range(0, len(heads), COLUMNS)
