@@ -11,7 +11,7 @@ eyeball centres of each identity.
 import difflib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
@@ -47,6 +47,8 @@ UPPER_SHAPES = np.array(
 PART_NAMES = ("skin", "teeth_upper", "teeth_lower", "tongue", "eye_left", "eye_right", "lashes")
 """What ``FaceModel.part`` counts."""
 
+BUNDLED_CREDIT = "MakeHuman community, CC0 1.0"
+"""Whose the bundled heads are."""
 FACE_FOLDER = Path(__file__).parent.parent / "assets" / "face"
 INNER_UPPER_LIP, INNER_LOWER_LIP = 13, 14
 """mediapipe's landmarks on the midline of the inner lips."""
@@ -65,6 +67,14 @@ class KeypointSet:
 
     def __len__(self) -> int:
         return len(self.indices)
+
+
+@dataclass(frozen=True)
+class Added:
+    """What belongs to an identity beside its shape."""
+
+    texture: Path
+    credit: str
 
 
 @dataclass(frozen=True)
@@ -103,6 +113,8 @@ class FaceModel:
     lower_lip_rim: Int32[np.ndarray, " rim"]
     """Vertices on the middle of the lower lip that may touch that edge."""
     folder: Path = field(repr=False)
+    added: Mapping[str, "Added"] = field(default_factory=dict)
+    """What is known of identities that the folder does not hold, see ``with_identity``."""
 
     @classmethod
     def load(cls, folder: Path | None = None) -> "FaceModel":
@@ -174,7 +186,68 @@ class FaceModel:
             InputError: There is no such identity.
         """
         self._require(identity)
+        if identity in self.added:
+            return self.added[identity].texture
         return self.folder / "textures" / f"{identity}.png"
+
+    def credit(self, identity: str) -> str:
+        """Whose head it is, and its licence.
+
+        Raises:
+            InputError: There is no such identity.
+        """
+        self._require(identity)
+        return self.added[identity].credit if identity in self.added else BUNDLED_CREDIT
+
+    def with_identity(
+        self,
+        name: str,
+        neutral: Float32[np.ndarray, "vertices 3"],
+        *,
+        texture: Path | None = None,
+        description: str = "own face",
+        credit: str = "provided by the user",
+    ) -> "FaceModel":
+        """This face with one more identity; this one stays as it is.
+
+        Args:
+            name: what to call it; takes the place of one that was added under the same name.
+            neutral: the face at rest, mm, on this topology.
+            texture: a PNG for ``render_uv``; the most similar identity's where None.
+            description: for lists of people.
+            credit: whose head it is, and its licence.
+
+        Raises:
+            InputError: a bundled identity has the name, or ``neutral`` is no face of this topology.
+        """
+        if name in self.neutrals and name not in self.added:
+            raise InputError(f"Got the name {name!r}, which a bundled head has; choose another.")
+        if neutral.shape != self.deltas.shape[1:] or not np.isfinite(neutral).all():
+            raise InputError(
+                f"Got a face of shape {neutral.shape}; it needs {self.deltas.shape[1:]} finite "
+                "numbers, one row a vertex of the rig."
+            )
+        if texture is None:
+            texture = self.texture(self.most_similar(neutral))
+        eyes = [
+            _sphere_centre(neutral[self.part == PART_NAMES.index(eye)])
+            for eye in ("eye_left", "eye_right")
+        ]
+        return replace(
+            self,
+            neutrals={**self.neutrals, name: neutral},
+            descriptions={**self.descriptions, name: description},
+            eye_centers={**self.eye_centers, name: np.stack(eyes)},
+            added={**self.added, name: Added(texture, credit)},
+        )
+
+    def most_similar(self, neutral: Float32[np.ndarray, "vertices 3"]) -> str:
+        """The bundled identity whose skin comes closest to a face at rest."""
+        skin = self.part == PART_NAMES.index("skin")
+        bundled = [name for name in self.neutrals if name not in self.added]
+        return min(
+            bundled, key=lambda name: float(((self.neutrals[name] - neutral)[skin] ** 2).sum())
+        )
 
     def vertices(self, weights: Weights, identity: str) -> Float32[np.ndarray, "frames vertices 3"]:
         """The moving face, mm."""
@@ -260,3 +333,10 @@ def _combine(
 ) -> Float32[np.ndarray, "frames points 3"]:
     moved = weights.astype(np.float32) @ deltas.reshape(len(deltas), -1)
     return moved.reshape(len(weights), -1, 3)
+
+
+def _sphere_centre(points: Float32[np.ndarray, "points 3"]) -> Float32[np.ndarray, "3"]:
+    """Centre of the sphere that fits best in the algebraic sense."""
+    design = np.c_[2 * points, np.ones(len(points))].astype(np.float64)
+    solved = np.linalg.lstsq(design, (points.astype(np.float64) ** 2).sum(1), rcond=None)[0]
+    return solved[:3].astype(np.float32)

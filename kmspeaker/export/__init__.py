@@ -11,6 +11,7 @@ ending     holds                                       says where it came from i
 ``.csv``   Live Link Face columns                      ``<name>.csv.json`` beside it
 ``.mp4``   the rendered head with its sound            the container's comment
 ``.usda``  textured head, 52 blend shapes, animation   ``customLayerData``
+``.zip``   all of these                                ``manifest.json`` in it
 =========  ==========================================  ==================================
 
 A Live Link Face CSV has no comments, and its importers refuse or misread a further column, so its
@@ -20,18 +21,32 @@ its sound and its texture, ``<name>.wav`` and ``<name>.png`` beside the ``.usda`
 
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from kmspeaker.animation import FaceAnimation
 from kmspeaker.errors import InputError
 from kmspeaker.export.formats import SINGLE, Format
 from kmspeaker.export.provenance import provenance
-from kmspeaker.export.writing import check_place
+from kmspeaker.export.writing import check_place, replacing
 from kmspeaker.face import FaceModel
 from kmspeaker.performance import Progress
 
 __all__ = ["FORMATS", "Format", "check_writable", "provenance", "save_animation"]
 
-FORMATS: Mapping[str, Format] = SINGLE
+
+def _write_zip(
+    animation: FaceAnimation, face: FaceModel, path: Path, progress: Progress
+) -> tuple[Path, ...]:
+    from kmspeaker.export.archive import write_zip
+
+    with replacing(path) as unfinished:
+        write_zip(animation, face, unfinished, name=path.stem, formats=SINGLE, progress=progress)
+    return (path,)
+
+
+FORMATS: Mapping[str, Format] = MappingProxyType(
+    {**SINGLE, ".zip": Format("ZIP of everything", _write_zip)}
+)
 """The endings ``save_animation`` knows, with a few words on each."""
 
 

@@ -21,11 +21,9 @@ from jaxtyping import Float32
 from kmspeaker.animation import FaceAnimation
 from kmspeaker.export.light import light_let_in
 from kmspeaker.export.normals import vertex_normals
-from kmspeaker.export.provenance import GENERATOR, provenance
+from kmspeaker.export.provenance import GENERATOR, credits_of, provenance
 from kmspeaker.face import ARKIT_NAMES, PART_NAMES, FaceModel
 from kmspeaker.head_pose import HEAD_PIVOT, head_quaternions
-
-COPYRIGHT = "Head: MakeHuman community, CC0 1.0. Motion: synthetic, generated from speech."
 
 _METRES = np.float32(1e-3)
 _SMALLEST_MOVE = 1e-6
@@ -90,7 +88,7 @@ def write_glb(animation: FaceAnimation, face: FaceModel, path: Path) -> None:
             "asset": {
                 "version": "2.0",
                 "generator": GENERATOR,
-                "copyright": COPYRIGHT,
+                "copyright": credits_of(animation, face),
                 "extras": provenance(animation),
             },
             "scene": 0,

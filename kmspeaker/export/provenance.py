@@ -2,6 +2,7 @@
 
 from kmspeaker import __version__
 from kmspeaker.animation import FaceAnimation
+from kmspeaker.face import FaceModel
 
 GENERATOR = f"KM-Speaker {__version__}"
 
@@ -21,4 +22,19 @@ def provenance(animation: FaceAnimation) -> dict[str, str | int | dict[str, floa
         "steps": animation.steps,
         "synthetic": "speech-driven animation, not a recording of a face",
         **({"controls": controls} if controls else {}),
+    }
+
+
+def credits_of(animation: FaceAnimation, face: FaceModel) -> str:
+    """Whose head it is and what the motion is, for a file's line of copyright."""
+    head = face.credit(animation.identity)
+    return f"Head: {head}. Motion: synthetic, generated from speech."
+
+
+def licences(animation: FaceAnimation, face: FaceModel) -> dict[str, str]:
+    """What holds for each thing that went into a file."""
+    return {
+        "head": face.credit(animation.identity),
+        "motion": f"made by {GENERATOR} (Apache-2.0); the licence of {animation.model} applies",
+        "speech": "belongs to whoever recorded it; ask the speaker before you publish",
     }

@@ -14,9 +14,9 @@ from pathlib import Path
 import numpy as np
 
 from kmspeaker.animation import FaceAnimation
-from kmspeaker.export.glb import COPYRIGHT, SURFACES, Surface
+from kmspeaker.export.glb import SURFACES, Surface
 from kmspeaker.export.normals import vertex_normals
-from kmspeaker.export.provenance import provenance
+from kmspeaker.export.provenance import credits_of, provenance
 from kmspeaker.face import ARKIT_NAMES, PART_NAMES, FaceModel
 from kmspeaker.head_pose import HEAD_PIVOT, head_quaternions
 
@@ -42,7 +42,7 @@ def write_usd(
 
 
 def _layer(animation: FaceAnimation, face: FaceModel, texture: str, sound: str) -> Iterator[str]:
-    told = {**provenance(animation), "copyright": COPYRIGHT}
+    told = {**provenance(animation), "copyright": credits_of(animation, face)}
     yield f"""#usda 1.0
 (
     customLayerData = {{
