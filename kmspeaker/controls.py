@@ -51,13 +51,13 @@ class Controls:
     upper: float = field(
         default=1.0,
         metadata=_number(
-            0.0, 2.0, "intensity of brows, lids' expression, cheeks and nose; 0 keeps them at rest"
+            0.0, 2.0, "intensity of brows, lids' expression, cheeks and nose; 0 leaves them at rest"
         ),
     )
     lower: float = field(
         default=1.0,
         metadata=_number(
-            0.0, 2.0, "intensity of mouth and jaw; lips that close still close; 0 keeps them shut"
+            0.0, 2.0, "intensity of mouth and jaw; lips that close still close; 0 leaves them shut"
         ),
     )
     smoothing: float = field(

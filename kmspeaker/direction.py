@@ -11,7 +11,6 @@ from scipy.ndimage import gaussian_filter1d
 
 from kmspeaker.controls import Controls
 from kmspeaker.face import (
-    ARKIT_INDEX,
     ARKIT_NAMES,
     INNER_LOWER_LIP,
     INNER_UPPER_LIP,
@@ -86,7 +85,7 @@ def directed(
     """
     weights = weights.copy()
     if controls.upper != 1:
-        weights[:, EXPRESSION] = _about_rest(weights[:, EXPRESSION], controls.upper)
+        weights[:, EXPRESSION] = _intense(weights[:, EXPRESSION], controls.upper)
     if controls.lower != 1:
         weights = _scaled_lower(weights, face, controls.lower)
     if controls.smoothing > 0:
@@ -99,47 +98,35 @@ def directed(
     return weights.clip(0, 1).astype(np.float32)
 
 
-def _about_rest(
+def _intense(
     values: Float[np.ndarray, "frames shapes"], intensity: float
 ) -> Float[np.ndarray, "frames shapes"]:
-    rest = np.median(values, axis=0)
-    return (rest + intensity * (values - rest)).clip(0, 1)
+    """Weights scaled about the face at rest; above 1 large ones less, so that none is cut at 1.
+
+    (The rig's shapes are made for one at a time: several near 1 push the teeth through the chin.)
+    """
+    if intensity <= 1:
+        return intensity * values
+    return np.tanh(intensity * np.arctanh(values.clip(max=0.999)))
 
 
 def _scaled_lower(weights: Weights, face: FaceModel, intensity: float) -> Weights:
-    """Motion of mouth and jaw about the take's mouth at rest, with its lips closed.
+    """Mouth and jaw scaled about the face at rest, whose lips are closed.
 
-    The opening of the lips is linear in the weights and zero at that rest, so it is scaled too:
-    what was closed stays closed, and ``mouthClose <= jawOpen`` holds since both are zero at rest.
-    Only weights cut at 0 or 1 break this; such frames are taken back towards their own until the
-    lips open no further than they should. How near the lower lip comes to the teeth is not linear,
-    and scales only roughly.
+    The opening of the lips is linear in the weights, so below 1 it is scaled just so, and closed
+    lips stay closed; ``mouthClose <= jawOpen`` holds for any intensity. Above 1, where large
+    weights grow less, a frame is taken back towards its own until its lips open no further than
+    they should. How near the lower lip comes to the teeth is not linear, and scales only roughly.
     """
     opening = _opening_by_weight(face)
     lower = weights * LOWER
-    rest = _closed_rest(np.median(lower, axis=0), opening)
-    scaled = (rest + intensity * (lower - rest)).clip(0, 1)
+    scaled = _intense(lower, intensity)
     was, now = lower @ opening, scaled @ opening
     excess = now - intensity * was.clip(min=0) - TOUCHING / 2
     share = np.where(excess > 0, excess / np.maximum(now - was, 1e-6), 0).clip(0, 1)[:, None]
     result = weights.copy()
     result[:, LOWER] = (share * lower + (1 - share) * scaled)[:, LOWER]
     return result
-
-
-def _closed_rest(
-    rest: Float[np.ndarray, " 52"], opening: Float[np.ndarray, " 52"]
-) -> Float[np.ndarray, " 52"]:
-    """The mouth with its jaw shut, and opening or closing shapes reduced until lips meet."""
-    rest = rest.copy()
-    rest[[ARKIT_INDEX["jawOpen"], ARKIT_INDEX["mouthClose"], ARKIT_INDEX["tongueOut"]]] = 0
-    effect = rest * opening
-    opened, closed = effect[effect > 0].sum(), -effect[effect < 0].sum()
-    if opened > closed:
-        rest[effect > 0] *= closed / opened
-    elif closed > opened:
-        rest[effect < 0] *= opened / closed
-    return rest
 
 
 def _smoothed(weights: Weights, face: FaceModel, frames: float) -> Weights:
