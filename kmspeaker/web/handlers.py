@@ -86,8 +86,7 @@ class Handlers:
             session.current = None
             return *self._made(session, identity, [], ""), None
         _require_consent(consent, source)
-        session.uploads.add(Path(source))
-        with job(session) as stop:
+        with job(session, source) as stop:
             session.current = self._service.read(session, Path(source), progress, stop)
         return *self._made(session, identity, [], reference_facts(session.current)), None
 
@@ -102,7 +101,7 @@ class Handlers:
     ) -> Made:
         """Make the takes."""
         session, order = self._session(request), _order(asked)
-        with job(session) as stop:
+        with job(session, asked.speech, asked.reference, asked.second) as stop:
             takes = self._service.make(session, order, visitor(request), progress, stop)
         return self._shown(session, asked.identity, takes)
 

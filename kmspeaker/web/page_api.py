@@ -116,7 +116,7 @@ class Api:
         if not video:
             raise InputError("There is no video; give one.")
         session = self._sessions.of(request.session_hash)
-        with job(session) as stop:
+        with job(session, video) as stop:
             reference = self._service.read(session, Path(video), progress, stop)
         if reference.track is None:
             raise InputError("Got a file without a picture; a video is needed.")
@@ -183,7 +183,7 @@ class Api:
             controls=_controls(controls),
         )
         session = self._sessions.of(request.session_hash)
-        with job(session) as stop:
+        with job(session, speech, reference, second) as stop:
             (take,) = self._service.make(session, order, visitor(request), progress, stop)
         files = self._written(session, take, format, "", progress)
         animation = take.animation

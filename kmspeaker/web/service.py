@@ -91,7 +91,6 @@ class Service:
         """Read a reference, or find it read already."""
         with session.lock:
             known = next((r for r in session.references.values() if r.source == source), None)
-            session.uploads.add(source)
         if known is not None:
             return known
         check_reference(source, self.limits)
@@ -111,7 +110,6 @@ class Service:
     ) -> list[KnownTake]:
         """Make the takes of an order and put them in the visitor's catalogue."""
         self.check(order, visitor)
-        session.uploads.add(order.speech)
         told(progress, "Reading the speech", stop)(0.0)
         sound = load_sound(order.speech, max_seconds=self.limits.max_seconds)
         reference = self.read(session, order.reference, progress, stop)
@@ -175,8 +173,14 @@ class Service:
 
 
 @contextmanager
-def job(session: Session) -> Iterator[Stop]:
-    """Work that ends when the visitor says stop or leaves."""
+def job(session: Session, *given: str | Path | None) -> Iterator[Stop]:
+    """Work that ends when the visitor says stop or leaves.
+
+    Args:
+        session: The visitor's.
+        given: The uploads it reads, to be deleted with the session.
+    """
+    session.uploads.update(Path(path) for path in given if path)
     stop = Stop()
     session.jobs.add(stop)
     try:
