@@ -176,6 +176,16 @@ def test_another_corpus_is_not_overwritten(built, config):
     assert (built.folder / "corpus.json").read_bytes() == before
 
 
+def test_a_damaged_shard_is_told_and_left_as_it_is(built, config, tmp_path):
+    copy = tmp_path / "copy"
+    shutil.copytree(built.folder, copy)
+    shard = min(copy.glob("shard-*"))
+    shard.write_bytes(shard.read_bytes()[:1000])
+    with pytest.raises(InputError, match=rf"{shard.name}.*damaged"):
+        build(config, copy)
+    assert shard.stat().st_size == 1000
+
+
 def test_an_actor_without_a_face_is_told_before_anything_is_made(config, tmp_path):
     actors = {**config.actors, "val": ("sophia",)}
     with pytest.raises(InputError, match=r"sophia.*sofia"):
