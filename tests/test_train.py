@@ -221,6 +221,8 @@ def test_options_are_read_from_text_by_their_type():
 def test_the_paper_options_are_the_papers():
     assert (PAPER.learning_rate, PAPER.weight_decay, PAPER.batch) == (1e-4, 1e-6, 32)
     assert (PAPER.temporal_dropout, PAPER.passes, PAPER.kept_variance) == (0.1, "both", 0.995)
+    unnamed = (PAPER.schedule, PAPER.warm_up, PAPER.gradient_clip, PAPER.ema_decay)
+    assert unnamed == ("constant", 0, np.inf, 0.0)
 
 
 def test_the_learning_rate_rises_and_falls():

@@ -77,7 +77,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         options = TrainingOptions.read(settings, PAPER if given.as_paper else TrainingOptions())
         if given.measure:
-            for size in [given.size] if given.size else PRESETS:
+            for size in [given.size] if given.size else reversed(PRESETS):
                 figures = measure(dataclasses.replace(options, size=size), given.device)
                 sys.stdout.write(f"{size}: {figures}\n")
             return 0

@@ -21,6 +21,9 @@ CLIPS = 60
 CLIP_SECONDS = 15.0
 COEFFS = 35
 """Components that the motion space of real corpora keeps."""
+WIDE = 512
+"""From this width on, a CPU is measured on few windows: a batch takes minutes there and more memory
+than many have, and windows a second hardly depend on it."""
 WARM_UP = 2
 LEAST_STEPS = 3
 LEAST_SECONDS = 8.0
@@ -58,6 +61,8 @@ def _measure(options: TrainingOptions, processes: Processes) -> Throughput:
     face, preset = FaceModel.load(), preset_of(options)
     rig = rig_fingerprint(face, preset.keypoint_set)
     config = dataclasses.replace(preset, n_coeffs=COEFFS, rig=rig)
+    if config.d_model >= WIDE and processes.device.type == "cpu":
+        options = dataclasses.replace(options, batch=4, parts=2)
     random = np.random.default_rng(0)
     frames = round(CLIP_SECONDS * config.fps)
     clips = [
