@@ -38,7 +38,7 @@ def test_nothing_gives_no_figure_and_no_figure_reaches_no_target():
     assert nothing.items == 0 and np.isnan(nothing.value)
     report = report_of(Finding("closed", nothing, target=Target(least=0.0)))
     assert missed(report) == ["lips: closed"]
-    assert "not measured" in table(report)
+    assert "not measured" in table("lips", report.parts["lips"])
 
 
 def test_equal_numbers_do_not_differ():
@@ -56,7 +56,7 @@ def test_the_table_says_what_is_reached_in_its_own_unit():
         Finding("coherence", median([1.0]), "", "pairs", Target(0.9, 1.1)),
         Finding("rival", median([0.2])),
     )
-    text = table(report)
+    text = table("lips", report.parts["lips"])
     assert "95.0 % [90.0, 100.0]" in text and "at least 92.0 %: reached" in text
     assert "at most 0.35 mm: missed" in text and "0.90 to 1.10: reached" in text
     assert missed(report) == ["lips: error"]
@@ -87,8 +87,10 @@ def test_one_command_measures_and_writes_the_card(face, tmp_path, monkeypatch, c
 
 def test_parts_are_measured_in_the_tables_order_and_unknown_ones_refused(face, tmp_path):
     subject = subject_of(face, performed_corpus(tmp_path))
-    report = evaluate(subject, ("boundary", "localization"), pairs=2)
-    assert list(report.parts) == ["localization", "boundary"]
+    told: list[str] = []
+    asked = ("boundary", "localization")
+    report = evaluate(subject, asked, 2, lambda name, part: told.append(name))
+    assert list(report.parts) == told == ["localization", "boundary"]
     with pytest.raises(InputError, match="'brows'"):
         evaluate(subject, ("brows",))
 

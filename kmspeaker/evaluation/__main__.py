@@ -20,15 +20,26 @@ from kmspeaker.evaluation import (
 )
 from kmspeaker.evaluation.card import write_section
 from kmspeaker.evaluation.dubs import PAIRS, Dub, make_dubs
-from kmspeaker.evaluation.report import CARD_SECTION, Part, Report, markdown, missed, table
+from kmspeaker.evaluation.report import CARD_SECTION, Part, Report, heading, markdown, missed, table
 from kmspeaker.evaluation.subject import Subject
 from kmspeaker.pipeline import Pipeline
 
 PARTS = ("lips", "closures", "localization", "disentanglement", "style", "boundary")
 
 
-def evaluate(subject: Subject, only: Sequence[str] = PARTS, pairs: int = PAIRS) -> Report:
+def evaluate(
+    subject: Subject,
+    only: Sequence[str] = PARTS,
+    pairs: int = PAIRS,
+    tell: Callable[[str, Part], None] = lambda name, part: None,
+) -> Report:
     """Measure the parts that are asked for, in the table's order.
+
+    Args:
+        subject: A model and the data.
+        only: Names of parts.
+        pairs: How many takes of localization are judged.
+        tell: Called with each part's name and what was found, as soon as it is.
 
     Raises:
         InputError: An unknown part, or data that a part needs is missing.
@@ -49,12 +60,17 @@ def evaluate(subject: Subject, only: Sequence[str] = PARTS, pairs: int = PAIRS) 
         "style": lambda: style.measure(subject),
         "boundary": lambda: boundary.measure(subject, dubs()),
     }
+    parts: dict[str, Part] = {}
+    for name in PARTS:
+        if name in only:
+            parts[name] = measures[name]()
+            tell(name, parts[name])
     corpus = subject.corpus
     return Report(
         model=subject.pipeline.model_name,
         steps=subject.pipeline.model.config.steps,
         corpus=f"a corpus of {corpus.minutes:.0f} minutes (seed {corpus.seed})",
-        parts={name: measures[name]() for name in PARTS if name in only},
+        parts=parts,
     )
 
 
@@ -75,8 +91,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             clips=options.clips,
             tracks=options.tracks,
         )
-        report = evaluate(subject, only, options.pairs)
-        sys.stdout.write(table(report))
+        report = evaluate(subject, only, options.pairs, _tell)
+        sys.stdout.write(f"\n{heading(report)}")
         sys.stdout.write("".join(f"missed: {figure}\n" for figure in missed(report)))
         if options.json is not None:
             # JSON knows neither infinity nor what is not a number.
@@ -88,6 +104,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stderr.write(f"kmspeaker.evaluation: {error}\n")
         return 2
     return 0
+
+
+def _tell(name: str, part: Part) -> None:
+    sys.stdout.write(table(name, part))
+    sys.stdout.flush()
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -61,18 +61,20 @@ class Report:
     parts: Mapping[str, Part]
 
 
-def table(report: Report) -> str:
-    """The report for a terminal."""
-    lines = [f"{report.model}, {report.steps} steps of the sampler, {report.corpus}"]
-    for name, part in report.parts.items():
-        lines += ["", f"{name}: {part.title} ({part.on})"]
-        for finding in part.findings:
-            lines.append(
-                f"  {finding.figure:64s} {_value(finding):>26s}  {_items(finding):>16s}  "
-                f"{_verdict(finding)}".rstrip()
-            )
-        lines += [f"  {note}" for note in part.notes]
-    return "\n".join(lines) + "\n"
+def heading(report: Report) -> str:
+    """Whose table it is."""
+    return f"{report.model}, {report.steps} steps of the sampler, {report.corpus}\n"
+
+
+def table(name: str, part: Part) -> str:
+    """A part for a terminal."""
+    lines = ["", f"{name}: {part.title} ({part.on})"]
+    for finding in part.findings:
+        lines.append(
+            f"  {finding.figure:64s} {_value(finding):>26s}  {_items(finding):>16s}  "
+            f"{_verdict(finding)}".rstrip()
+        )
+    return "\n".join([*lines, *(f"  {note}" for note in part.notes)]) + "\n"
 
 
 def markdown(report: Report) -> str:
