@@ -26,8 +26,9 @@ from kmspeaker.tracking import FaceTrack, track_video
 
 IN_SYNC = ("LipNet_", "audio_visual_speech_", "LipReadingQuiz_")
 """Beginnings of the names of clips whose sound is surely in step with the picture."""
-KNOWN_PEOPLE = ("LipNet_test_video",)
-"""Clips in sync of somebody the corpus learns from (GRID's first speaker): no proof of anything."""
+KNOWN_PEOPLE = ("LipNet_test_video", "LipNet_swiz3n")
+"""Clips in sync of people the corpus learns from, found by looking at the faces (GRID's first
+speaker, and the man of ``grid_more``): no proof of anything."""
 LARGEST_LAG = 0.08
 """Seconds by which a curve may be moved to fit best."""
 LAG_STEP = 0.01
