@@ -1,6 +1,5 @@
 import dataclasses
 from pathlib import Path
-from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -22,7 +21,6 @@ from kmspeaker.training.loop import train
 from kmspeaker.training.options import PAPER, TrainingOptions
 from kmspeaker.training.update import learning_rate
 from kmspeaker.video import probe_video
-from scripts.draw_curves import draw
 
 OPTIONS = TrainingOptions(
     size="tiny",
@@ -175,7 +173,6 @@ def test_curves_and_videos_leave_the_weights_as_they_are(tmp_path, corpus, monke
     entries = read_log(tmp_path / "filmed")
     assert {entry["kind"] for entry in entries} == {"train", "validation", "speed"}
     assert all(entry["seconds"] >= 0 for entry in entries)
-    assert len(ElementTree.fromstring(draw(tmp_path / "filmed")).findall(".//{*}polyline")) == 7
     pytest.importorskip("tensorboard")
     assert list((tmp_path / "filmed" / "tensorboard").iterdir())
 
