@@ -4,6 +4,7 @@ import hashlib
 import json
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -55,8 +56,8 @@ def test_the_manifest_lists_every_file_with_its_hash(unpacked: Path, animation: 
 
 
 def test_each_file_opens_in_a_program_of_others(unpacked: Path, animation: FaceAnimation):
-    glb = pygltflib.GLTF2().load(str(unpacked / "take.glb"))
-    assert glb is not None and glb.meshes[0].extras["targetNames"] == list(ARKIT_NAMES)
+    glb: Any = pygltflib.GLTF2().load(str(unpacked / "take.glb"))
+    assert glb.meshes[0].extras["targetNames"] == list(ARKIT_NAMES)
     with np.load(unpacked / "take.npz", allow_pickle=False) as arrays:
         np.testing.assert_array_equal(arrays["weights"], animation.weights)
     table = pandas.read_csv(unpacked / "take.csv")
