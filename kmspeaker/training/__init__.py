@@ -1,1 +1,12 @@
-"""Training: ``python -m kmspeaker.training CORPUS -o RUN`` (paper 3.2, 3.3)."""
+"""Training (paper 3.2, 3.3).
+
+    python -m kmspeaker.training CORPUS -o RUN                      again with the same: it goes on
+    torchrun --nproc-per-node 8 -m kmspeaker.training CORPUS -o RUN --set parts=8
+    python -m kmspeaker.training CORPUS -o RUN --from assets/models/small
+    python -m kmspeaker.training --measure                          windows/s of each size here
+
+``options`` says what can be chosen; ``loop`` is the run: ``data`` draws a step's windows, ``step``
+and ``losses`` judge them, ``update`` moves the weights, and ``validation``, ``preview``, ``log`` and
+``card`` tell how it goes. A run's folder holds ``checkpoint.safetensors``, ``log.jsonl``,
+``tensorboard/``, ``videos/`` and ``model/``, which is what ``--model`` of the app takes.
+"""
