@@ -6,7 +6,7 @@
     python -m kmspeaker.training --measure                          windows/s of each size here
 
 ``options`` says what can be chosen; ``loop`` is the run: ``data`` draws a step's windows, ``step``
-and ``losses`` judge them, ``update`` moves the weights, and ``validation``, ``preview``, ``log`` and
-``card`` tell how it goes. A run's folder holds ``checkpoint.safetensors``, ``log.jsonl``,
+and ``losses`` judge them, ``update`` moves the weights, and ``validation``, ``preview``, ``log``
+and ``card`` tell how it goes. A run's folder holds ``checkpoint.safetensors``, ``log.jsonl``,
 ``tensorboard/``, ``videos/`` and ``model/``, which is what ``--model`` of the app takes.
 """
