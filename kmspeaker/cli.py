@@ -258,7 +258,7 @@ def _bench(options: argparse.Namespace) -> None:
 def _build_corpus(options: argparse.Namespace) -> None:
     from kmspeaker.corpus.build import build
     from kmspeaker.corpus.config import read_config
-    from kmspeaker.corpus.workers import Workers
+    from kmspeaker.workers import Workers
 
     config, workers = read_config(options.config), Workers(options.jobs, options.ray)
     try:

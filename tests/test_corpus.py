@@ -17,10 +17,10 @@ from kmspeaker.corpus.store import SPLITS, Corpus
 from kmspeaker.corpus.studio import Studio, filled, join, reel
 from kmspeaker.corpus.videos import Video, read_video, read_videos
 from kmspeaker.corpus.voices import at_pitch, at_speed, augmented, read_utterances, through_codec
-from kmspeaker.corpus.workers import Workers
 from kmspeaker.errors import InputError
 from kmspeaker.speech import speech_features
 from kmspeaker.video import write_video
+from kmspeaker.workers import Workers
 
 OPEN = Path(__file__).resolve().parents[1] / "configs/open.toml"
 needs_aligner = pytest.mark.skipif(

@@ -18,10 +18,10 @@ from kmspeaker.corpus.store import Clip, Corpus, Motion, shard_clips, write_inde
 from kmspeaker.corpus.studio import Studio
 from kmspeaker.corpus.videos import Dropped, open_screen, read_videos
 from kmspeaker.corpus.voices import read_utterances
-from kmspeaker.corpus.workers import Workers
 from kmspeaker.errors import InputError
 from kmspeaker.face import FaceModel
 from kmspeaker.performance import Progress
+from kmspeaker.workers import Workers
 
 CLIPS_A_SHARD = 24
 RECIPE = 5

@@ -1,8 +1,8 @@
 """The same work in this process, in many, or on a Ray cluster; results come in order.
 
-Place in the flow: ``build`` gives every worker a function that opens what it needs, once, and the
-items to work on. Results travel back, so that only the builder writes. Each worker computes with
-one thread, so that their number does not change a bit of what they make.
+Place in the flow: ``corpus.build`` and ``batch`` give every worker a function that opens what it
+needs, once, and the items to work on; results travel back. Each worker computes with one thread, so
+that their number does not change a bit of what they make.
 """
 
 import os
@@ -148,7 +148,7 @@ _worker: _Worker | None = None
 
 def _open_process(opening: Callable[[], Callable[[Any], Any]]) -> None:
     global _worker
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the builder's to deal with
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for whoever gave the work to deal with
     _worker = _Worker(opening)
 
 

@@ -5,8 +5,8 @@ from collections.abc import Callable
 
 import pytest
 
-from kmspeaker.corpus.workers import Workers
 from kmspeaker.errors import InputError
+from kmspeaker.workers import Workers
 
 PLACES = (Workers(), Workers(jobs=2))
 
