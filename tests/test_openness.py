@@ -59,7 +59,7 @@ def test_shares_lie_between_rule_and_sound(contacts: Contacts):
     half, whole = (opened(mouth, heard, share, PHONES, contacts, 30.0) for share in (0.5, 1.0))
     assert np.array_equal(none, mouth)
     expected = (opening(mouth, contacts) + opening(whole, contacts)) / 2
-    assert np.allclose(opening(half, contacts), expected, atol=0.3)  # weights end at 0
+    assert np.allclose(opening(half, contacts), expected, atol=0.7)  # weights end at 0 and 1
 
 
 def test_only_shapes_that_open_the_mouth_move(contacts: Contacts):
