@@ -1,6 +1,7 @@
 """What the page's buttons do for a visitor: what they return, keep, refuse and forget."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import gradio as gr
@@ -9,17 +10,20 @@ import pytest
 from speaker import FakeSpeaker
 from test_web import unpacked
 
-from kmspeaker.audio import Sound, write_wav
+from kmspeaker.audio import Sound, load_sound, write_wav
+from kmspeaker.controls import DEFAULTS
 from kmspeaker.errors import InputError
 from kmspeaker.examples import FOLDER, load_examples
 from kmspeaker.face import ARKIT_INDEX
 from kmspeaker.performance import steady
-from kmspeaker.web.catalogue import file_name, take_facts
+from kmspeaker.web.catalogue import file_name, take_facts, write_takes
 from kmspeaker.web.handlers import Asked, Handlers
 from kmspeaker.web.models import Models
 from kmspeaker.web.neighbour import Limits
+from kmspeaker.web.page_direct import direct
 from kmspeaker.web.service import Service, whole_seed
 from kmspeaker.web.sessions import Sessions
+from kmspeaker.web.sound import write_opus
 
 RATE = 16_000
 
@@ -192,3 +196,116 @@ def test_an_empty_seed_field_is_zero():
     assert whole_seed(None) == 0
     with pytest.raises(InputError, match="seed"):
         whole_seed(2**40)
+
+
+def test_ten_seconds_cost_less_than_150_kilobytes_over_the_wire(
+    sessions: Sessions, speaker: FakeSpeaker
+):
+    speech = load_sound(FOLDER / "delighted.wav")
+    sound = Sound(np.tile(speech.samples, 2)[: 10 * speech.sample_rate], speech.sample_rate)
+    rest = steady(np.zeros((3, 52), np.float32), 30.0)
+    restless = np.cumsum(np.random.default_rng(0).normal(0, 0.03, (300, 52)), axis=0)
+    take = replace(
+        speaker.stylize(sound, rest), weights=np.clip(np.abs(restless), 0, 1).astype(np.float32)
+    )
+    (known,) = write_takes(sessions.of("one"), [take], None, [""])
+    assert known.motion.stat().st_size + known.sound.stat().st_size < 150_000
+
+
+def test_compressed_speech_is_as_long_as_the_take_and_in_step_to_a_millisecond(tmp_path: Path):
+    sound = load_sound(FOLDER / "delighted.wav")
+    write_opus(tmp_path / "speech.webm", sound)
+    heard = load_sound(tmp_path / "speech.webm")
+    assert abs(heard.seconds - sound.seconds) < 0.002
+    spoken = np.abs(sound.samples[4_000:-4_000])
+    shifts = range(-960, 961, 12)
+    alike = [float(spoken @ np.abs(heard.samples[4_000 + k :][: len(spoken)])) for k in shifts]
+    assert abs(shifts[int(np.argmax(alike))]) <= 48
+
+
+def test_several_seeds_are_one_order_and_stand_beside_each_other(
+    handlers: Handlers, speaker: FakeSpeaker, speech: Path, video: Path
+):
+    stage, _, about, listed = generate(handlers, speech, video, seed=5, count=3)
+    assert speaker.asked[-1]["seeds"] == (5, 6, 7) and len(speaker.asked) == 1
+    assert stage["shown"] == ["take-1", "take-2", "take-3"]
+    assert [head["detail"] for head in stage["heads"][:3]] == [
+        f"fake · seed {k}" for k in (5, 6, 7)
+    ]
+    assert "3 takes together" in about and len(listed["choices"]) == 3
+    stage, *_ = generate(handlers, speech, video, seed=9)
+    assert stage["shown"] == ["take-4"] and len(stage["heads"]) == 5
+    assert stage["heads"][-1]["label"] == "Reference" and stage["heads"][-1]["repeats"]
+
+
+def test_a_chosen_earlier_take_is_what_is_downloaded(handlers: Handlers, speech: Path, video: Path):
+    generate(handlers, speech, video, seed=5)
+    generate(handlers, speech, video, seed=6)
+    assert "seed5" in handlers.export(".csv", "take-1", "clara", VISITOR)
+    assert "seed6" in handlers.export(".csv", None, "clara", VISITOR)
+    with pytest.raises(gr.Error, match="take-9"):
+        handlers.export(".csv", "take-9", "clara", VISITOR)
+
+
+def test_controls_and_the_second_reference_reach_the_model(
+    handlers: Handlers, speaker: FakeSpeaker, speech: Path, video: Path, uploads: Path
+):
+    second = uploads / "second.mp4"
+    shutil.copyfile(FOLDER / "suspicious.mp4", second)
+    controls = {"style_strength": 1.5, "style_mix": 0.4, "gaze": "reference"}
+    stage, *_ = generate(handlers, speech, video, second=str(second), controls=controls)
+    asked = speaker.asked[-1]
+    assert asked["controls"].changed() == controls and asked["second"] is not None
+    assert stage["heads"][0]["detail"].endswith(
+        "style strength 1.5 · gaze reference · style mix 0.4"
+    )
+    assert stage["reference"]["key"] == "reference" and len(stage["heads"]) == 3
+    with pytest.raises(gr.Error, match="no second reference"):
+        generate(handlers, speech, video, controls={"style_mix": 0.4})
+    generate(handlers, speech, video, second=str(second))
+    assert speaker.asked[-1]["second"] is None
+
+
+def test_other_models_speak_too_and_are_loaded_when_first_asked(
+    sessions: Sessions, speech: Path, video: Path
+):
+    own, other = FakeSpeaker(), FakeSpeaker()
+    other.model_name = "other@11111111"
+    loaded = []
+
+    def load() -> FakeSpeaker:
+        loaded.append(1)
+        return other
+
+    service = Service(Models(own, {"other": load, "fake": load}), Limits())
+    handlers = Handlers(service, sessions, load_examples())
+    assert service.models.names == ("fake", "other")
+    generate(handlers, speech, video)
+    assert not loaded
+    stage, _, about, _ = generate(handlers, speech, video, models=["fake", "other"], count=2)
+    generate(handlers, speech, video, models=["other"])
+    assert len(stage["shown"]) == 4 and len(loaded) == 1
+    assert "fake@00000000" in about and "other@11111111" in about
+    with pytest.raises(gr.Error, match="nobody"):
+        generate(handlers, speech, video, models=["nobody"])
+
+
+def test_an_example_asks_the_model_once_for_all_visitors(handlers: Handlers, speaker: FakeSpeaker):
+    first = handlers.play_example("delighted", VISITOR)
+    second = handlers.play_example("delighted", OTHER)
+    assert len(speaker.asked) == 1 and len(speaker.read) == 1
+    assert first[0] == second[0] and first[6]["sound"] != second[6]["sound"]
+    assert Path(second[6]["heads"][0]["motion"]).read_bytes() == (
+        Path(first[6]["heads"][0]["motion"]).read_bytes()
+    )
+
+
+def test_every_control_is_on_the_page_with_its_default_and_in_plain_words():
+    with gr.Blocks():
+        panel = direct(("small", "other"))
+    assert set(panel.controls) == set(DEFAULTS)
+    for name, component in panel.controls.items():
+        told = component.get_config()
+        assert told["value"] == DEFAULTS[name], name
+        assert "Default" in told["info"] and name not in told["label"].split(), name
+    assert panel.defaults("small")[: len(DEFAULTS)] == [DEFAULTS[name] for name in panel.controls]

@@ -11,7 +11,6 @@ from typing import Any, cast
 import gradio as gr
 
 from kmspeaker.animation import Use
-from kmspeaker.controls import Controls
 from kmspeaker.errors import InputError
 from kmspeaker.examples import FOLDER as EXAMPLE_FOLDER
 from kmspeaker.examples import Example
@@ -24,7 +23,7 @@ from kmspeaker.web.catalogue import (
 )
 from kmspeaker.web.example_takes import ExampleTakes
 from kmspeaker.web.notices import readable
-from kmspeaker.web.service import Order, Service, detail, job, seeds_from, whole_seed
+from kmspeaker.web.service import Order, Service, controls_from, detail, job, seeds_from, whole_seed
 from kmspeaker.web.sessions import KnownTake, Session, Sessions
 
 Made = tuple[dict[str, Any], str, str, dict[str, Any]]
@@ -246,7 +245,7 @@ def _order(asked: Asked) -> Order:
         identity=asked.identity,
         seeds=tuple(seeds_from(seed, asked.count)),
         second=Path(asked.second) if asked.second else None,
-        controls=Controls(**asked.controls),
+        controls=controls_from(asked.controls),
         models=tuple(asked.models),
     )
 

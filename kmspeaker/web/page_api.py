@@ -10,12 +10,11 @@ from typing import Any
 import gradio as gr
 
 from kmspeaker.animation import Use
-from kmspeaker.controls import Controls
 from kmspeaker.errors import InputError
 from kmspeaker.export import FORMATS, provenance
 from kmspeaker.web.handlers import visitor
 from kmspeaker.web.notices import readable_plain, told
-from kmspeaker.web.service import Order, Service, job, whole_seed
+from kmspeaker.web.service import Order, Service, controls_from, job, whole_seed
 from kmspeaker.web.sessions import KnownTake, Session, Sessions
 
 _QUEUED: dict[str, Any] = {"concurrency_id": "gpu", "concurrency_limit": 1}
@@ -36,7 +35,7 @@ class Api:
         speech: str,
         reference: str,
         identity: str = "",
-        seed: float = 0,
+        seed: int = 0,
         controls: dict[str, Any] | None = None,
         second: str | None = None,
         format: str = ".glb",
@@ -70,7 +69,7 @@ class Api:
         speech: str,
         reference: str,
         identity: str = "",
-        seed: float = 0,
+        seed: int = 0,
         controls: dict[str, Any] | None = None,
         second: str | None = None,
         format: str = ".glb",
@@ -162,7 +161,7 @@ class Api:
         speech: str,
         reference: str,
         identity: str,
-        seed: float,
+        seed: int,
         controls: dict[str, Any] | None,
         second: str | None,
         format: str,
@@ -180,7 +179,7 @@ class Api:
             identity=identity or self._service.face.identities[0],
             seeds=(whole_seed(seed),),
             second=Path(second) if second else None,
-            controls=_controls(controls),
+            controls=controls_from(controls or {}),
         )
         session = self._sessions.of(request.session_hash)
         with job(session, speech, reference, second) as stop:
@@ -239,11 +238,3 @@ def endpoints(service: Service, sessions: Sessions) -> None:
     ]
     for call, given, out, options in calls:
         trigger.click(call, given, out, api_name=call.__name__, **options)
-
-
-def _controls(given: dict[str, Any] | None) -> Controls:
-    known = Controls.__dataclass_fields__
-    for name in given or {}:
-        if name not in known:
-            raise InputError(f"Got the control {name!r}; choose from {', '.join(known)}.")
-    return Controls(**(given or {}))

@@ -5,16 +5,17 @@ their session.
 """
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import gradio as gr
 
 from kmspeaker.animation import FaceAnimation, Use
 from kmspeaker.audio import Sound, load_sound
-from kmspeaker.controls import Controls
+from kmspeaker.controls import DEFAULTS, Controls
 from kmspeaker.errors import InputError
 from kmspeaker.export import FORMATS, save_animation
 from kmspeaker.performance import Performance
@@ -221,18 +222,27 @@ def whole_seed(seed: int | float | None) -> int:
     return number
 
 
+def controls_from(given: Mapping[str, Any]) -> Controls:
+    """The controls that a page or a program names; the others are left alone.
+
+    Raises:
+        InputError: An unknown name, or a value that is none.
+    """
+    for name in given:
+        if name not in DEFAULTS:
+            raise InputError(f"Got the control {name!r}; choose from {', '.join(DEFAULTS)}.")
+    values: dict[str, Any] = {k: float(v) if type(v) is int else v for k, v in given.items()}
+    return Controls(**values)
+
+
 def detail(animation: FaceAnimation) -> str:
     """How a take was made, in a few words."""
-    asked = [f"{name.replace('_', ' ')} {value}" for name, value in changed(animation).items()]
+    changed = animation.controls.changed()
+    asked = [f"{name.replace('_', ' ')} {value}" for name, value in changed.items()]
     words = [animation.model.rsplit("@", 1)[0].rsplit("/", 1)[-1], f"seed {animation.seed}"]
     if animation.use == "localize":
         words.append("dub")
     return " · ".join([*words, *asked])
-
-
-def changed(animation: FaceAnimation) -> dict[str, float | str]:
-    """The controls that were not left alone."""
-    return animation.controls.changed()
 
 
 def seeds_from(first: int, count: int | float | None) -> Sequence[int]:
