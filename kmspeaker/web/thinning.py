@@ -72,4 +72,39 @@ def _thinned_part(
     thin = thinning.GetOutput()
     kept = vtk_to_numpy(thin.GetPointData().GetArray("render_vertex"))
     corners = vtk_to_numpy(thin.GetPolys().GetConnectivityArray())
-    return kept[corners].reshape(-1, 3).astype(np.int32)
+    return in_fans(kept[corners].reshape(-1, 3).astype(np.int32))
+
+
+def in_fans(triangles: Int32[np.ndarray, "faces 3"]) -> Int32[np.ndarray, "faces 3"]:
+    """The same triangles, those around a vertex together: few corners are transformed twice.
+
+    From fan to fan over a vertex that was just used, as P. Sander and others (2007) do.
+    """
+    corners = triangles.tolist()
+    around: dict[int, list[int]] = {}
+    for index, triangle in enumerate(corners):
+        for vertex in triangle:
+            around.setdefault(vertex, []).append(index)
+    left = {vertex: len(each) for vertex, each in around.items()}
+    order: list[int] = []
+    placed = [False] * len(corners)
+    used: list[int] = []
+    starts = iter(around)
+    vertex: int | None = next(starts, None)
+    while vertex is not None:
+        fan: list[int] = []
+        for index in around[vertex]:
+            if not placed[index]:
+                placed[index] = True
+                order.append(index)
+                fan += corners[index]
+                for corner in corners[index]:
+                    left[corner] -= 1
+        used += fan
+        vertex = next((each for each in fan if left[each]), None)
+        while vertex is None and used:
+            last = used.pop()
+            vertex = last if left[last] else None
+        if vertex is None:
+            vertex = next((each for each in starts if left[each]), None)
+    return triangles[order]

@@ -1,8 +1,8 @@
 // How finely pictures are drawn: fine while nothing moves, as rough as the machine needs while it does.
 
 const SETTLED = 250; // milliseconds without a change
-const SLOWEST = 34; // milliseconds between pictures; 30 a second leave a little
-const WATCHED = 40; // pictures between two decisions
+const SLOWEST = 32; // milliseconds between pictures: more than 30 a second
+const WATCHED = 24; // pictures between two decisions
 const STEPS = [
   { triangles: Infinity, ratio: 2 },
   { triangles: 20_000, ratio: 1 },

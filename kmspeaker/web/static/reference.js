@@ -10,6 +10,7 @@ export class ReferencePanel {
   #repeats = false;
   #lead = false; // true while the video itself is the clock's master
   #view;
+  #style = null;
   #pixels = null; // of the points in the frame that is drawn, x and y in turn
 
   /** Tells {start, upper} of a keypoint set; set once the rig is there. */
@@ -33,7 +34,11 @@ export class ReferencePanel {
     this.video.addEventListener("error", () => {
       if (this.video.getAttribute("src")) this.root.classList.add("km-no-picture");
     });
-    new ResizeObserver(() => (this.#drawn = null)).observe(this.canvas);
+    new ResizeObserver(() => this.#resize()).observe(this.canvas);
+    // Light and dark: the page's class or the system's.
+    const restyle = () => (this.#style = this.#drawn = null);
+    new MutationObserver(restyle).observe(document.body, { attributeFilter: ["class"] });
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", restyle);
   }
 
   #drawn = null;
@@ -101,8 +106,19 @@ export class ReferencePanel {
   }
 
   #styled() {
-    const style = getComputedStyle(this.root);
-    return ["--km-lower", "--km-upper"].map((name) => style.getPropertyValue(name).trim());
+    if (!this.#style) {
+      const style = getComputedStyle(this.root);
+      this.#style = ["--km-lower", "--km-upper"].map((name) => style.getPropertyValue(name).trim());
+    }
+    return this.#style;
+  }
+
+  #resize() {
+    const { canvas } = this;
+    const ratio = Math.min(devicePixelRatio, 2);
+    canvas.width = Math.round(canvas.clientWidth * ratio);
+    canvas.height = Math.round(canvas.clientHeight * ratio);
+    this.#drawn = null;
   }
 
   #draw(time) {
@@ -112,15 +128,14 @@ export class ReferencePanel {
     this.#drawn = frame;
     const ratio = Math.min(devicePixelRatio, 2);
     const canvas = this.canvas;
-    canvas.width = Math.round(canvas.clientWidth * ratio);
-    canvas.height = Math.round(canvas.clientHeight * ratio);
+    const context = canvas.getContext("2d");
+    context.clearRect(0, 0, canvas.width, canvas.height);
     const lost = status[frame] === LOST;
     this.root.classList.toggle("km-lost", lost);
     this.badge.textContent = lost ? "Face lost" : status[frame] === BRIDGED ? "Face hidden, bridged" : "";
     this.strip.style.setProperty("--km-at", times.length ? time / this.#data.seconds : 0);
     if (frame < 0 || lost || !keypointCount) return;
-    const { pixels, upper } = this.#at(frame);
-    const context = canvas.getContext("2d");
+    const { pixels, upper } = this.pixelsOf(frame);
     const scaleX = canvas.width / width;
     const scaleY = canvas.height / height;
     const few = upper.length < 200;
@@ -144,7 +159,7 @@ export class ReferencePanel {
   }
 
   /** The chosen points in a frame of the video, pixels. */
-  #at(frame) {
+  pixelsOf(frame) {
     const { keypoints, keypointCount, upper, columns, middle, modes, places, placeScale } = this.#data;
     const name = this.#view.state.points;
     const set = name === "ours" ? null : this.points?.(name);

@@ -52,9 +52,12 @@ export class Rig {
   #make(name) {
     const { basis } = this;
     if (name === "fine") return this.#fine();
-    if (name === "own") return this.#direct(basis.coarseTriangles, basis.groups, { rough: false });
-    if (name === "middle") return this.#direct(basis.middleTriangles, basis.middleGroups, { rough: true });
-    return this.#direct(basis.lightTriangles, basis.lightGroups, { rough: true });
+    if (name === "own") return this.#direct(basis.coarseTriangles, basis.groups);
+    if (name === "middle") return this.#direct(basis.middleTriangles, basis.middleGroups);
+    // So small, lashes are single dots.
+    const groups = basis.lightGroups.filter(({ part }) => part !== "lashes");
+    const end = Math.max(...groups.map(({ start, count }) => start + count));
+    return this.#direct(basis.lightTriangles.subarray(0, end), groups);
   }
 
   #fine() {
@@ -77,8 +80,9 @@ export class Rig {
   }
 
   /** A level that draws some or all of the rig's own vertices, smoothed beforehand. */
-  #direct(triangles, groups, { rough }) {
+  #direct(triangles, groups) {
     const { THREE, basis, matrix } = this;
+    // In the order of their use, which software renderers' small caches of corners like.
     const drawn = distinct(triangles);
     const vertices = distinct(drawn.map((each) => basis.renderSource[each]));
     const drawnPlace = places(drawn, basis.renderSource.length);
@@ -96,16 +100,16 @@ export class Rig {
       vertexCount: vertices.length,
       faces,
       skin: skinVertices(faces, groups),
-      rough, // lit at its vertices
+      rough: true, // lit at its vertices
       shapes: smoothedShapes(basis, matrix, vertices),
       smoothed: (neutral) => rowsTimes(matrix, vertices, neutral, new Float32Array(3 * vertices.length)),
     };
   }
 }
 
-/** The rising distinct values of a Uint16Array. */
+/** The distinct values of a Uint16Array, in the order in which they come. */
 function distinct(values) {
-  return Uint16Array.from(new Set(values)).sort();
+  return Uint16Array.from(new Set(values));
 }
 
 /** Where each of `values` stands among them. */

@@ -160,11 +160,13 @@ function colour(hex) {
 /** The materials of a head; each is a pair: seen from outside only, and (lashes) from both sides. */
 export function skin(THREE) {
   const uniforms = { colours: { value: null }, range: { value: 1 } };
-  const make = (shaders, side, defines) =>
-    new THREE.ShaderMaterial({ ...shaders, uniforms, defines, transparent: true, premultipliedAlpha: true, side });
-  const pair = (shaders, defines = {}) => [
-    make(shaders, THREE.FrontSide, defines),
-    make(shaders, THREE.DoubleSide, defines),
-  ];
-  return { fine: pair(AT_PIXELS), rough: pair(AT_VERTICES), apart: pair(AT_PIXELS, { APART_SHOWN: "" }), uniforms };
+  const blended = { transparent: true, premultipliedAlpha: true };
+  const pair = (shaders, options) =>
+    [THREE.FrontSide, THREE.DoubleSide].map((side) => new THREE.ShaderMaterial({ ...shaders, ...options, uniforms, side }));
+  return {
+    fine: pair(AT_PIXELS, blended),
+    rough: pair(AT_VERTICES, { blending: THREE.NoBlending }), // nothing is behind a head
+    apart: pair(AT_PIXELS, { ...blended, defines: { APART_SHOWN: "" } }),
+    uniforms,
+  };
 }

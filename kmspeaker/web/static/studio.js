@@ -15,6 +15,7 @@ export class Studio {
   #views = [];
   #size = [0, 0];
   drawn = 0; // pictures so far
+  triangles = 0; // in the last one
 
   constructor({ THREE, OrbitControls }, canvas, levels) {
     this.THREE = THREE;
@@ -83,16 +84,22 @@ export class Studio {
     this.invalidate();
   }
 
-  /** Call `beforeFrame(now)` on every screen refresh; draw only when something changed. */
-  run(beforeFrame) {
+  /**
+   * Call `beforeFrame(now)` on every screen refresh; draw only when something changed, and then call
+   * `afterFrame(milliseconds)` with what the page's own script took for the picture.
+   */
+  run(beforeFrame, afterFrame) {
     const tick = (now) => {
       this.#frame = requestAnimationFrame(tick);
       if (!this.canvas.isConnected) return this.dispose();
+      const started = performance.now();
       this.controls.update();
       beforeFrame(now);
       const moving = this.#dirty;
       if (this.quality.choose(now, moving, this.#views.length)) this.#resolve();
-      if (this.#dirty) this.draw();
+      if (!this.#dirty) return;
+      this.draw();
+      afterFrame(performance.now() - started);
     };
     this.#frame = requestAnimationFrame(tick);
   }
@@ -122,6 +129,7 @@ export class Studio {
     renderer.setScissorTest(false);
     renderer.clear();
     renderer.setScissorTest(true);
+    this.triangles = 0;
     for (const view of this.#views) {
       const { head, box, scissor = box } = view;
       if (box.width < 1 || box.height < 1 || scissor.width < 1) continue;
@@ -132,6 +140,7 @@ export class Studio {
       head.mesh.visible = true;
       renderer.render(scene, camera);
       head.mesh.visible = false;
+      this.triangles += renderer.info.render.triangles;
     }
     this.drawn += 1;
   }

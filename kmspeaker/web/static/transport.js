@@ -1,11 +1,13 @@
 // The controls under the stage: they read the clock and tell it what to do, nothing else.
 
 const READ_EVERY = 100; // milliseconds
+const LOOK_EVERY = 500; // milliseconds between looks whether the colours have changed
 const STEP_KEYS = { ArrowLeft: -1, ArrowRight: 1 };
 
 export class Transport {
   #peaks = null;
   #painted = null;
+  #paintedAt = 0;
   #shown = null;
   #readAt = 0;
 
@@ -69,7 +71,10 @@ export class Transport {
   update(now) {
     const { clock } = this;
     const time = clock.time;
-    this.#paint();
+    if (!this.#painted || now - this.#paintedAt > LOOK_EVERY) {
+      this.#paintedAt = now;
+      this.#paint();
+    }
     this.timeline.style.setProperty("--km-at", clock.duration ? (time / clock.duration).toFixed(4) : 0);
     if (clock.playing && now - this.#readAt < READ_EVERY) return;
     this.#readAt = now;

@@ -104,7 +104,10 @@ class Viewer {
     this.idle = new Idle(basis.names);
     await this.#recast();
     this.#followLink();
-    this.studio.run((now) => this.#refresh(now));
+    this.studio.run(
+      (now) => this.#refresh(now),
+      (milliseconds) => remember(this.#drawn.frameMs, milliseconds),
+    );
     this.root.classList.add("km-ready");
     this.#announceReady();
   }
@@ -280,14 +283,12 @@ class Viewer {
   }
 
   #refresh(now) {
-    const started = performance.now();
     const time = this.clock.time;
     // The picture on screen is replaced now: this far it has fallen behind the sound.
     if (this.clock.playing && time > this.#drawn.time) remember(this.#drawn.offsets, time - this.#drawn.time);
     this.pose(time, now);
     this.#updatePanels(now);
     this.#drawn.time = time;
-    remember(this.#drawn.frameMs, performance.now() - started);
   }
 
   /** Move the heads to `time` of the clock. */
@@ -321,10 +322,12 @@ class Viewer {
     document.dispatchEvent(new CustomEvent("km-clock", { detail: this.#told }));
   }
 
-  /** For measuring: script time per frame; how far a picture was behind the sound when it left, in seconds. */
+  /** For measuring: script time per picture; how far a picture was behind the sound when it left, in seconds. */
   stats() {
     const { frameMs, offsets, time } = this.#drawn;
     return {
+      pictures: this.studio?.drawn ?? 0,
+      triangles: this.studio?.triangles ?? 0,
       scriptMs: median(frameMs),
       offset: median(offsets),
       worstOffset: Math.max(0, ...offsets),

@@ -1,0 +1,334 @@
+"""The stage on its own page: real performances, real sound, the browser's own pictures."""
+
+import io
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from playwright.sync_api import Browser, Page, expect
+from stage_page import Material, StageServer, real_material
+
+from kmspeaker.face import FaceModel
+from kmspeaker.tracking import SEEN, keypoint_pixels
+
+pytestmark = pytest.mark.browser
+
+PATIENCE = 120_000
+"""Milliseconds; a second or two do where the machine has nothing else to do."""
+VIEWER = "document.querySelector('.km-stage').kmViewer"
+TRIANGLES = 20_000
+"""What moving heads may cost a machine without a graphics card, all together."""
+
+
+@pytest.fixture(scope="module")
+def material(face: FaceModel, tmp_path_factory: pytest.TempPathFactory) -> Material:
+    return real_material(face, tmp_path_factory.mktemp("stage"))
+
+
+@pytest.fixture(scope="module")
+def value(material: Material, face: FaceModel) -> dict[str, Any]:
+    return material.value(face)
+
+
+@pytest.fixture(scope="module")
+def server(face: FaceModel, tmp_path_factory: pytest.TempPathFactory) -> Iterator[StageServer]:
+    server = StageServer(face, tmp_path_factory.mktemp("face"))
+    yield server
+    server.close()
+
+
+@pytest.fixture(scope="module")
+def window(browser: Browser) -> Iterator[Page]:
+    context = browser.new_context(viewport={"width": 1280, "height": 720})
+    page = context.new_page()
+    page.set_default_timeout(PATIENCE)
+    yield page
+    context.close()
+
+
+@pytest.fixture
+def page(window: Page, server: StageServer, value: dict[str, Any]) -> Page:
+    opened(window, server, value)
+    return window
+
+
+def opened(page: Page, server: StageServer, value: dict[str, Any], fragment: str = "") -> None:
+    """The stage with its heads, paused at the start."""
+    page.goto("about:blank")
+    page.goto(server.address + fragment)
+    page.wait_for_selector(".km-stage.km-ready")
+    page.evaluate("(value) => { window.stage.value = value }", value)
+    page.wait_for_function(f"{VIEWER}.clock.playing")
+    page.evaluate(f"{VIEWER}.clock.pause()")
+
+
+def show(page: Page, heads: list[str], **others: Any) -> None:
+    page.evaluate(f"(view) => {VIEWER}.view.change(view)", {"heads": heads, **others})
+    count = 1 if others.get("solo") else len(heads)
+    page.wait_for_function(f"(n) => {VIEWER}.studio.views.length === n", arg=count)
+
+
+def seek(page: Page, seconds: float) -> None:
+    """Show a moment, and wait until it has been drawn as finely as it will be."""
+    page.evaluate(
+        f"""async (seconds) => {{
+            const viewer = {VIEWER};
+            viewer.clock.seek(seconds);
+            const frame = () => new Promise(requestAnimationFrame);
+            while (Math.abs(viewer.stats().time - seconds) > 0.02) await frame();
+        }}""",
+        seconds,
+    )
+    settled(page)
+
+
+def settled(page: Page) -> None:
+    page.evaluate(
+        f"""async () => {{
+            const frame = () => new Promise(requestAnimationFrame);
+            for (let drawn = -1; drawn !== {VIEWER}.stats().pictures; ) {{
+                drawn = {VIEWER}.stats().pictures;
+                const until = performance.now() + 400;
+                while (performance.now() < until) await frame();
+            }}
+        }}"""
+    )
+
+
+def names(page: Page) -> list[str]:
+    return page.locator(".km-panel .km-name b").all_text_contents()
+
+
+def picture(page: Page, part: tuple[float, float]) -> np.ndarray:
+    """The faces' middle rows as they are on screen, from one share of the width to another."""
+    box = page.locator(".km-view").bounding_box()
+    assert box is not None
+    left, right = (round(box["x"] + share * box["width"]) for share in part)
+    top = round(box["y"] + 0.2 * box["height"])
+    content = page.screenshot(
+        clip={"x": left, "y": top, "width": right - left, "height": round(0.4 * box["height"])}
+    )
+    return np.asarray(Image.open(io.BytesIO(content)).convert("RGB"), np.float32)
+
+
+def test_any_of_the_catalogue_stand_beside_each_other_alone_or_swapped(page: Page):
+    assert names(page) == ["Take 1", "Reference"]
+    for label in ("Take 2", "Take 3"):
+        page.get_by_role("button", name=label, exact=True).click()
+    expect(page.locator(".km-panel")).to_have_count(4)
+    page.get_by_role("button", name="Keypoints").click()
+    expect(page.locator(".km-tip")).to_contain_text("Four heads fit")
+    page.get_by_role("button", name="Swap").click()
+    expect(page.locator(".km-panel b").first).to_have_text("Reference")
+    page.keyboard.press("2")
+    expect(page.locator(".km-panel b")).to_have_text(["Take 2"])
+    page.get_by_role("button", name="Show all heads again").click()
+    expect(page.locator(".km-panel")).to_have_count(4)
+    page.get_by_label("Face of Take 2").select_option("amara")
+    page.wait_for_function(f"{VIEWER}.view.state.faces['take-2'] === 'amara'")
+
+
+def test_blind_heads_keep_their_secret_until_it_is_revealed(page: Page):
+    show(page, ["take-1", "take-2", "take-3"])
+    page.get_by_role("button", name="Blind").click()
+    expect(page.locator(".km-panel b")).to_have_text(["Head A", "Head B", "Head C"])
+    assert page.locator(".km-panel select").count() == 0, "another face would tell who it is"
+    order = page.locator(".km-panel").evaluate_all("(all) => all.map((each) => each.dataset.key)")
+    assert sorted(order) == ["take-1", "take-2", "take-3"]
+    page.get_by_role("button", name="Reveal").click()
+    expect(page.locator(".km-panel b").first).to_contain_text("Take")
+    assert [name.lower().replace(" ", "-") for name in names(page)] == order
+
+
+def test_differences_are_the_rigs_own_millimetres(
+    page: Page, face: FaceModel, material: Material, value: dict[str, Any]
+):
+    show(page, ["take-1", "take-2"], mode="difference", base="take-1")
+    seek(page, 2.0)
+    apart = page.evaluate(f"() => {VIEWER}.compared.map((each) => each && {{ ...each }})")
+    offsets = []
+    for name in ("delighted", "suspicious"):
+        weights = material.references[name].performance.weights
+        offsets.append(np.tensordot(weights[60 % len(weights)], face.deltas, axes=1))
+    distance = np.linalg.norm(offsets[0] - offsets[1], axis=-1)[face.part == 0]
+    assert apart[0] is None
+    assert apart[1]["mean"] == pytest.approx(distance.mean(), rel=0.03)
+    assert apart[1]["largest"] == pytest.approx(distance.max(), rel=0.03)
+    expect(page.locator(".km-panel-note").nth(1)).to_contain_text(f"{distance.max():.1f} mm")
+    expect(page.locator(".km-ticks span").last).to_have_text("5 mm or more")
+    colours = picture(page, (0.55, 0.95))
+    assert (colours.max(axis=-1) - colours.min(axis=-1)).max() > 90, "nothing is coloured"
+
+
+def test_a_wipe_shows_one_head_on_each_side_of_a_divider_that_can_be_dragged(page: Page):
+    heads = ["take-2", "take-3"]
+    seek(page, 1.0)
+    alone = []
+    for head in heads:
+        show(page, heads, solo=head)
+        settled(page)
+        alone.append(picture(page, (0.3, 0.7)))
+    show(page, heads, mode="wipe", solo=None)
+    box = page.locator(".km-view").bounding_box()
+    handle = page.locator(".km-divider").bounding_box()
+    assert box is not None and handle is not None
+    page.mouse.move(handle["x"] + handle["width"] / 2, handle["y"] + handle["height"] / 2)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 0.45 * box["width"], handle["y"] + 30, steps=3)
+    page.mouse.up()
+    expect(page.locator(".km-divider")).to_have_attribute("aria-valuenow", "45")
+    settled(page)
+    both = picture(page, (0.3, 0.7))
+    width = both.shape[1]
+    left, right = slice(0, int(0.3 * width)), slice(int(0.48 * width), width)
+    assert np.abs(both - alone[0])[:, left].mean() < 1 < np.abs(both - alone[1])[:, left].mean()
+    assert np.abs(both - alone[1])[:, right].mean() < 1 < np.abs(both - alone[0])[:, right].mean()
+
+
+def test_a_link_carries_the_view(
+    page: Page, browser: Browser, server: StageServer, value: dict[str, Any]
+):
+    show(page, ["reference", "take-2", "take-3"], mode="difference", base="take-2", range=10)
+    page.evaluate(f"{VIEWER}.view.change({{ points: 'dense', faces: {{ 'take-3': 'amara' }} }})")
+    page.evaluate(f"{VIEWER}.studio.standpoint = [-200, 10, 600, 0, -26, 10]")
+    seek(page, 1.5)
+    link = page.evaluate(f"{VIEWER}.view.link")
+    state = page.evaluate(f"{VIEWER}.view.state")
+    assert "#view=difference&heads=reference,take-2,take-3" in link
+    opened(page, server, value, link[link.index("#") :])
+    expect(page.locator(".km-panel b")).to_have_text(["Reference", "Take 2", "Take 3"])
+    assert page.evaluate(f"{VIEWER}.view.state") == state
+    assert page.evaluate(f"{VIEWER}.studio.standpoint") == [-200, 10, 600, 0, -26, 10]
+    assert page.evaluate(f"{VIEWER}.clock.time") == pytest.approx(1.5, abs=0.02)
+
+
+def test_a_link_that_lies_is_no_harm(page: Page, server: StageServer, value: dict[str, Any]):
+    lie = "#view=<b>&heads=nobody,take-2&faces=take-2:nobody&camera=1,2&mm=-1&divider=7&blind=x"
+    opened(page, server, value, lie)
+    expect(page.locator(".km-panel b")).to_have_text(["Take 2"])
+    state = page.evaluate(f"{VIEWER}.view.state")
+    assert (state["mode"], state["range"], state["divider"]) == ("side", 5, 0.5)
+
+
+@pytest.mark.parametrize("name", ["ours", "ibug68", "dense"])
+def test_keypoints_lie_on_the_picture_and_in_space(
+    page: Page, face: FaceModel, material: Material, name: str
+):
+    page.get_by_label("Keypoints over the picture").select_option(name)
+    show(page, ["reference", "keypoints"])
+    seek(page, 1.0)
+    reference = material.references["delighted"]
+    assert reference.track is not None
+    expected = keypoint_pixels(reference.track, face, name)
+    for frame in np.flatnonzero(reference.track.status == SEEN)[[0, 20, -1]].tolist():
+        pixels = page.evaluate(f"(k) => [...{VIEWER}.reference.pixelsOf(k).pixels]", frame)
+        error = np.abs(np.reshape(pixels, (-1, 2)) - expected[frame])
+        assert error.max() < 2 and error.mean() < 0.3
+    placed = page.evaluate(
+        f"[...{VIEWER}.studio.views[1].head.mesh.geometry.attributes.position.array]"
+    )
+    weights = reference.performance.weights[30:31]
+    points = face.vertices(weights, "clara")[0, face.keypoints[name].indices]
+    assert np.abs(np.reshape(placed, (-1, 3)) - points).max() < 0.1
+
+
+def test_a_head_turns_as_its_performance_does(page: Page, material: Material):
+    angles = material.references["delighted"].performance.head
+    frame = int(np.abs(angles[:60]).max(axis=1).argmax())
+    show(page, ["take-1", "take-2"])
+    seek(page, frame / 30)
+    turned = f"{VIEWER}.studio.views.map(({{ head }}) => head.mesh.rotation.toArray().slice(0, 3))"
+    (pitch, yaw, roll), still = page.evaluate(turned)
+    np.testing.assert_allclose([yaw, pitch, roll], angles[frame], atol=2e-3)
+    assert still == [0, 0, 0]
+
+
+def test_what_stands_still_is_not_drawn_again_and_what_moves_costs_little(page: Page):
+    show(page, ["take-1", "take-2", "take-3", "reference"])
+    seek(page, 1.0)
+    drawn = page.evaluate(f"{VIEWER}.stats().pictures")
+    page.wait_for_timeout(700)
+    assert page.evaluate(f"{VIEWER}.stats().pictures") == drawn
+    page.evaluate(f"{VIEWER}.clock.loop = true")
+    page.evaluate(f"{VIEWER}.clock.play()")
+    page.wait_for_function(f"(n) => {VIEWER}.stats().pictures > n + 8", arg=drawn)
+    assert page.evaluate(f"{VIEWER}.stats().triangles") <= TRIANGLES
+    page.evaluate(f"{VIEWER}.clock.pause()")
+
+
+def test_the_face_keeps_to_the_sound_after_fifty_pauses_and_seeks(page: Page):
+    offsets = page.evaluate(
+        f"""async () => {{
+            const viewer = {VIEWER};
+            const {{ audio, clock }} = viewer;
+            const frame = () => new Promise(requestAnimationFrame);
+            const offsets = [];
+            for (let turn = 0; turn < 50; turn++) {{
+                if (turn % 2) clock.seek((turn * 1.7) % (clock.duration - 0.5));
+                await clock.play();
+                for (let i = 0; i < 3; i++) {{
+                    await frame();
+                    offsets.push(viewer.stats().time - audio.currentTime);
+                }}
+                clock.pause();
+                await frame();
+                await frame();
+                offsets.push(viewer.stats().time - audio.currentTime);
+            }}
+            return offsets;
+        }}"""
+    )
+    assert len(offsets) == 200
+    assert np.abs(offsets).max() < 1 / 30
+
+
+def test_the_page_is_told_the_time_and_may_set_it(page: Page):
+    told = page.evaluate(
+        """async () => {
+            const told = [];
+            document.addEventListener("km-clock", ({ detail }) => told.push(detail));
+            document.dispatchEvent(new CustomEvent("km-seek", { detail: { time: 1.25 } }));
+            const frame = () => new Promise(requestAnimationFrame);
+            while (told.at(-1)?.time !== 1.25) await frame();
+            return told;
+        }"""
+    )
+    assert told[-1] == {"time": 1.25, "playing": False}
+
+
+def test_everything_has_a_name_and_keys_do_what_buttons_do(page: Page):
+    nameless = page.evaluate(
+        """() => [...document.querySelectorAll(".km-stage :is(button, select, input, [role])")]
+            .filter((each) => !(each.ariaLabel || each.textContent.trim() || each.title))
+            .filter((each) => each.getAttribute("role") !== "status")
+            .map((each) => each.outerHTML)"""
+    )
+    assert nameless == []
+    for key, mode in (("w", "wipe"), ("d", "difference"), ("d", "side")):
+        page.keyboard.press(key)
+        assert page.evaluate(f"{VIEWER}.view.state.mode") == mode
+    page.keyboard.press("b")
+    expect(page.get_by_role("button", name="Blind")).to_have_attribute("aria-pressed", "true")
+
+
+def test_the_stage_fits_a_phone(browser: Browser, server: StageServer, value: dict[str, Any]):
+    context = browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True)
+    page = context.new_page()
+    page.set_default_timeout(PATIENCE)
+    opened(page, server, value)
+    show(page, ["take-1", "take-2", "take-3", "reference"], mode="difference")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    for box in page.evaluate(f"{VIEWER}.panels.boxes()"):
+        assert box["width"] > 80 and box["height"] > 80
+    context.close()
+
+
+def test_the_thinner_surfaces_are_within_the_rig(server: StageServer, face: FaceModel):
+    from kmspeaker.web.thinning import LIGHT, MIDDLE, thinned
+
+    for share, most in ((MIDDLE, TRIANGLES // 2), (LIGHT, TRIANGLES // 4)):
+        triangles = np.concatenate(thinned(face, share))
+        assert len(triangles) <= most
+        assert triangles.max() < len(face.render_source)
