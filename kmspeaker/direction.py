@@ -11,6 +11,7 @@ from scipy.ndimage import gaussian_filter1d
 
 from kmspeaker.controls import Controls
 from kmspeaker.face import (
+    ARKIT_INDEX,
     ARKIT_NAMES,
     INNER_LOWER_LIP,
     INNER_UPPER_LIP,
@@ -27,6 +28,10 @@ TOUCHING, APART = 0.5, 2.0
 """mm of lip opening: up to the first lips count as closed, from the second on as open."""
 MET, UNMET = 1.5, 2.5
 """The same of the distance from lower lip to upper teeth, which f and v close."""
+
+NEAR = 0.1
+"""mm of lip opening that is not worth correcting."""
+JAW_OPEN, MOUTH_CLOSE = ARKIT_INDEX["jawOpen"], ARKIT_INDEX["mouthClose"]
 
 
 def _shapes(*beginnings: str) -> Bool[np.ndarray, " 52"]:
@@ -113,16 +118,23 @@ def _intense(
 def _scaled_lower(weights: Weights, face: FaceModel, intensity: float) -> Weights:
     """Mouth and jaw scaled about the face at rest, whose lips are closed.
 
-    The opening of the lips is linear in the weights, so below 1 it is scaled just so, and closed
-    lips stay closed; ``mouthClose <= jawOpen`` holds for any intensity. Above 1, where large
-    weights grow less, a frame is taken back towards its own until its lips open no further than
-    they should. How near the lower lip comes to the teeth is not linear, and scales only roughly.
+    The opening of the lips is linear in the weights, so up to 1 it is scaled just so, and closed
+    lips stay closed. Above 1 openings grow from ``TOUCHING`` on only: what a frame opens beyond
+    that is closed again, by ``mouthClose`` as far as the jaw is open, then by taking the frame back
+    towards its own. How near the lower lip comes to the teeth is not linear, and scales only
+    roughly. ``mouthClose <= jawOpen`` holds throughout.
     """
     opening = _opening_by_weight(face)
     lower = weights * LOWER
     scaled = _intense(lower, intensity)
-    was, now = lower @ opening, scaled @ opening
-    excess = now - intensity * was.clip(min=0) - TOUCHING / 2
+    was = lower @ opening
+    grown = 1 + (intensity - 1) * (1 - _falling(was, TOUCHING, APART))
+    wanted = was.clip(min=0) * grown
+    excess = (scaled @ opening - wanted).clip(min=0)
+    closed = scaled[:, MOUTH_CLOSE] - excess / opening[MOUTH_CLOSE]  # that shape opens below zero
+    scaled[:, MOUTH_CLOSE] = np.minimum(closed, scaled[:, JAW_OPEN])
+    now = scaled @ opening
+    excess = now - wanted - NEAR
     share = np.where(excess > 0, excess / np.maximum(now - was, 1e-6), 0).clip(0, 1)[:, None]
     result = weights.copy()
     result[:, LOWER] = (share * lower + (1 - share) * scaled)[:, LOWER]

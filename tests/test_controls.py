@@ -11,7 +11,7 @@ import pytest
 from kmspeaker.animation import FaceAnimation, Use
 from kmspeaker.audio import Sound, load_sound
 from kmspeaker.controls import CHOICES, DEFAULTS, HELP, RANGES, Controls
-from kmspeaker.direction import BLINKS, EXPRESSION, GAZE, LOWER, TOUCHING, fitted, head_of
+from kmspeaker.direction import BLINKS, EXPRESSION, GAZE, LOWER, NEAR, TOUCHING, fitted, head_of
 from kmspeaker.errors import InputError
 from kmspeaker.face import ARKIT_INDEX, UPPER_SHAPES, FaceModel
 from kmspeaker.generate import generate
@@ -235,8 +235,8 @@ def test_lower_intensity_scales_the_mouth_alone_and_closed_lips_stay_closed(
     assert same_but(plain, changed, LOWER)
     was, now = opening(face, plain * LOWER), opening(face, changed * LOWER)
     assert was.max() > 3 and (was < TOUCHING / 2).any()  # the speech both opens and closes them
-    assert (now < intensity * was.clip(0) + TOUCHING / 2 + 0.01).all()
-    assert now[was < TOUCHING / 2].max() < 1.5 * TOUCHING
+    assert (now < max(1, intensity) * was.clip(0) + NEAR + 0.01).all()
+    assert (now - was)[was < TOUCHING].max() < NEAR + 0.01
     if intensity < 1:
         np.testing.assert_allclose(now, intensity * was, atol=1e-3)
     else:
