@@ -221,8 +221,8 @@ class Pipeline:
         """The global style asked for: blended, then taken towards or away from the mean manner.
 
         The mean manner is the mean of the VAE's prior, the zero vector, to which the KL loss draws
-        all styles: it needs no data. (Over the training clips of the bundled models the mean lies
-        there to within a third of a style's own distance from it.)
+        all styles, so it needs no data. That loss is small but does its work: with the first
+        weights of ``small`` the styles of 150 training clips lay 11 from zero, and their mean 3.6.
         """
         style = global_style_of(self.model, self.face, first)
         if controls.style_mix > 0:
