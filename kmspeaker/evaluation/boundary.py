@@ -133,7 +133,7 @@ def measure(subject: Subject, dubs: Sequence[Dub]) -> Part:
         for who, values in bent.items()
     ]
     return Part(
-        title="whole face coherent: no crease between the halves",
+        title="the whole face is coherent: no crease between the halves",
         on=f"the same {len(dubs)} pairs",
         findings=tuple(rows),
         notes=(

@@ -38,7 +38,7 @@ def measure(subject: Subject, dubs: Sequence[Dub]) -> Part:
     }
     mean, largest = ({name: error[:, k] for name, error in errors.items()} for k in (0, 1))
     return Part(
-        title="disentangled: the lips leave the performance alone",
+        title="the lips leave the performance alone",
         on=f"the same {len(dubs)} pairs",
         findings=(
             Finding(

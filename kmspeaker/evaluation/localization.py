@@ -42,7 +42,7 @@ def measure(subject: Subject, dubs: Sequence[Dub]) -> Part:
     squared = [masked_distance(dub.localized - dub.performed, gram) for dub in dubs]
     curves = {name: _agreement(dubs, read) for name, read in _curves(face).items()}
     return Part(
-        title="localization: the upper face follows the performance",
+        title="the upper face follows the performance",
         on=f"{len(dubs)} random pairs of test clips of {subject.actors}",
         findings=(
             _row("upper-face error to the performance (U-MSE)", list(ours.values()), UPPER_ERROR),

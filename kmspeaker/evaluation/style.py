@@ -4,6 +4,7 @@ Example-based generation (paper 1.11): the global style is a test actor's perfor
 another clip's, so that neither its words nor its voice tell the state.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -33,21 +34,26 @@ def measure(subject: Subject, takes: int | None = None) -> Part:
     chosen = evenly(subject.performed, TAKES if takes is None else takes)
     frames = round(SECONDS * subject.fps)
     rng = np.random.default_rng(0)
-    counts, by_state = [], {state: [0, 0] for state in STATE_NAMES}
+    counts: list[tuple[int, int, int, int]] = []
+    read_as: dict[str, Counter[str]] = {state: Counter() for state in STATE_NAMES}
     for seed, clip in enumerate(tqdm(chosen, desc="manners")):
         speech = subject.read(_another(subject.performed, clip, rng), frames)
         original = subject.read(clip, frames).weights
         take = subject.say(speech.features, original, seed=seed)
-        in_take, in_original = (
-            [said == clip.emotion for said in reader.read(motion)] for motion in (take, original)
+        in_take, in_original = reader.read(take), reader.read(original)
+        read_as[clip.emotion].update(in_take)
+        counts.append(
+            (
+                in_take.count(clip.emotion),
+                len(in_take),
+                in_original.count(clip.emotion),
+                len(in_original),
+            )
         )
-        counts.append((sum(in_take), len(in_take), sum(in_original), len(in_original)))
-        by_state[clip.emotion][0] += sum(in_take)
-        by_state[clip.emotion][1] += len(in_take)
     right, of, right_original, of_original = np.array(counts, np.float64).T
     kept = bootstrap(np.array(counts, np.float64), _kept)
     return Part(
-        title="style kept: the state is read from the take",
+        title="the manner is kept: the state is read from the take",
         on=f"{len(chosen)} performances of {subject.actors}, each with the speech of a clip in "
         "another state",
         findings=(
@@ -57,9 +63,7 @@ def measure(subject: Subject, takes: int | None = None) -> Part:
         ),
         notes=(
             f"Chance is {1 / len(STATE_NAMES):.1%} of {len(STATE_NAMES)} states. Read right in "
-            "takes, by state: "
-            + ", ".join(f"{state} {a / b:.0%}" for state, (a, b) in by_state.items() if b)
-            + ".",
+            f"takes, by state: {'; '.join(_told(s, said) for s, said in read_as.items() if said)}.",
         ),
         each={"windows read right": {c.name: float(n) for c, n in zip(chosen, right, strict=True)}},
     )
@@ -91,6 +95,14 @@ def _another(clips: Sequence[Clip], clip: Clip, rng: np.random.Generator) -> Cli
             "state, build a larger corpus."
         )
     return others[int(rng.integers(len(others)))]
+
+
+def _told(state: str, said: Counter[str]) -> str:
+    """How often a state is read, and what it is taken for where it is not."""
+    wrong = [f"{other} {count / said.total():.0%}" for other, count in said.most_common()]
+    wrong = [words for words in wrong if not words.startswith(f"{state} ")]
+    right = f"{state} {said[state] / said.total():.0%}"
+    return f"{right} (as {', '.join(wrong)})" if wrong else right
 
 
 def _kept(drawn: np.ndarray) -> np.ndarray:
