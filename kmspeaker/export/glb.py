@@ -9,16 +9,16 @@ about its place, the base of the skull. Vertex colours darken mouth, nostrils an
 up, z out of the face, as glTF has it.
 """
 
-import json
-import struct
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float32
+from jaxtyping import Float32, Int32, Integer
 
 from kmspeaker.animation import FaceAnimation
+from kmspeaker.export.gltf import write_glb_file
 from kmspeaker.export.light import light_let_in
 from kmspeaker.export.normals import vertex_normals
 from kmspeaker.export.provenance import GENERATOR, credits_of, provenance
@@ -132,16 +132,11 @@ def _primitives(document: "_Document", face: FaceModel, identity: str) -> list[d
         [vertex_normals(neutral + delta, face.faces) - normals for delta in face.deltas]
     )
     uv = face.render_uv * [1, -1] + [0, 1]  # glTF's origin is the upper left
-    part_of_face = face.part[face.render_source[face.render_faces[:, 0]]]
     light = np.repeat(light_let_in(face)[:, None], 4, axis=1)
     light[:, 3] = 1
     shades = np.round(light * 255).astype(np.uint8)
     primitives = []
-    for material, surface in enumerate(SURFACES):
-        parts = [PART_NAMES.index(part) for part in surface.parts]
-        kept, corners = np.unique(
-            face.render_faces[np.isin(part_of_face, parts)], return_inverse=True
-        )
+    for material, (kept, corners) in enumerate(surface_corners(face)):
         source = face.render_source[kept]
         positions = neutral[source] * _METRES
         moves = face.deltas[:, source] * _METRES
@@ -169,6 +164,18 @@ def _primitives(document: "_Document", face: FaceModel, identity: str) -> list[d
             }
         )
     return primitives
+
+
+def surface_corners(
+    face: FaceModel,
+) -> Iterator[tuple[Int32[np.ndarray, " kept"], Integer[np.ndarray, "faces 3"]]]:
+    """For each of ``SURFACES`` its render vertices, and its triangles as indices into those."""
+    part_of_face = face.part[face.render_source[face.render_faces[:, 0]]]
+    for surface in SURFACES:
+        parts = [PART_NAMES.index(part) for part in surface.parts]
+        own = face.render_faces[np.isin(part_of_face, parts)]
+        kept, corners = np.unique(own, return_inverse=True)
+        yield kept, corners.reshape(-1, 3)
 
 
 class _Document:
@@ -228,20 +235,9 @@ class _Document:
         return self._add(accessor, kept)
 
     def save(self, path: Path, document: dict[str, Any]) -> None:
-        """Write the document and its buffer as one file (specification, 4.4)."""
-        self._binary += bytes(-len(self._binary) % 4)
-        document |= {
-            "buffers": [{"byteLength": len(self._binary)}],
-            "bufferViews": self._views,
-            "accessors": self._accessors,
-        }
-        text = json.dumps(document, separators=(",", ":")).encode()
-        text += b" " * (-len(text) % 4)
-        with path.open("wb") as file:
-            file.write(struct.pack("<4sII", b"glTF", 2, 28 + len(text) + len(self._binary)))
-            file.write(struct.pack("<I4s", len(text), b"JSON") + text)
-            file.write(struct.pack("<I4s", len(self._binary), b"BIN\0"))
-            file.write(self._binary)
+        """Write the document and its buffer as one file."""
+        lists = {"bufferViews": self._views, "accessors": self._accessors}
+        write_glb_file(path, document | lists, self._binary)
 
     def _zero_vectors(self, count: int) -> int:
         if count not in self._zeros:

@@ -1,0 +1,162 @@
+"""A mesh sculpted from ours becomes one more identity; others are refused in a sentence."""
+
+import json
+import struct
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import trimesh
+from takes import moving_take
+
+from kmspeaker.errors import InputError
+from kmspeaker.export import save_animation
+from kmspeaker.export.gltf import write_glb_file
+from kmspeaker.face import FaceModel
+from kmspeaker.motion import rig_fingerprint
+from kmspeaker.own_face import MOST_BYTES, read_neutral, with_own_face, write_neutral
+
+
+@pytest.fixture(scope="module")
+def sculpted(face: FaceModel) -> np.ndarray:
+    """Ingrid with a longer nose, as somebody might sculpt."""
+    neutral = face.neutral("ingrid").copy()
+    near = np.exp(-((np.linalg.norm(neutral - neutral[neutral[:, 2].argmax()], axis=1) / 15) ** 2))
+    return neutral + near[:, None] * np.array([0, 2, 9], np.float32)
+
+
+def mesh(face: FaceModel, vertices: np.ndarray) -> trimesh.Trimesh:
+    return trimesh.Trimesh(vertices, face.faces, process=False)
+
+
+@pytest.mark.parametrize("ending", ["obj", "ply", "glb"])
+@pytest.mark.parametrize("unit", [1, 0.1, 0.001])
+def test_other_programs_files_in_any_unit_come_back_as_sculpted(
+    face: FaceModel, sculpted: np.ndarray, tmp_path: Path, ending: str, unit: float
+):
+    path = tmp_path / f"mine.{ending}"
+    options = {"digits": 9} if ending == "obj" else {}
+    mesh(face, sculpted * unit + 3 * unit).export(str(path), **options)
+    np.testing.assert_allclose(read_neutral(path, face), sculpted, atol=0.02)
+
+
+def test_z_up_is_turned_upright(face: FaceModel, sculpted: np.ndarray, tmp_path: Path):
+    turn = np.array([[1, 0, 0], [0, 0, -1], [0, 1, 0]])
+    mesh(face, sculpted @ turn.T).export(str(tmp_path / "mine.ply"))
+    np.testing.assert_allclose(read_neutral(tmp_path / "mine.ply", face), sculpted, atol=0.02)
+
+
+def test_our_own_files_come_back(face: FaceModel, tmp_path: Path):
+    write_neutral(face, "mei", tmp_path / "mei.obj")
+    np.testing.assert_allclose(
+        read_neutral(tmp_path / "mei.obj", face), face.neutral("mei"), atol=2e-3
+    )
+    take = moving_take(face, frames=2)
+    save_animation(take, face, tmp_path / "take.glb")
+    read = read_neutral(tmp_path / "take.glb", face)
+    np.testing.assert_allclose(read, face.neutral(take.identity), atol=2e-3)
+    seen_elsewhere = trimesh.load_mesh(tmp_path / "mei.obj", process=False)
+    assert len(seen_elsewhere.faces) == len(face.faces)
+
+
+def test_it_is_one_more_identity_and_changes_no_other(
+    face: FaceModel, sculpted: np.ndarray, tmp_path: Path
+):
+    mesh(face, sculpted).export(str(tmp_path / "mine.ply"))
+    own = with_own_face(face, tmp_path / "mine.ply", name="mine")
+    assert own.identities == (*face.identities, "mine") and "mine" not in face.identities
+    assert own.texture("mine") == face.texture("ingrid"), "the most similar person's"
+    assert own.credit("mine") != own.credit("ingrid")
+    assert rig_fingerprint(own, "ours") == rig_fingerprint(face, "ours")
+    take = moving_take(own, frames=2)
+    moved = own.vertices(take.weights, "mine") - own.neutral("mine")
+    np.testing.assert_allclose(
+        moved, face.vertices(take.weights, "mei") - face.neutral("mei"), atol=1e-3
+    )
+
+
+def refused(path: Path, face: FaceModel) -> str:
+    with pytest.raises(InputError) as error:
+        read_neutral(path, face)
+    text = str(error.value)
+    assert text.startswith("Got ") and text.endswith(".") and len(text) < 240
+    return text
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "says"),
+    [
+        ("head.fbx", b"Kaydara FBX Binary", "convert to GLB"),
+        ("head", b"", "nameless"),
+        ("bomb.obj", b"v 0 0 0\n" * 20_000, "more than"),
+        ("letters.obj", b"v a b c\n", "no OBJ"),
+        ("nan.obj", b"v nan 0 0\nf 1 1 1\n", "no numbers"),
+        ("quads.obj", b"v 0 0 0\nf 1 1 1 1\n", "triangles"),
+        ("beyond.obj", b"v 0 0 0\nf 9999 1 1\n", "must keep"),
+        ("empty.obj", b"", "must keep"),
+        ("huge.ply", b"ply\nformat ascii 1.0\nelement vertex 99999999999\nend_header\n", "99,999"),
+        ("archive.ply", b"PK\x03\x04" + bytes(100), "0 vertices"),
+        ("archive.glb", b"PK\x03\x04" + bytes(100), "no glTF"),
+        ("cut.glb", struct.pack("<IIIII", 0x46546C67, 2, 999, 20, 0x4E4F534A), "cut off"),
+    ],
+)
+def test_other_files_are_refused_in_a_sentence(
+    face: FaceModel, tmp_path: Path, name: str, content: bytes, says: str
+):
+    (tmp_path / name).write_bytes(content)
+    assert says in refused(tmp_path / name, face)
+
+
+def test_other_heads_are_refused_in_a_sentence(
+    face: FaceModel, sculpted: np.ndarray, tmp_path: Path
+):
+    def told(name: str, given: trimesh.Trimesh) -> str:
+        given.export(str(tmp_path / name))
+        return refused(tmp_path / name, face)
+
+    assert "must keep" in told("sphere.obj", trimesh.creation.icosphere())
+    assert "must keep" in told("sphere.glb", trimesh.creation.icosphere())
+    swapped = trimesh.Trimesh(sculpted, np.roll(face.faces, 1, axis=0)[:, [0, 1, 1]], process=False)
+    assert "must keep" in told("swapped.glb", swapped)
+    assert "times the size" in told("giant.ply", mesh(face, sculpted * 5))
+    assert "times the size" in told("point.ply", mesh(face, sculpted * 0))
+    noise = np.random.default_rng(0).normal(size=sculpted.shape) * sculpted.std()
+    assert "off every head" in told("noise.ply", mesh(face, noise))
+
+
+def test_too_large_a_file_is_refused_before_it_is_read(face: FaceModel, tmp_path: Path):
+    with (tmp_path / "large.ply").open("wb") as file:
+        file.truncate(MOST_BYTES + 1)
+    assert "MB" in refused(tmp_path / "large.ply", face)
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"buffers": [{"uri": "http://example.org/a.bin", "byteLength": 3}]}, "other files"),
+        ({"images": [{"uri": "/etc/passwd"}]}, "other files"),
+        ({"extensionsRequired": ["KHR_draco_mesh_compression"]}, "without compression"),
+        ({"accessors": [{"count": 10**12, "bufferView": 0}]}, "cannot be read"),
+        ({"accessors": 3}, "cannot be read"),
+        ({"meshes": "none"}, "damaged"),
+        ({"meshes": [{"primitives": [{"attributes": []}]}]}, "no triangles"),
+    ],
+)
+def test_a_glb_that_lies_is_refused(
+    face: FaceModel, tmp_path: Path, change: dict[str, Any], says: str
+):
+    attributes = {"attributes": {"POSITION": 0}, "indices": 0}
+    document = {
+        "asset": {"version": "2.0"},
+        "meshes": [{"primitives": [attributes]}],
+        "bufferViews": [{"byteOffset": 0, "byteLength": 12}],
+        "accessors": [{"count": 1, "bufferView": 0, "componentType": 5126, "type": "VEC3"}],
+    } | change
+    write_glb_file(tmp_path / "liar.glb", document, bytes(12))
+    if "buffers" in change:  # the writer puts its own; tell the lie in the file itself
+        data = (tmp_path / "liar.glb").read_bytes()
+        text = json.dumps(document).encode()
+        head = struct.pack("<IIIII", 0x46546C67, 2, len(data), len(text), 0x4E4F534A)
+        (tmp_path / "liar.glb").write_bytes(head + text + bytes(len(data)))
+    assert says in refused(tmp_path / "liar.glb", face)

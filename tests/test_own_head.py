@@ -1,0 +1,178 @@
+"""A GLB with ARKit's targets, however they are spelt, plays our weights; others are refused."""
+
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pygltflib
+import pytest
+from takes import moving_take
+
+from kmspeaker.animation import FaceAnimation
+from kmspeaker.errors import InputError
+from kmspeaker.export import provenance, save_animation
+from kmspeaker.export.gltf import write_glb_file
+from kmspeaker.face import ARKIT_INDEX, ARKIT_NAMES, FaceModel
+from kmspeaker.own_head import LEAST_SHAPES, OwnHead, arkit_shape
+
+SPELLINGS = (
+    str,
+    str.upper,
+    lambda name: name.replace("Left", "_L").replace("Right", "_R"),
+    lambda name: name.replace("Left", "L").replace("Right", "R"),
+    lambda name: name.replace("Left", ".l").replace("Right", ".r"),
+    lambda name: f"Head.{name}",
+    lambda name: f"blendShape1:{name.replace('Left', '_left').replace('Right', '_right')}",
+)
+
+
+@pytest.fixture(scope="module")
+def animation(face: FaceModel) -> FaceAnimation:
+    return moving_take(face, frames=20)
+
+
+def a_head(path: Path, names: list[str], *, copies: int = 2, **extra: Any) -> Path:
+    """A triangle with targets by these names, shown by several nodes, and a spin of its own."""
+    count = len(names)
+    corners = np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0]], "<f4")
+    times = np.array([0, 1], "<f4")
+    turns = np.array([[0, 0, 0, 1], [0, 1, 0, 0]], "<f4")
+    targets = np.random.default_rng(0).normal(size=(count, 3, 3)).astype("<f4")
+    blobs = [corners, times, turns, *targets]
+    starts = np.cumsum([0, *(blob.nbytes for blob in blobs)]).tolist()
+    kinds = ["VEC3", "SCALAR", "VEC4", *["VEC3"] * count]
+    primitive = {
+        "attributes": {"POSITION": 0},
+        "targets": [{"POSITION": 3 + k} for k in range(count)],
+    }
+    bounds = [
+        {"min": b.min(0, initial=9).tolist(), "max": b.max(0, initial=-9).tolist()}
+        if b.ndim == 2
+        else {"min": [0.0], "max": [1.0]}
+        for b in blobs
+    ]
+    document = {
+        "asset": {"version": "2.0", "extras": {"title": "mine"}},
+        "scene": 0,
+        "scenes": [{"nodes": list(range(copies))}],
+        "nodes": [{"mesh": k} for k in range(copies)],
+        "meshes": [
+            {"primitives": [primitive], "extras": {"targetNames": names}} for _ in range(copies)
+        ],
+        "bufferViews": [
+            {"buffer": 0, "byteOffset": start, "byteLength": blob.nbytes}
+            for start, blob in zip(starts, blobs, strict=False)
+        ],
+        "accessors": [
+            {"bufferView": k, "componentType": 5126, "count": len(blob), "type": kind} | bound
+            for k, (blob, kind, bound) in enumerate(zip(blobs, kinds, bounds, strict=True))
+        ],
+        "animations": [
+            {
+                "name": "spin",
+                "samplers": [{"input": 1, "output": 2}],
+                "channels": [{"sampler": 0, "target": {"node": 0, "path": "rotation"}}],
+            }
+        ],
+    } | extra
+    write_glb_file(path, document, b"".join(blob.tobytes() for blob in blobs))
+    return path
+
+
+@pytest.mark.parametrize("spell", SPELLINGS)
+def test_every_spelling_means_the_same_shape(spell: Any):
+    assert [arkit_shape(spell(name)) for name in ARKIT_NAMES] == list(range(52))
+
+
+def test_other_names_mean_none_and_halves_their_whole():
+    for name in ("viseme_aa", "", "_L", "jaw", "mouthOpen", "left", "."):
+        assert arkit_shape(name) is None
+    assert arkit_shape("browInnerUp_L") == arkit_shape("browInnerUpRight")
+    assert arkit_shape("cheekPuff_R") == ARKIT_INDEX["cheekPuff"]
+
+
+def test_weights_at_every_frame_are_ours_and_the_rest_stays(
+    animation: FaceAnimation, tmp_path: Path
+):
+    names = ["smirk", *reversed([name.replace("Left", "_L") for name in ARKIT_NAMES])]
+    names.remove("tongueOut")
+    head = OwnHead.read(a_head(tmp_path / "mine.glb", names))
+    assert head.missing == ("tongueOut",)
+    document: Any = pygltflib.GLTF2().load(str(head.write(animation, tmp_path / "spoken.glb")))
+    blob = document.binary_blob()
+
+    def values(index: int) -> np.ndarray:
+        accessor = document.accessors[index]
+        view = document.bufferViews[accessor.bufferView]
+        return np.frombuffer(blob, "<f4", accessor.count, view.byteOffset)
+
+    spoken, spin = document.animations
+    assert spin.name == "spin" and [c.target.node for c in spoken.channels] == [0, 1]
+    for channel in spoken.channels:
+        sampler = spoken.samplers[channel.sampler]
+        assert channel.target.path == "weights"
+        np.testing.assert_allclose(values(sampler.input), np.arange(20) / 30, atol=1e-6)
+        played = values(sampler.output).reshape(20, len(names))
+        assert not played[:, 0].any(), "smirk is none of ARKit's"
+        np.testing.assert_array_equal(played[:, 1:], animation.weights[:, 50::-1])
+    assert document.asset.extras == {"title": "mine", "kmspeaker": provenance(animation)}
+    assert (tmp_path / "spoken.glb").read_bytes().find(head.glb.binary[:400]) > 0
+
+
+def test_our_own_export_can_be_spoken_again(
+    animation: FaceAnimation, face: FaceModel, tmp_path: Path
+):
+    path, _ = save_animation(animation, face, tmp_path / "take.glb")
+    head = OwnHead.read(path)
+    assert head.missing == ()
+    again = OwnHead.read(head.write(animation, tmp_path / "again.glb"))
+    assert len(again.glb.document["animations"]) == 2
+
+
+def test_the_khronos_validator_has_no_complaint(animation: FaceAnimation, tmp_path: Path):
+    cache = Path(os.environ.get("KMSPEAKER_CACHE", Path.home() / ".cache" / "kmspeaker"))
+    modules = cache / "node" / "node_modules"
+    if shutil.which("node") is None or not (modules / "gltf-validator").is_dir():
+        if os.environ.get("CI"):
+            pytest.fail("CI must have node and the Khronos validator; run scripts/setup.sh.")
+        pytest.skip("needs node and the Khronos validator, which scripts/setup.sh installs")
+    head = OwnHead.read(a_head(tmp_path / "mine.glb", list(ARKIT_NAMES)))
+    path = head.write(animation, tmp_path / "spoken.glb")
+    script = (
+        "const [modules, file] = process.argv.slice(1);"
+        "require(modules + '/gltf-validator').validateBytes("
+        "new Uint8Array(require('fs').readFileSync(file)))"
+        ".then((report) => console.log(JSON.stringify(report)));"
+    )
+    answer = subprocess.run(
+        ["node", "-e", script, str(modules), str(path)], capture_output=True, text=True, check=True
+    )
+    messages = json.loads(answer.stdout)["issues"]["messages"]
+    assert [m for m in messages if m["severity"] == 0] == []
+
+
+@pytest.mark.parametrize(
+    ("names", "extra", "says"),
+    [
+        ([], {}, "0 of ARKit's 52"),
+        (["smile", "frown"], {}, "0 of ARKit's 52"),
+        (list(ARKIT_NAMES[:LEAST_SHAPES]), {"meshes": []}, "0 of ARKit's 52"),
+        (list(ARKIT_NAMES[:10]), {}, "10 of ARKit's 52"),
+        ([n for n in ARKIT_NAMES if n != "jawOpen"], {}, "missing: jawOpen)"),
+        (list(ARKIT_NAMES), {"nodes": [{}]}, "0 of ARKit's 52"),
+        (list(ARKIT_NAMES), {"nodes": [{"mesh": "0"}, {"mesh": []}]}, "0 of ARKit's 52"),
+        (list(ARKIT_NAMES), {"images": [{"uri": "../secret.png"}]}, "other files"),
+        (list(ARKIT_NAMES), {"extensionsRequired": ["EXT_meshopt_compression"]}, "compression"),
+        ([3] * 52, {}, "damaged"),
+    ],
+)
+def test_other_glbs_are_refused_in_a_sentence(
+    tmp_path: Path, names: list, extra: dict[str, Any], says: str
+):
+    with pytest.raises(InputError) as error:
+        OwnHead.read(a_head(tmp_path / "other.glb", names, **extra))
+    assert says in str(error.value) and str(error.value).endswith(".")
