@@ -1,7 +1,8 @@
 """Take the pictures of the app that lie in `docs/`: `python -m scripts.screenshots`.
 
-Starts the app with the bundled model, plays its examples in headless Chromium and keeps the page
-before and during a take, light and dark, desk and phone, and the head with lips closed and open.
+Starts the app with the bundled model, plays its examples in headless Chromium and keeps every view
+light and dark: the first page, a take, four takes side by side, the Direct panel; the first page
+and a take on a phone; and the head with lips closed and open.
 """
 
 import argparse
@@ -16,10 +17,10 @@ from kmspeaker.pipeline import Pipeline
 from kmspeaker.web import serve
 
 DOCS = Path(__file__).parent.parent / "docs"
-DESK, PHONE = (1440, 900), (390, 844)
+DESK, PHONE, WALL = (1440, 900), (390, 844), (3840, 2160)
 FLAGS = ["--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
 FLAGS += ["--autoplay-policy=no-user-gesture-required", "--disable-background-networking"]
-PATIENCE = 120_000  # milliseconds
+PATIENCE = 240_000  # milliseconds
 VIEWER = "document.querySelector('.km-stage').kmViewer"
 
 
@@ -27,31 +28,56 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Rewrite docs/app-*.png.")
     parser.add_argument("--model", default="small")
     parser.add_argument("--chromium", default="/usr/bin/chromium")
+    parser.add_argument("--only", choices=("desk", "phone", "wall"), help="not all")
     options = parser.parse_args()
     demo = serve(Pipeline.load(options.model), port=0, block=False)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=options.chromium, args=FLAGS)
-        with opened(browser, demo.local_url, DESK) as page:
-            keep(page, "first")
-            play(page, "delighted")
-            show(page, moment(page, "open"))
-            keep(page, "take")
-            for pose in ("closed", "open"):
-                show(page, moment(page, pose))
-                page.locator(".km-view").screenshot(path=DOCS / f"app-lips-{pose}.png")
-                print(DOCS / f"app-lips-{pose}.png")
-        with opened(browser, demo.local_url, DESK, dark=True) as page:
-            keep(page, "first-dark")
-            play(page, "suspicious")
-            show(page, moment(page, "open"))
-            keep(page, "take-dark")
-        with opened(browser, demo.local_url, PHONE) as page:
-            keep(page, "first-phone")
-            play(page, "delighted")
-            show(page, moment(page, "open"))
-            keep(page, "take-phone")
+        for dark in (False, True):
+            shade = "-dark" if dark else ""
+            if options.only in (None, "desk"):
+                with opened(browser, demo.local_url, DESK, dark=dark) as page:
+                    desk(page, shade, "suspicious" if dark else "delighted")
+            if options.only in (None, "phone"):
+                with opened(browser, demo.local_url, PHONE, dark=dark) as page:
+                    keep(page, f"first-phone{shade}")
+                    play(page, "delighted")
+                    show(page, moment(page, "open"))
+                    keep(page, f"take-phone{shade}")
+        if options.only in (None, "wall"):
+            with opened(browser, demo.local_url, WALL) as page:
+                keep(page, "first-4k")
         browser.close()
     demo.close()
+
+
+def desk(page: Page, shade: str, example: str) -> None:
+    """Every view of a large screen."""
+    keep(page, f"first{shade}")
+    play(page, example)
+    show(page, moment(page, "open"))
+    keep(page, f"take{shade}")
+    if not shade:
+        for pose in ("closed", "open"):
+            show(page, moment(page, pose))
+            page.locator(".km-view").screenshot(path=DOCS / f"app-lips-{pose}.png")
+            print(DOCS / f"app-lips-{pose}.png")
+    page.get_by_role("button", name="Direct the take").click()
+    for group in ("Number of takes and models", "Intensity"):
+        page.get_by_role("button", name=group).click()
+    page.get_by_label("number input for Takes at once").fill("4")
+    page.keyboard.press("Tab")
+    page.get_by_role("button", name="Direct the take").scroll_into_view_if_needed()
+    page.wait_for_timeout(500)
+    keep(page, f"direct{shade}")
+    page.get_by_role("button", name="Direct the take").click()
+    page.get_by_role("button", name="Generate").click()
+    page.get_by_text("4 takes together").wait_for()
+    page.wait_for_function(f"{VIEWER}.stats().time > 0.3")
+    page.evaluate(f"{VIEWER}.clock.pause()")
+    page.evaluate("window.scrollTo(0, 0)")
+    show(page, 1.0)
+    keep(page, f"compare{shade}")
 
 
 @contextmanager
@@ -73,7 +99,7 @@ def opened(
 
 
 def play(page: Page, example: str) -> None:
-    """Make the example's take and stop it."""
+    """Show the example's take and stop it."""
     page.click(f"#example-{example}")
     page.wait_for_selector(".km-stage.km-has-take")
     page.wait_for_function(f"{VIEWER}.stats().time > 0.3")
@@ -87,7 +113,8 @@ def moment(page: Page, pose: str) -> float:
     height = f"w[{jaw}]" if pose == "open" else f"w[{roll}] + w[{press}] - 2 * w[{jaw}]"
     return page.evaluate(
         f"""() => {{
-            const {{ weights, frames, fps }} = {VIEWER}.track("take");
+            const viewer = {VIEWER};
+            const {{ weights, frames, fps }} = viewer.track("take-1");
             const spoken = [...Array(frames).keys()].slice(frames >> 2, (3 * frames) >> 2);
             const heights = spoken.map((k) => {{
                 const w = weights.subarray(52 * k, 52 * k + 52);
@@ -104,8 +131,8 @@ def show(page: Page, seconds: float) -> None:
 
 
 def keep(page: Page, name: str) -> None:
-    page.screenshot(path=DOCS / f"app-{name}.png")
-    print(DOCS / f"app-{name}.png")
+    page.screenshot(path=DOCS / f"app-{name}.png", timeout=PATIENCE)
+    print(DOCS / f"app-{name}.png", flush=True)
 
 
 if __name__ == "__main__":

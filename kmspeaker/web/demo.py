@@ -13,7 +13,7 @@ import gradio as gr
 from gradio.components import Component
 
 from kmspeaker.examples import FOLDER as EXAMPLE_FOLDER
-from kmspeaker.examples import load_examples
+from kmspeaker.examples import load_examples, portrait
 from kmspeaker.limits import DEFAULT_IDENTITY_INDEX
 from kmspeaker.web.handlers import Asked, Handlers
 from kmspeaker.web.models import Models, Speaker
@@ -78,6 +78,8 @@ def build_demo(
             js_on_load=mounting("page.js"),
             apply_default_css=False,
             static=str(STATIC),
+            face=str(next(iter(examples.values())).reference),
+            head=str(portrait(identity)),
         )
         with gr.Row(elem_classes="km-columns", equal_height=False):
             with gr.Column(elem_classes="km-inputs", scale=0, min_width=400):
@@ -205,6 +207,11 @@ def _header(model_name: str) -> str:
         "<header class='km-header'><div><h1>KM-Speaker</h1>"
         "<p>Give it a voice and a face on video. A 3D head says the words of the one in the manner "
         "of the other.</p></div>"
+        "<button type='button' class='km-how' title='Play again' "
+        "aria-label='A voice and a face on video become a 3D head that speaks. Play again'>"
+        f"<span><i class='km-how-voice'>{'<b></b>' * 9}</i><small>voice</small></span><em>+</em>"
+        "<span><video muted playsinline></video><small>face</small></span><em>=</em>"
+        "<span><img alt=''><small>speaking head</small></span></button>"
         f"<p class='km-model' title='The weights that speak on this page'>{escape(model_name)}</p>"
         "</header><p class='km-told' role='alert'></p>"
     )

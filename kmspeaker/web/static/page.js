@@ -1,15 +1,34 @@
 // What the page does beside the stage: inputs rest until the box is ticked, a restarted server is noticed and told.
 
+import { fileUrl } from "./files.js";
+
 const ASK_EVERY = 15000; // milliseconds
 const SERVER = "km-server", HAD = "km-had";
 
-export function mount(element) {
+export function mount(element, props) {
   const told = element.querySelector(".km-told");
+  explain(element.querySelector(".km-how"), props);
   rest();
   // Some inputs are drawn only when their tab is opened.
   new MutationObserver(rest).observe(document.querySelector(".km-inputs") ?? document.body, { childList: true, subtree: true });
   document.addEventListener("km-consent", () => setTimeout(rest));
   watchServer(told);
+}
+
+/** A picture that moves says what the page does: once, and again when asked. */
+function explain(how, { face, head }) {
+  const video = how.querySelector("video");
+  video.src = fileUrl(face);
+  how.querySelector("img").src = fileUrl(head);
+  const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
+  const play = () => {
+    video.currentTime = 0;
+    how.classList.add("km-moves");
+    video.play().catch(() => how.classList.remove("km-moves"));
+  };
+  video.addEventListener("ended", () => how.classList.remove("km-moves"));
+  how.addEventListener("click", play);
+  if (!still) play();
 }
 
 /** Uploads wait for the consent; keys and screen readers cannot reach them before. */
