@@ -15,6 +15,8 @@ from kmspeaker.controls import DEFAULTS
 from kmspeaker.errors import InputError
 from kmspeaker.examples import FOLDER, load_examples
 from kmspeaker.face import ARKIT_INDEX
+from kmspeaker.hub import resolve_model, verify_model
+from kmspeaker.limits import DEFAULT_MODEL
 from kmspeaker.performance import steady
 from kmspeaker.web.catalogue import file_name, take_facts, write_takes
 from kmspeaker.web.handlers import Asked, Handlers
@@ -309,3 +311,18 @@ def test_every_control_is_on_the_page_with_its_default_and_in_plain_words():
         assert told["value"] == DEFAULTS[name], name
         assert "Default" in told["info"] and name not in told["label"].split(), name
     assert panel.defaults("small")[: len(DEFAULTS)] == [DEFAULTS[name] for name in panel.controls]
+
+
+def test_the_bundled_model_is_not_asked_for_the_examples(
+    handlers: Handlers, speaker: FakeSpeaker, sessions: Sessions
+):
+    folder = resolve_model(DEFAULT_MODEL)
+    speaker.model_name = f"{folder.name}@{verify_model(folder)[:8]}"
+    handlers = Handlers(Service(Models(speaker), Limits()), sessions, load_examples())
+    assert handlers.example_takes.complete, "run `python -m scripts.build_example_takes`"
+    *_, stage, about_reference, about, _ = handlers.play_example("delighted", VISITOR)
+    assert speaker.asked == [] and speaker.read == []
+    assert stage["shown"] == ["take-1"] and speaker.model_name in about
+    assert "Delighted" in stage["heads"][0]["detail"] and "face seen" in about_reference
+    again = handlers.play_example("suspicious", VISITOR)[6]
+    assert [head["key"] for head in again["heads"]][-2:] == ["reference", "reference-2"]

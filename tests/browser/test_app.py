@@ -89,6 +89,7 @@ def test_a_recording_and_a_video_become_a_head_that_speaks_and_rests(
     padded = np.concatenate([rest, sound.samples[start:end], rest])
     write_wav(speech, Sound(padded, sound.sample_rate))
 
+    page.check("#consent input")
     page.set_input_files(".km-video input[type=file]", shared / VIDEO)
     page.wait_for_selector(".km-stage.km-has-reference", timeout=PATIENCE)
     expect(page.get_by_text("face seen in")).to_be_visible()
@@ -149,6 +150,7 @@ def test_another_head_is_worn_at_once_and_goes_into_the_download(page: Page, tmp
 def test_text_renamed_to_a_video_gets_a_sentence(page: Page, tmp_path: Path):
     fake = tmp_path / "holiday.mp4"
     fake.write_text("This is no video.\n" * 50)
+    page.check("#consent input")
     page.set_input_files(".km-video input[type=file]", fake)
     notice = page.get_by_test_id("toast-body").first
     expect(notice).to_contain_text("holiday.mp4", timeout=PATIENCE)
@@ -160,6 +162,8 @@ def test_generating_without_anything_says_what_is_missing(page: Page):
     page.get_by_role("button", name="Generate").click()
     notice = page.get_by_test_id("toast-body").first
     expect(notice).to_contain_text("There is no speech yet", timeout=PATIENCE)
+    expect(notice).to_contain_text("Please check this")
+    expect(notice.get_by_text("Error", exact=True)).to_be_hidden()
 
 
 def test_the_page_fits_a_phone(browser, address: str):

@@ -1,0 +1,14 @@
+"""The page around a speaker that needs no weights but takes its time: `slow_app.py PORT SECONDS`"""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from speaker import FakeSpeaker
+
+from kmspeaker.web import serve
+
+if __name__ == "__main__":
+    port, seconds = int(sys.argv[1]), float(sys.argv[2])
+    serve(FakeSpeaker(steps=100, step_seconds=seconds / 100), port=port)

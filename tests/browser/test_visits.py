@@ -1,0 +1,92 @@
+"""Visitors beside each other: consent, a place in the queue, stopping, a server started anew."""
+
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from conftest import SLOWEST_START, answers
+from playwright.sync_api import Browser, Page, expect
+
+pytestmark = pytest.mark.browser
+
+PATIENCE = 120_000
+"""Milliseconds."""
+
+
+class SlowApp:
+    """A page whose takes last ten seconds, in a process that can be killed."""
+
+    def __init__(self) -> None:
+        with socket.socket() as listener:
+            listener.bind(("127.0.0.1", 0))
+            self.port = listener.getsockname()[1]
+        self.address = f"http://127.0.0.1:{self.port}/"
+        self.start()
+
+    def start(self) -> None:
+        script = Path(__file__).parent / "slow_app.py"
+        self.process = subprocess.Popen([sys.executable, script, str(self.port), "10"])
+        deadline = time.monotonic() + SLOWEST_START
+        while not answers(self.address):
+            assert self.process.poll() is None and time.monotonic() < deadline
+            time.sleep(0.2)
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+
+@pytest.fixture(scope="module")
+def app() -> Iterator[SlowApp]:
+    app = SlowApp()
+    yield app
+    app.kill()
+
+
+def visit(browser: Browser, app: SlowApp) -> Page:
+    page = browser.new_context(viewport={"width": 1280, "height": 800}).new_page()
+    page.set_default_timeout(PATIENCE)
+    page.goto(app.address)
+    page.wait_for_selector(".km-stage.km-ready")
+    return page
+
+
+def test_visits(browser: Browser, app: SlowApp):
+    """One walk, since starting browser and server costs more than all of it."""
+    page = visit(browser, app)
+
+    # Inputs rest until the box is ticked, and the browser remembers it.
+    gated = "[...document.querySelectorAll('.km-gated')].map((each) => each.inert)"
+    assert page.evaluate(gated) and all(page.evaluate(gated))
+    page.check("#consent input")
+    page.wait_for_function(f"!{gated}.some(Boolean)")
+    page.reload()
+    page.wait_for_selector(".km-stage.km-ready")
+    page.wait_for_function(f"!{gated}.some(Boolean)")
+
+    # A second tab sees its place in the queue; Stop stops, and gives Generate back.
+    page.click("#example-delighted")
+    expect(page.locator("#cancel")).to_be_visible()
+    other = page.context.new_page()
+    other.goto(app.address)
+    other.wait_for_selector(".km-stage.km-ready")
+    other.click("#example-suspicious")
+    expect(other.locator("#stage")).to_contain_text("queue: 1/1")
+    page.bring_to_front()
+    page.click("#cancel")
+    expect(page.locator("#generate")).to_be_visible()
+    expect(other.locator("#stage")).not_to_contain_text("queue:", timeout=PATIENCE)
+    other.close()
+
+    # The server dies during a take and starts again: the page comes back and says so.
+    page.click("#example-suspicious")
+    expect(page.locator("#cancel")).to_be_visible()
+    app.kill()
+    app.start()
+    expect(page.locator(".km-told")).to_contain_text("started again", timeout=PATIENCE)
+    page.wait_for_selector(".km-stage.km-ready")
+    page.context.close()
