@@ -19,7 +19,7 @@ provenance lies beside it. glTF has no sound, so ``<name>.wav`` lies beside the 
 its sound and its texture, ``<name>.wav`` and ``<name>.png`` beside the ``.usda``.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
@@ -31,7 +31,14 @@ from kmspeaker.export.writing import check_place, replacing
 from kmspeaker.face import FaceModel
 from kmspeaker.performance import Progress
 
-__all__ = ["FORMATS", "Format", "check_writable", "provenance", "save_animation"]
+__all__ = [
+    "FORMATS",
+    "Format",
+    "check_writable",
+    "provenance",
+    "save_animation",
+    "save_comparison",
+]
 
 
 def _write_zip(
@@ -78,6 +85,46 @@ def save_animation(
     written = FORMATS[path.suffix.lower()].write(animation, face, path, report)
     report(1.0)
     return written
+
+
+def save_comparison(
+    animations: Sequence[FaceAnimation],
+    labels: Sequence[str],
+    face: FaceModel,
+    path: Path,
+    *,
+    width: int = 1920,
+    height: int = 1080,
+    fps: float | None = None,
+    progress: Progress | None = None,
+) -> Path:
+    """Write one to four heads beside each other as a video, up to 1080p at 60 pictures a second.
+
+    See ``mp4.write_comparison`` for the arguments.
+
+    Raises:
+        InputError: As ``save_animation``; or there are too many heads, pixels or pictures.
+    """
+    from kmspeaker.export.mp4 import write_comparison
+
+    path = Path(path)
+    if path.suffix.lower() != ".mp4":
+        raise InputError(f"Got the output name {path.name!r}; a comparison must end in .mp4.")
+    check_place(path)
+    report = progress or _ignore
+    report(0.0)
+    with replacing(path) as unfinished:
+        write_comparison(
+            animations,
+            labels,
+            face,
+            unfinished,
+            width=width,
+            height=height,
+            fps=fps,
+            progress=report,
+        )
+    return path
 
 
 def check_writable(path: Path) -> None:

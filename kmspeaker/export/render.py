@@ -1,7 +1,7 @@
 """The head as pictures, without a display or a graphics card.
 
 Each frame is the rig's vertices, refined once by subdivision, with fresh normals, drawn by VTK
-through EGL with the skin and light of ``head.glsl`` at twice the size and scaled down.
+through EGL with the skin and light of ``head.glsl``, larger than asked and scaled down.
 """
 
 from pathlib import Path
@@ -17,7 +17,9 @@ from kmspeaker.export.subdivision import Subdivision, subdivide
 from kmspeaker.face import PART_NAMES, FaceModel
 from kmspeaker.head_pose import turned
 
-_SUPERSAMPLING = 2
+_LARGE = 700
+"""Pictures this high have pixels too small for their edges to need as many samples."""
+_SUPERSAMPLING, _SUPERSAMPLING_LARGE = 2.0, 1.5
 """Drawn so many times larger each way; multisampling costs more where there is no GPU."""
 _BACKGROUND = ((246, 247, 249), (178, 184, 194))
 """RGB behind the head and in the corners."""
@@ -62,6 +64,8 @@ class HeadRenderer:
         )
         self._corners = _corner_matrix(self._mesh)
         rest = self._fine_vertices(np.zeros(52, np.float32))
+        self._size = (width, height)
+        finer = _SUPERSAMPLING if height < _LARGE else _SUPERSAMPLING_LARGE
         self._background = _studio(width, height).astype(np.uint16)
         self._stage = Stage(
             faces=self._drawn_faces(),
@@ -69,8 +73,8 @@ class HeadRenderer:
             surface=self._surface(rest)[self._mesh.source],
             texture=np.asarray(Image.open(face.texture(identity)).convert("RGB")),
             shader=Path(__file__).with_name("head.glsl").read_text(encoding="utf-8"),
-            width=width * _SUPERSAMPLING,
-            height=height * _SUPERSAMPLING,
+            width=round(width * finer),
+            height=round(height * finer),
         )
         self._stage.look(yaw=yaw)
 
@@ -95,7 +99,7 @@ class HeadRenderer:
         drawn = self._stage.draw(vertices[self._mesh.source], normals[self._mesh.source])
         # "RGBa" is Pillow's word for colours that are already multiplied by their opacity.
         picture = Image.frombytes("RGBa", drawn.shape[1::-1], drawn.tobytes())
-        small = np.asarray(picture.reduce(_SUPERSAMPLING)).astype(np.uint16)
+        small = np.asarray(picture.resize(self._size, Image.Resampling.BOX)).astype(np.uint16)
         behind = self._background * (256 - small[..., 3:]) >> 8
         return np.minimum(small[..., :3] + behind, 255).astype(np.uint8)
 

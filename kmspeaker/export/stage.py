@@ -16,8 +16,8 @@ from kmspeaker.errors import InputError
 _CENTRE = np.array([0.0, -19.0, -30.0])
 """mm; what the camera looks at, from between the eyes."""
 _DISTANCE = 1500.0
-_VIEW_ANGLE = 12.2
-"""Degrees, upright."""
+_HEIGHT, _LEAST_WIDTH = 320.0, 250.0
+"""mm of the picture's plane that are seen upright, more where the picture would be too narrow."""
 
 
 class Stage:
@@ -67,7 +67,9 @@ class Stage:
         camera = self._renderer.GetActiveCamera()
         camera.SetFocalPoint(*_CENTRE)
         camera.SetPosition(*(_CENTRE + aside))
-        camera.SetViewAngle(_VIEW_ANGLE)
+        width, height = self._size
+        seen = max(_HEIGHT, _LEAST_WIDTH * height / width)
+        camera.SetViewAngle(2 * np.degrees(np.arctan(seen / 2 / _DISTANCE)))
         camera.SetClippingRange(_DISTANCE - 400, _DISTANCE + 400)
 
     def draw(
