@@ -26,23 +26,21 @@ body {{ margin: 0; padding: 12px; background: var(--km-page); font-family: sans-
 </head><body class="{theme}"><div id="stage">{stage}</div><script type="module">
 const root = window.gradio_config?.root ?? "";
 const {{ mount }} = await import(root + "/gradio_api/file={static}/viewer.js");
-const watchers = [];
 const props = {{ assets: {assets}, value: null }};
-window.stage = {{
-  set value(value) {{ props.value = value; watchers.forEach((changed) => changed()); }},
-}};
-mount(document.querySelector("#stage"), props, (name, changed) => watchers.push(changed));
+window.viewer = mount(document.querySelector("#stage"), props, () => {{}});
 </script></body></html>"""
 FILES = "/gradio_api/file="
 
 
 @dataclass(frozen=True)
 class Material:
-    """What is put on the stage: the examples' references on our rig, and the examples' speech."""
+    """What is put on the stage: the examples' references on our rig, and one's speech."""
 
     folder: Path
     references: Mapping[str, Reference]
     sound: Sound
+    video: Path
+    """Of the reference, ``delighted``."""
 
     def value(self, face: FaceModel) -> dict[str, Any]:
         """A stage value of four heads; the last one is the reference."""
@@ -87,7 +85,7 @@ class Material:
             "heads": heads,
             "shown": ["take-1", "reference"],
             "sound": str(sound),
-            "reference": {"data": str(data), "video": str(reference.source), "repeats": True},
+            "reference": {"data": str(data), "video": str(self.video), "repeats": True},
         }
 
     def _animation(self, weights: np.ndarray, identity: str, head: Any) -> FaceAnimation:
@@ -107,12 +105,14 @@ class Material:
 
 
 def real_material(face: FaceModel, folder: Path) -> Material:
-    """Track the examples' videos and read one's speech."""
+    """The examples' tracks on our rig, and one's speech."""
     examples = load_examples()
     references = {
-        name: load_reference(example.reference, face) for name, example in examples.items()
+        name: load_reference(example.reference.with_suffix(".track.npz"), face)
+        for name, example in examples.items()
     }
-    return Material(folder, references, load_sound(examples["delighted"].speech))
+    example = examples["delighted"]
+    return Material(folder, references, load_sound(example.speech), example.reference)
 
 
 class StageServer:

@@ -36,6 +36,7 @@ export class Bar {
         chip.className = "km-chip";
         chip.dataset.key = key;
         chip.textContent = label;
+        chip.setAttribute("aria-label", label); // without the mark before it
         chip.title = detail ? `${label}: ${detail}` : label;
         chip.addEventListener("click", () => this.#toggle(key));
         return chip;
@@ -47,7 +48,8 @@ export class Bar {
   /** Letters and digits; returns whether the key meant something here. */
   key(event) {
     if (event.ctrlKey || event.metaKey || event.altKey || this.root.hidden) return false;
-    const { heads, solo, mode } = this.view.state;
+    const { solo, mode } = this.view.state;
+    const { order } = this.view;
     const name = event.key.toLowerCase();
     if (name === "s") this.swap();
     else if (name === "b") this.toggleBlind();
@@ -55,8 +57,8 @@ export class Bar {
     else if (name === "w") this.setMode(mode === "wipe" ? "side" : "wipe");
     else if (name === "d") this.setMode(mode === "difference" ? "side" : "difference");
     else if (name === "0") this.view.change({ solo: null });
-    else if (/^[1-9]$/.test(name) && Number(name) <= heads.length) {
-      const key = heads[Number(name) - 1];
+    else if (/^[1-9]$/.test(name) && Number(name) <= order.length) {
+      const key = order[Number(name) - 1];
       this.view.change({ solo: solo === key ? null : key });
     } else return false;
     return true;

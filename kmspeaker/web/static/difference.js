@@ -25,11 +25,8 @@ export class Difference {
   /** The heads on the stage and the key of the one measured from; none hides the legend. */
   show(heads, base) {
     this.root.hidden = heads.length === 0;
-    const { blind, revealed, range } = this.#view.state;
-    const nameless = blind && !revealed;
-    this.base.replaceChildren(
-      ...heads.map(({ key, label }, i) => option(key, nameless ? `Head ${"ABCD"[i]}` : label)),
-    );
+    const { range } = this.#view.state;
+    this.base.replaceChildren(...heads.map(({ key, label }) => option(key, label)));
     this.base.value = base ?? "";
     this.range.value = range;
     this.ticks.forEach((tick, i) => (tick.textContent = `${(range * i) / 2}${i === 2 ? " mm or more" : ""}`));

@@ -3,7 +3,6 @@
 
 const TALL = 295; // mm of the head a panel of any height shows
 const WIDE = 205; // mm it must show
-const LETTERS = "ABCD";
 
 export class Panels {
   #panels = [];
@@ -24,16 +23,13 @@ export class Panels {
   }
 
   /** One panel for each of `heads`: {key, label, detail, identity, cloud}. */
-  show(heads, { mode, solo, blind, revealed }) {
-    const nameless = blind && !revealed;
-    this.#panels = heads.map((head, i) => {
-      const label = nameless ? `Head ${LETTERS[i]}` : head.label;
-      return this.#panel(head, label, nameless ? "" : head.detail, { many: heads.length > 1 || solo, blind, solo });
-    });
+  show(heads, { mode, solo, blind }) {
+    const many = heads.length > 1 || Boolean(solo);
+    this.#panels = heads.map((head) => this.#panel(head, { many, blind, solo }));
     this.mode = mode;
     this.root.replaceChildren(...this.#panels);
     this.root.dataset.mode = mode;
-    this.divider.hidden = mode !== "wipe";
+    this.divider.hidden = mode !== "wipe" || heads.length < 2;
     this.#arrange();
   }
 
@@ -67,7 +63,7 @@ export class Panels {
     this.onLayout();
   }
 
-  #panel({ key, identity, cloud }, label, detail, { many, blind, solo }) {
+  #panel({ key, label, detail, identity, cloud }, { many, blind, solo }) {
     const panel = element("section", { className: "km-panel" });
     panel.dataset.key = key;
     if (!label) return panel;

@@ -9,17 +9,16 @@
 export const MOST_SHOWN = 4;
 const NOTHING = { heads: [], shown: [], sound: null, reference: null };
 
-/** The value with every part there, or of the page before takes had names: {identity, take, reference}. */
+/** The value with every part there. */
 export function readValue(value, fallbackIdentity) {
-  if (!value) return { ...NOTHING, identity: fallbackIdentity };
-  const { heads, shown = [], sound = null, reference = null } = value.heads ? value : formerly(value);
+  const { heads, shown, sound, reference } = { ...NOTHING, ...value };
   const known = shown.filter((key) => heads.some((head) => head.key === key));
   return {
-    heads: reference ? [...heads, keypoints(reference, heads, value.identity ?? fallbackIdentity)] : heads,
+    heads: reference ? [...heads, keypoints(reference, heads, value?.identity ?? fallbackIdentity)] : heads,
     shown: known.length ? known.slice(0, MOST_SHOWN) : heads.slice(0, 1).map((head) => head.key),
     sound,
     reference,
-    identity: value.identity ?? heads[0]?.identity ?? fallbackIdentity, // of the head that waits
+    identity: value?.identity ?? heads[0]?.identity ?? fallbackIdentity, // of the head that waits
   };
 }
 
@@ -33,20 +32,5 @@ function keypoints(reference, heads, identity) {
     motion: reference.data,
     repeats: reference.repeats,
     cloud: true,
-  };
-}
-
-function formerly({ identity, take, reference }) {
-  const repeats = take?.use === "stylize";
-  const heads = [];
-  if (take) heads.push({ key: "take", label: "Result", detail: take.label, identity, motion: take.data });
-  if (reference) {
-    heads.push({ key: "reference", label: "Reference", detail: "tracked performance", identity, motion: reference.data, repeats });
-  }
-  return {
-    heads,
-    shown: heads.slice(0, 1).map((head) => head.key),
-    sound: take?.sound ?? null,
-    reference: reference && { ...reference, repeats },
   };
 }

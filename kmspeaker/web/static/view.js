@@ -44,6 +44,12 @@ export class View extends EventTarget {
     return this.#state;
   }
 
+  /** The keys of the heads from left to right. */
+  get order() {
+    const { heads, blind } = this.#state;
+    return blind ? shuffled([...heads].sort(), blind) : heads;
+  }
+
   set extras(extras) {
     this.#extras = extras;
   }
@@ -56,6 +62,7 @@ export class View extends EventTarget {
 
   /** The catalogue has changed: `known` keys, and those the page would show. */
   offer(known, shown, isNew) {
+    if (!known.length && this.#wanted?.length) return; // a link's heads may still be coming
     const wanted = this.#wanted?.filter((key) => known.includes(key)) ?? [];
     const kept = isNew ? [] : this.#state.heads.filter((key) => known.includes(key));
     const heads = wanted.length ? wanted : kept.length ? kept : shown;
@@ -133,7 +140,7 @@ export class View extends EventTarget {
 }
 
 /** `items` in an order that only `seed` decides. */
-export function shuffled(items, seed) {
+function shuffled(items, seed) {
   const result = [...items];
   let state = seed;
   for (let i = result.length - 1; i > 0; i--) {

@@ -16,7 +16,7 @@ import { Studio } from "./studio.js";
 import { loadThree } from "./three_loader.js";
 import { Transport } from "./transport.js";
 import { readValue } from "./value.js";
-import { View, shuffled } from "./view.js";
+import { View } from "./view.js";
 
 const WAITING = ""; // the key of the head that is there before any other
 
@@ -33,6 +33,7 @@ class Viewer {
   #value;
   #reference = null; // what is known of the reference's video
   #sound = null; // the file on the clock
+  #silent = true; // nothing but the reference is heard
   #actors = []; // on the stage now, in order
   #weights = new Float32Array(52);
   #turn = new Float32Array(3);
@@ -144,49 +145,52 @@ class Viewer {
     const value = (this.#value = readValue(newValue, this.assets.identity));
     this.say("");
     const newShown = String(value.shown) !== String(before.shown);
-    if (value.reference?.data !== before.reference?.data) {
+    const newReference = value.reference?.data !== before.reference?.data;
+    if (newReference) {
       const reference = value.reference ? await fetchArrays(fileUrl(value.reference.data)) : null;
       if (this.#value !== value) return;
       this.#reference = reference;
-      this.#sound = null;
     }
     this.bar.catalogue = value.heads;
     // Whoever chose a face for all heads wants to see it.
-    if (value.identity !== before.identity) this.view.change({ faces: {} });
+    if (before.heads.length && value.identity !== before.identity) this.view.change({ faces: {} });
     this.view.offer(value.heads.map(({ key }) => key), value.shown, newShown);
     const newSound = await this.#attach();
     if (this.#value !== value) return;
+    if (newReference && !newSound) this.#showReference();
     await this.#recast();
     this.root.classList.toggle("km-has-take", value.heads.some(({ sound }) => sound) || Boolean(value.sound));
     this.root.classList.toggle("km-has-reference", Boolean(value.reference));
-    if (this.#sound && (newSound || newShown)) {
+    if (!this.#silent && (newSound || newShown)) {
       await this.#ready;
       // The button that made the take keeps no hold of the space bar.
       if (document.activeElement?.matches("button")) this.root.focus({ preventScroll: true });
-      await this.clock.play();
+      const { time } = this.view.linked;
+      this.view.linked.time = null;
+      if (time === null) await this.clock.play();
+      else this.clock.seek(time); // a link shows its moment
     }
   }
 
   /** Put the first head's sound on the clock, or the reference alone; returns whether that is new. */
   async #attach() {
-    const { reference, heads, sound: common } = this.#value;
+    const { reference, heads } = this.#value;
     const shown = this.view.state.heads.map((key) => heads.find((head) => head.key === key)).filter(Boolean);
     const first = shown.find(({ sound }) => sound) ?? shown[0];
-    const sound = first?.sound ?? common;
+    const sound = first?.sound ?? this.#value.sound;
     const playing = sound ?? reference?.data ?? "";
     if (this.#sound === playing) return false;
     this.#sound = playing;
-    const videoUrl = reference?.video ? fileUrl(reference.video) : null;
-    const lead = !sound && Boolean(videoUrl);
-    this.reference.show(this.#reference, videoUrl, { lead, repeats: Boolean(reference?.repeats) });
     const track = first ? await fetchArrays(fileUrl(first.motion)) : this.#reference;
     if (this.#sound !== playing) return false;
-    if (sound) {
+    this.#silent = !sound;
+    this.#showReference();
+    if (sound && track) {
       this.audio.src = fileUrl(sound);
       this.clock.attach(this.audio, track.seconds);
     } else if (track) {
       this.audio.removeAttribute("src");
-      this.clock.attach(lead ? this.reference.video : null, track.seconds);
+      this.clock.attach(reference?.video ? this.reference.video : null, track.seconds);
     } else {
       this.clock.attach(null, 0);
     }
@@ -194,18 +198,29 @@ class Viewer {
     return Boolean(sound);
   }
 
+  #showReference() {
+    const { reference } = this.#value;
+    const url = reference?.video ? fileUrl(reference.video) : null;
+    const lead = this.#silent && Boolean(url); // its video is then the clock's master
+    this.reference.show(this.#reference, url, { lead, repeats: Boolean(reference?.repeats) });
+  }
+
   /** Who stands on the stage now, in order: entries of the catalogue with the face they wear. */
   #staged() {
     const { heads, identity } = this.#value;
-    const { heads: keys, solo, mode, blind, faces } = this.view.state;
-    const known = keys.filter((key) => heads.some((head) => head.key === key));
+    const { solo, mode, blind, revealed, faces } = this.view.state;
+    const nameless = blind && !revealed;
+    const known = this.view.order.filter((key) => heads.some((head) => head.key === key));
     if (!known.length) return [{ key: WAITING, label: "", identity, motion: null }];
-    const inOrder = blind ? shuffled([...known].sort(), blind) : known;
-    const shown = solo && known.includes(solo) ? [solo] : mode === "wipe" ? inOrder.slice(0, 2) : inOrder;
+    const shown = solo && known.includes(solo) ? [solo] : mode === "wipe" ? known.slice(0, 2) : known;
     const entries = shown.map((key) => heads.find((head) => head.key === key));
     // A face would tell who it is.
     const same = blind ? entries[0].identity : null;
-    return entries.map((head) => ({ ...head, identity: same ?? worn(faces[head.key], this.assets) ?? head.identity }));
+    return entries.map((head) => ({
+      ...head,
+      ...(nameless && { label: `Head ${"ABCD"[known.indexOf(head.key)]}`, detail: "" }),
+      identity: same ?? worn(faces[head.key], this.assets) ?? head.identity,
+    }));
   }
 
   /** Fetch who is to be shown and put them on the stage. */
@@ -287,8 +302,8 @@ class Viewer {
     // The picture on screen is replaced now: this far it has fallen behind the sound.
     if (this.clock.playing && time > this.#drawn.time) remember(this.#drawn.offsets, time - this.#drawn.time);
     this.pose(time, now);
-    this.#updatePanels(now);
     this.#drawn.time = time;
+    this.#updatePanels(now);
   }
 
   /** Move the heads to `time` of the clock. */
