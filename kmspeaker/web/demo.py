@@ -15,6 +15,7 @@ from gradio.components import Component
 from kmspeaker.examples import FOLDER as EXAMPLE_FOLDER
 from kmspeaker.examples import load_examples, portrait
 from kmspeaker.limits import DEFAULT_IDENTITY_INDEX
+from kmspeaker.web.curves import Inspector, plotly_folder
 from kmspeaker.web.handlers import Asked, Handlers
 from kmspeaker.web.models import Models, Speaker
 from kmspeaker.web.neighbour import Limits
@@ -62,9 +63,8 @@ def build_demo(
     face_folder = root / "face"
     face_folder.mkdir()
     examples = load_examples()
-    gr.set_static_paths(
-        [STATIC, face_folder, three_folder(), pipeline.face.folder, EXAMPLE_FOLDER, sessions.root]
-    )
+    served = [STATIC, three_folder(), plotly_folder(), pipeline.face.folder, EXAMPLE_FOLDER]
+    gr.set_static_paths([*served, face_folder, sessions.root])
     service = Service(Models(pipeline, others), limits)
     handlers = Handlers(service, sessions, examples)
     identity = pipeline.face.identities[DEFAULT_IDENTITY_INDEX]
@@ -78,8 +78,10 @@ def build_demo(
             js_on_load=mounting("page.js"),
             apply_default_css=False,
             static=str(STATIC),
-            face=str(next(iter(examples.values())).reference),
-            head=str(portrait(identity)),
+            shows={
+                "face": str(next(iter(examples.values())).reference),
+                "head": str(portrait(identity)),
+            },
         )
         with gr.Row(elem_classes="km-columns", equal_height=False):
             with gr.Column(elem_classes="km-inputs", scale=0, min_width=400):
@@ -88,6 +90,10 @@ def build_demo(
                 assets = viewer_assets(pipeline.face, face_folder)
                 shown = result(pipeline.face, examples, assets, identity, nothing_yet)
         _connect(handlers, given, shown, service.models.own_name)
+        inspector = Inspector(pipeline.face, sessions)
+        shown.screen.change(
+            inspector.inspect, None, shown.curves, show_progress="hidden", **_PRIVATE
+        )
         endpoints(service, sessions)
         demo.unload(handlers.leave)
     return demo
@@ -97,7 +103,7 @@ def launch_options(limits: Limits | None = None) -> dict[str, Any]:
     """What ``launch`` needs for this page, address apart."""
     return {
         "theme": theme(),
-        "css_paths": [STATIC / "page.css", STATIC / "viewer.css"],
+        "css_paths": [STATIC / name for name in ("page.css", "viewer.css", "curves.css")],
         "favicon_path": STATIC / "favicon.svg",
         "footer_links": ["api", "settings"],
         "max_file_size": f"{(limits or Limits()).max_file_mb}mb",

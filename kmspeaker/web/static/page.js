@@ -7,7 +7,7 @@ const SERVER = "km-server", HAD = "km-had";
 
 export function mount(element, props) {
   const told = element.querySelector(".km-told");
-  explain(element.querySelector(".km-how"), props);
+  explain(element.querySelector(".km-how"), props.shows);
   rest();
   // Some inputs are drawn only when their tab is opened.
   new MutationObserver(rest).observe(document.querySelector(".km-inputs") ?? document.body, { childList: true, subtree: true });
