@@ -1,35 +1,32 @@
 """The command line: the library's public calls, one subcommand each.
 
-Exit codes: 0 done, 2 the input cannot be used (one sentence on standard error), 130 interrupted.
+Exit codes: 0 done, 2 the input cannot be used (one sentence on standard error), 3 some pairs of a
+batch could not be made (a sentence for each), 130 interrupted.
 """
 
 import argparse
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
-from tqdm import tqdm
-
+from kmspeaker.bars import progress_bar, say, stage_bars
 from kmspeaker.controls import CHOICES, DEFAULTS, HELP, RANGES, Controls
 from kmspeaker.errors import InputError
 from kmspeaker.limits import DEFAULT_MODEL, MAX_SECONDS, TAKES
-from kmspeaker.performance import Progress
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one subcommand; returns the exit code."""
     options = build_parser().parse_args(arguments)
     try:
-        options.run(options)
+        return options.run(options) or 0
     except InputError as error:
         print(f"kmspeaker: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("kmspeaker: stopped; nothing was written.", file=sys.stderr)
         return 130
-    return 0
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -59,13 +56,42 @@ def build_parser() -> argparse.ArgumentParser:
         command.add_argument(
             "-o", "--output", type=Path, required=True, help=".glb, .mp4, .csv or .npz"
         )
-        command.add_argument("--identity", help="whose head; see `kmspeaker identities`")
-        command.add_argument("--seed", type=int, default=0)
-        command.add_argument("--steps", type=int, help="solver steps; default: the model's own")
+        _add_take(command)
         _add_model(command)
         _add_max_seconds(command)
-        _add_direction(command)
+        _add_direction(command).add_argument(
+            "--takes",
+            type=int,
+            default=1,
+            metavar="N",
+            help="make N takes with the seeds from SEED on, in one go; each file's name gets its "
+            "seed",
+        )
         command.set_defaults(run=_generate, use=use, reference_argument=reference)
+
+    batch = commands.add_parser(
+        "batch",
+        help="dub many pairs; run it again to go on",
+        description="Make a take of every pair of speech and performance; what a spreadsheet's row "
+        "asks comes before the options. Run it again to go on where it was stopped.",
+    )
+    batch.add_argument(
+        "pairs",
+        type=Path,
+        metavar="PAIRS",
+        help="a folder of x.wav and x.mp4, or a .csv with the columns speech and performance",
+    )
+    batch.add_argument("-o", "--output", type=Path, required=True, help="folder to write to")
+    batch.add_argument(
+        "--format", nargs="+", default=[".glb"], metavar="ENDING", help="default .glb"
+    )
+    batch.add_argument("--use", choices=("localize", "stylize"), default="localize")
+    _add_take(batch)
+    _add_workers(batch)
+    _add_model(batch)
+    _add_max_seconds(batch)
+    _add_direction(batch)
+    batch.set_defaults(run=_batch)
 
     identities = commands.add_parser("identities", help="list the heads")
     identities.set_defaults(run=_identities)
@@ -81,14 +107,7 @@ def build_parser() -> argparse.ArgumentParser:
     build = steps.add_parser("build", help="build a corpus; run it again to resume")
     build.add_argument("config", type=Path, help="what it is made of, .toml")
     build.add_argument("-o", "--output", type=Path, required=True, help="folder of the corpus")
-    build.add_argument("--jobs", type=int, default=1, help="processes")
-    build.add_argument(
-        "--ray",
-        nargs="?",
-        const="local",
-        metavar="ADDRESS",
-        help="work on a Ray cluster; without ADDRESS on one of JOBS processors of this machine",
-    )
+    _add_workers(build)
     build.set_defaults(run=_build_corpus)
 
     app = commands.add_parser("app", help="open the app in a browser")
@@ -120,6 +139,23 @@ def _add_model(command: argparse.ArgumentParser) -> None:
     command.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
 
 
+def _add_take(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--identity", help="whose head; see `kmspeaker identities`")
+    command.add_argument("--seed", type=int, default=0)
+    command.add_argument("--steps", type=int, help="solver steps; default: the model's own")
+
+
+def _add_workers(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--jobs", type=int, default=1, metavar="N", help="processes")
+    command.add_argument(
+        "--ray",
+        nargs="?",
+        const="local",
+        metavar="ADDRESS",
+        help="work on a Ray cluster; without ADDRESS on one of N processors of this machine",
+    )
+
+
 def _add_max_seconds(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--max-seconds",
@@ -129,15 +165,8 @@ def _add_max_seconds(command: argparse.ArgumentParser) -> None:
     )
 
 
-def _add_direction(command: argparse.ArgumentParser) -> None:
+def _add_direction(command: argparse.ArgumentParser) -> "argparse._ArgumentGroup":
     group = command.add_argument_group("direction", "how the take departs from the reference")
-    group.add_argument(
-        "--takes",
-        type=int,
-        default=1,
-        metavar="N",
-        help="make N takes with the seeds from SEED on, in one go; each file's name gets its seed",
-    )
     group.add_argument(
         "--second", type=Path, metavar="REFERENCE", help="another reference, for --style-mix"
     )
@@ -153,6 +182,7 @@ def _add_direction(command: argparse.ArgumentParser) -> None:
         shown = default.replace(" ", "-") if isinstance(default, str) else f"{default:g}"
         flag = "--" + name.replace("_", "-")
         group.add_argument(flag, help=f"{meaning} (default {shown})", **option)
+    return group
 
 
 def _words(option: str) -> str:
@@ -193,7 +223,7 @@ def _generate(options: argparse.Namespace) -> None:
     check_writable(options.output)
     if options.steps is not None and options.steps < 1:
         raise InputError(f"Got --steps {options.steps}; it must be 1 or more.")
-    controls = Controls(**{name: getattr(options, name) for name in DEFAULTS})
+    controls = _controls(options)
     seeds = range(options.seed, options.seed + options.takes)
     check_seeds(seeds)
     sound = load_sound(options.speech, max_seconds=options.max_seconds)
@@ -239,6 +269,56 @@ def _generate(options: argparse.Namespace) -> None:
     _say_written(written, f"{takes[0].seconds:.1f} s spoken by {takes[0].model}", stages)
 
 
+def _controls(options: argparse.Namespace) -> Controls:
+    return Controls(**{name: getattr(options, name) for name in DEFAULTS})
+
+
+def _batch(options: argparse.Namespace) -> int:
+    from kmspeaker.batch import Outcome, Settings, run_batch
+    from kmspeaker.pairs import Wish
+    from kmspeaker.workers import Workers
+
+    wish = Wish(
+        use=options.use,
+        identity=options.identity,
+        seed=options.seed,
+        controls=_controls(options),
+        second=options.second,
+    )
+    settings = Settings(
+        model=options.model,
+        device=options.device,
+        formats=tuple(f".{ending.lstrip('.').lower()}" for ending in options.format),
+        steps=options.steps,
+        max_seconds=options.max_seconds,
+    )
+
+    def told(outcome: Outcome) -> None:
+        if outcome.error:
+            say(f"kmspeaker: {outcome.place}: {outcome.error}")
+
+    try:
+        with progress_bar("batch") as progress:
+            report = run_batch(
+                options.pairs,
+                options.output,
+                wish=wish,
+                settings=settings,
+                workers=Workers(options.jobs, options.ray),
+                progress=progress,
+                told=told,
+            )
+    except KeyboardInterrupt:
+        return _stopped()
+    print(report.line())
+    return 3 if report.count("failed") else 0
+
+
+def _stopped() -> int:
+    print("kmspeaker: stopped; the same command goes on from here.", file=sys.stderr)
+    return 130
+
+
 def _identities(options: argparse.Namespace) -> None:
     from kmspeaker.face import FaceModel
 
@@ -255,7 +335,7 @@ def _bench(options: argparse.Namespace) -> None:
     run_bench(options.model, device=options.device, runs=options.runs, as_json=options.json)
 
 
-def _build_corpus(options: argparse.Namespace) -> None:
+def _build_corpus(options: argparse.Namespace) -> int:
     from kmspeaker.corpus.build import build
     from kmspeaker.corpus.config import read_config
     from kmspeaker.workers import Workers
@@ -265,10 +345,10 @@ def _build_corpus(options: argparse.Namespace) -> None:
         with progress_bar("corpus") as progress:
             report = build(config, options.output, workers=workers, progress=progress)
     except KeyboardInterrupt:
-        print("kmspeaker: stopped; the same command goes on from here.", file=sys.stderr)
-        sys.exit(130)
+        return _stopped()
     for line in report.lines():
         print(line)
+    return 0
 
 
 def _app(options: argparse.Namespace) -> None:
@@ -289,48 +369,6 @@ def _app(options: argparse.Namespace) -> None:
         others=others,
         mcp=options.mcp,
     )
-
-
-@contextmanager
-def progress_bar(stage: str) -> Iterator[Progress]:
-    """A bar for one stage, fed with fractions."""
-    with tqdm(total=1.0, desc=stage, bar_format=_BAR, leave=False) as bar:
-
-        def update(fraction: float) -> None:
-            bar.n = min(max(fraction, 0.0), 1.0)
-            bar.refresh()
-
-        yield update
-
-
-@contextmanager
-def stage_bars() -> Iterator["StageBars"]:
-    """Bars for a call that names its stages as it goes."""
-    bars = StageBars()
-    try:
-        yield bars
-    finally:
-        bars.close()
-
-
-class StageBars:
-    """Shows one bar, renamed whenever the stage changes."""
-
-    def __init__(self) -> None:
-        self._bar = tqdm(total=1.0, bar_format=_BAR, leave=False)
-
-    def __call__(self, stage: str, fraction: float) -> None:
-        """Show that ``stage`` is done to ``fraction``."""
-        self._bar.set_description(stage, refresh=False)
-        self._bar.n = min(max(fraction, 0.0), 1.0)
-        self._bar.refresh()
-
-    def close(self) -> None:
-        """Take the bar off the screen."""
-        self._bar.close()
-
-
-_BAR = "{desc:>10} {percentage:3.0f}%|{bar:30}| {elapsed}"
 
 
 def _require_suffix(path: Path, suffix: str) -> None:
