@@ -1,6 +1,7 @@
 """A pipeline that needs no weights: the jaw follows loudness, the brows the reference."""
 
 import time
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 
@@ -15,11 +16,12 @@ from kmspeaker.reference import Reference
 from kmspeaker.tracking import FaceTrack
 
 FPS = 30.0
+loaded_face = cache(FaceModel.load)
 
 
 def made_up_track(frames: int = 90) -> FaceTrack:
     """A face that rests in the middle of a 320x240 picture and is away for its second third."""
-    face = FaceModel.load()
+    face = loaded_face()
     at_rest = face.landmarks(np.zeros((1, 52), np.float32), face.identities[0])[0]
     landmarks = np.zeros((frames, 478, 3), np.float32)
     landmarks[:, :468] = at_rest * (1, -1, -1) + (160, 100, 0)
@@ -43,7 +45,7 @@ class FakeSpeaker:
 
     def __init__(self, *, steps: int = 1, step_seconds: float = 0.0) -> None:
         """Takes ``steps`` of ``step_seconds`` each for a take, and for reading a reference."""
-        self.face = FaceModel.load()
+        self.face = loaded_face()
         self.read: list[Path] = []
         self.asked: list[dict] = []
         self.steps = steps

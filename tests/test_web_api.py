@@ -18,17 +18,21 @@ from kmspeaker.examples import FOLDER
 from kmspeaker.export import FORMATS
 from kmspeaker.live_link import write_live_link
 from kmspeaker.web import serve
-from kmspeaker.web.demo import build_demo
 
 SPEECH, VIDEO = FOLDER / "delighted.wav", FOLDER / "delighted.mp4"
 VISITORS = 30
 
 
 @pytest.fixture(scope="module")
-def address():
+def demo():
     demo = serve(FakeSpeaker(), port=0, block=False)
-    yield demo.local_url
+    yield demo
     demo.close()
+
+
+@pytest.fixture(scope="module")
+def address(demo) -> str:
+    return demo.local_url
 
 
 @pytest.fixture(scope="module")
@@ -159,8 +163,7 @@ def test_thirty_visitors_at_once_are_all_served_each_their_own(address: str, tmp
     assert len({folder for _, _, folder in visits}) == VISITORS
 
 
-def test_one_visitor_at_a_time_keeps_the_machine_busy_and_every_format_has_a_button():
-    demo = build_demo(FakeSpeaker())
+def test_one_visitor_at_a_time_keeps_the_machine_busy_and_every_format_has_a_button(demo):
     shown = {getattr(block, "elem_id", None) for block in demo.blocks.values()}
     assert {f"save{suffix[1:]}" for suffix in FORMATS} <= shown
     busy = [fn for fn in demo.fns.values() if fn.concurrency_id == "gpu"]

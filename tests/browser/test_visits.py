@@ -15,6 +15,7 @@ pytestmark = pytest.mark.browser
 
 PATIENCE = 120_000
 """Milliseconds."""
+expect.set_options(timeout=30_000)
 
 
 class SlowApp:
