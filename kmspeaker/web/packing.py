@@ -96,6 +96,7 @@ def reference_arrays(performance: Performance, track: FaceTrack | None, face: Fa
         arrays["upper"] = face.keypoints["ours"].upper.astype(np.uint8)
         arrays["times"] = track.times.astype(np.float32)
         arrays["status"] = track.status.astype(np.uint8)
+        arrays["confidence"] = np.round(255 * track.confidence).astype(np.uint8)
         values |= {"keypointCount": pixels.shape[1], "width": track.width, "height": track.height}
     return pack_arrays(arrays, values)
 

@@ -9,6 +9,7 @@ import gradio as gr
 from kmspeaker.examples import Example, portrait
 from kmspeaker.export import FORMATS
 from kmspeaker.face import FaceModel
+from kmspeaker.web.curves import curves
 from kmspeaker.web.viewer import choices, stage
 
 FORMAT_TEXTS = {
@@ -28,6 +29,7 @@ class Result:
 
     examples: Mapping[str, gr.Button]
     screen: gr.HTML
+    curves: gr.HTML
     person: gr.HTML
     facts: gr.HTML
     take: gr.Dropdown
@@ -55,6 +57,7 @@ def result(
     with gr.Row(elem_classes="km-examples"):
         buttons = {name: _example_button(each) for name, each in examples.items()}
     screen = stage(assets, value=dict(at_first), elem_id="stage")
+    inspected = curves(face, elem_id="curves")
     person = choices(_people(face), name="Head", value=identity, elem_id="people")
     facts = gr.HTML("", apply_default_css=False, elem_id="facts")
     with gr.Row(elem_classes="km-downloads"):
@@ -67,7 +70,7 @@ def result(
         }
         track = gr.Button("Track of the reference", size="sm", elem_id="savetrack")
         ready = gr.DownloadButton(visible="hidden", elem_id="download")
-    return Result(buttons, screen, person, facts, take, downloads, track, ready)
+    return Result(buttons, screen, inspected, person, facts, take, downloads, track, ready)
 
 
 def format_text(suffix: str) -> str:

@@ -62,9 +62,14 @@ class KnownTake:
     """Whom it follows."""
 
     @property
+    def spectrum(self) -> Path:
+        """What the curves show of the speech; ``curves`` writes it."""
+        return self.sound.with_suffix(".bin")
+
+    @property
     def files(self) -> set[Path]:
         """What lies in the visitor's folder for it."""
-        return {self.motion, self.sound}
+        return {self.motion, self.sound, self.spectrum}
 
 
 class Stop:

@@ -1,6 +1,7 @@
 // Reads the container that `viewer.pack_arrays` writes: in gzip, uint32 header length, JSON header, arrays.
 
 const TYPES = {
+  int8: Int8Array,
   uint8: Uint8Array,
   int16: Int16Array,
   uint16: Uint16Array,
