@@ -76,7 +76,8 @@ def main() -> None:
 
 def corners() -> dict[str, Person]:
     """One person at every end of the sliders, in the order ``kmspeaker.sculpting`` counts."""
-    look = Look(*[(0, 0, 0)] * 4)
+    black = (0, 0, 0)
+    look = Look(black, black, black, black)
     return {
         f"{sex} {age} {origin} {weight}": Person(
             *(sex, int(age), origin, {origin: 1}, SEXES[sex], look),

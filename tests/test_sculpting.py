@@ -12,15 +12,16 @@ from kmspeaker.face import ARKIT_INDEX, PART_NAMES, FaceModel
 from kmspeaker.motion import rig_fingerprint
 from kmspeaker.sculpting import OWN, Macros, sculpted
 
+EACH_ORIGIN = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
 ENDS = [
-    Macros(*map(float, (age, gender, *origins, weight)))
+    Macros(age, gender, *origins, weight)
     for age, gender, origins, weight in product(
-        (18, 90), (0, 1), ((1, 0, 0), (0, 1, 0), (0, 0, 1)), (-1, 0, 1)
+        (18.0, 90.0), (0.0, 1.0), EACH_ORIGIN, (-1.0, 0.0, 1.0)
     )
 ]
 BETWEEN = [
-    Macros(chosen.uniform(18, 90), *(chosen.random() for _ in range(4)), chosen.uniform(-1, 1))
-    for chosen in [random.Random(seed) for seed in range(12)]
+    Macros(d.uniform(18, 90), d.random(), d.random(), d.random(), d.random(), d.uniform(-1, 1))
+    for d in [random.Random(seed) for seed in range(12)]
 ]
 
 

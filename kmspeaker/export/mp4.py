@@ -27,7 +27,7 @@ MOST_SIDE, MOST_FPS = 1920, 60.0
 _TILES = {1: (1, 1), 2: (2, 1), 3: (3, 1), 4: (2, 2)}
 """Columns and rows for so many heads."""
 _LABEL_HEIGHT = 0.045
-"""Of a label's letters, as a share of the tile's height."""
+"""Of a label's letters, as a share of the tile's shorter side."""
 _INK, _PAPER = (38, 42, 50), (255, 255, 255, 190)
 
 
@@ -167,8 +167,8 @@ def _pictures(
 
 def _label(text: str, tile: tuple[int, int]) -> UInt8[np.ndarray, "rows columns 4"]:
     """Dark letters on a light slip, RGBA, no wider than the tile."""
-    width, height = tile
-    size = max(11, round(height * _LABEL_HEIGHT))
+    width = tile[0]
+    size = max(11, round(min(tile) * _LABEL_HEIGHT))
     font = ImageFont.load_default(size)
     while text and font.getlength(text) > width - 2 * size:
         text = text.removesuffix("…")[:-1].rstrip() + "…" if len(text) > 2 else ""

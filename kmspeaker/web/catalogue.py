@@ -62,6 +62,7 @@ def stage_value(session: Session, identity: str, shown: Iterable[str] = ()) -> d
     ]
     return {
         "identity": identity,
+        "identities": session.identities,
         "heads": heads,
         "shown": keys[:MOST_SHOWN],
         "sound": str(first.sound) if first else None,

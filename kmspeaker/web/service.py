@@ -140,13 +140,14 @@ class Service:
         """Write a take on a head in one format; the file first, then what lies beside it."""
         if suffix not in FORMATS:
             raise InputError(f"Got the format {suffix!r}; choose one of {', '.join(FORMATS)}.")
-        self.face.neutral(identity)
+        face = session.face or self.face
+        face.neutral(identity)
         animation = replace(take.animation, identity=identity)
         folder = session.file("download", "")
         folder.mkdir()
         path = folder / f"{file_name(animation)}{suffix}"
         text = f"Writing {suffix[1:].upper()}"
-        return save_animation(animation, self.face, path, progress=told(progress, text, stop))
+        return save_animation(animation, face, path, progress=told(progress, text, stop))
 
     def _speak_here(
         self,

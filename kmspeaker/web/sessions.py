@@ -11,6 +11,8 @@ from typing import TypeVar
 
 from kmspeaker.animation import FaceAnimation
 from kmspeaker.errors import InputError
+from kmspeaker.face import FaceModel
+from kmspeaker.own_head import OwnHead
 from kmspeaker.performance import Performance
 from kmspeaker.tracking import FaceTrack
 
@@ -19,6 +21,8 @@ LONGEST_STAY = 3600.0
 TAKES_KEPT = 12
 """A visitor's newest takes; older ones are deleted."""
 REFERENCES_KEPT = 4
+OWN_PREFIX = "own-"
+"""Begins the name of every head that a visitor brought; no bundled one has it."""
 
 
 @dataclass(frozen=True)
@@ -102,6 +106,12 @@ class Session:
     """The reference the inputs name now."""
     uploads: set[Path] = field(default_factory=set)
     jobs: set[Stop] = field(default_factory=set)
+    face: FaceModel | None = None
+    """The face with a head of the visitor's own, once there is one."""
+    head: OwnHead | None = None
+    """A head of another mesh that takes can be written onto."""
+    identities: dict[str, dict[str, str]] = field(default_factory=dict)
+    """The browser's files of the visitor's own head."""
     touched: float = field(default_factory=time.monotonic)
     lock: threading.RLock = field(default_factory=threading.RLock)
     _counts: dict[str, int] = field(default_factory=dict)

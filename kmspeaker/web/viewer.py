@@ -55,7 +55,8 @@ def stage(assets: Mapping[str, Any], **options: Any) -> gr.HTML:
          "shown": [key, ...],
          "sound": file or None,
          "reference": {"data", "video", "repeats"} or None,
-         "identity": of the head that waits while there are no heads}
+         "identity": of the head that waits while there are no heads,
+         "identities": {name: what ``write_identity`` says} of heads that ``assets`` lacks}
 
     ``take_arrays`` (or ``reference_arrays``) packed a ``motion``, ``reference_arrays`` the
     ``data``. ``repeats`` (left out: False) says that what is shorter than the sound starts again.
@@ -123,14 +124,17 @@ def viewer_assets(face: FaceModel, folder: Path) -> dict[str, Any]:
         "three": [*local, THREE_CDN],
         "integrity": THREE_FILES,
         "basis": str(_write_hashed(folder, "basis", _basis(face))),
-        "identities": {
-            name: {
-                "neutral": str(_write_hashed(folder, name, _neutral(face, name))),
-                "texture": str(face.texture(name).resolve()),
-            }
-            for name in face.identities
-        },
+        "identities": {name: write_identity(face, name, folder) for name in face.identities},
         "identity": face.identities[0],
+    }
+
+
+def write_identity(face: FaceModel, identity: str, folder: Path) -> dict[str, str]:
+    """Write one person's file for the browser into ``folder``; says where it and the skin lie."""
+    neutral = pack_arrays({"neutral": face.neutral(identity).astype(np.float32)})
+    return {
+        "neutral": str(_write_hashed(folder, identity, neutral)),
+        "texture": str(face.texture(identity).resolve()),
     }
 
 
@@ -138,10 +142,6 @@ def _write_hashed(folder: Path, name: str, content: bytes) -> Path:
     path = folder / f"{name}-{hashlib.sha256(content).hexdigest()[:12]}.bin"
     path.write_bytes(content)
     return path
-
-
-def _neutral(face: FaceModel, identity: str) -> bytes:
-    return pack_arrays({"neutral": face.neutral(identity).astype(np.float32)})
 
 
 def _basis(face: FaceModel) -> bytes:

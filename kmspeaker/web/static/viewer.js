@@ -58,7 +58,7 @@ class Viewer {
       say: (sentence) => this.#tip(sentence),
       copyLink: () => this.#copyLink(),
     });
-    this.panels = new Panels(root.querySelector(".km-panels"), this.view, Object.keys(assets.identities), () => this.#layout());
+    this.panels = new Panels(root.querySelector(".km-panels"), this.view, assets.identities, () => this.#layout());
     this.difference = new Difference(root.querySelector(".km-difference"), this.view);
     this.reference = new ReferencePanel(root.querySelector(".km-reference"), this.view);
     this.transport = new Transport(root.querySelector(".km-transport"), this.clock, {
@@ -142,6 +142,7 @@ class Viewer {
 
   async show(newValue) {
     const before = this.#value;
+    Object.assign(this.assets.identities, newValue?.identities); // a visitor's own heads
     const value = (this.#value = readValue(newValue, this.assets.identity));
     this.say("");
     const newShown = String(value.shown) !== String(before.shown);
