@@ -1,0 +1,69 @@
+"""What the documents say is so: their programs run, and what they name is there."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pygltflib
+import pytest
+
+from kmspeaker.examples import FOLDER
+from kmspeaker.pipeline import Pipeline
+from kmspeaker.web import serve
+
+ROOT = Path(__file__).resolve().parents[1]
+ADDRESS = "http://127.0.0.1:7860"
+"""What the documents call the app."""
+
+
+def blocks(document: str, language: str, heading: str) -> list[str]:
+    """The code of a language under a heading."""
+    text = (ROOT / document).read_text()
+    (section,) = re.findall(rf"^## {heading}\n(.*?)(?=^## |\Z)", text, re.S | re.M)
+    return re.findall(rf"^```{language}\n(.*?)^```", section, re.S | re.M)
+
+
+@pytest.fixture(scope="module")
+def address():
+    demo = serve(Pipeline.load(), port=0, block=False)
+    yield demo.local_url.rstrip("/")
+    demo.close()
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Path:
+    """A folder where the files lie that the documents speak of."""
+    (tmp_path / "assets").symlink_to(ROOT / "assets")
+    (tmp_path / "speech.wav").symlink_to(FOLDER / "delighted.wav")
+    (tmp_path / "smiling.mp4").symlink_to(FOLDER / "delighted.mp4")
+    return tmp_path
+
+
+def run(command: list[str], desk: Path) -> str:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, cwd=desk, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_the_client_of_the_document_makes_a_take(address: str, desk: Path):
+    (code,) = blocks("docs/api.md", "python", "Python")
+    assert ADDRESS in code
+    printed = run([sys.executable, "-c", code.replace(ADDRESS, address)], desk)
+    assert ".glb" in printed and "take-1 5.2" in printed and "small@" in printed
+
+
+def test_the_shell_of_the_document_makes_a_take(address: str, desk: Path):
+    (code,) = blocks("docs/api.md", "bash", "curl")
+    assert ADDRESS in code
+    run(["bash", "-euo", "pipefail", "-c", code.replace(ADDRESS, address)], desk)
+    head = pygltflib.GLTF2().load(desk / "take.glb")
+    assert head is not None and head.animations
+
+
+def test_the_library_s_example_makes_a_take(desk: Path):
+    (code,) = blocks("README.md", "python", "From Python")
+    run([sys.executable, "-c", code], desk)
+    assert (desk / "take.glb").stat().st_size > 1e5
