@@ -28,11 +28,11 @@ export class Cast {
     let actor = this.#actors.get(key);
     if (!actor) {
       const head = cloud ? new Cloud(this.rig) : new Head(this.rig, skin(this.THREE));
-      actor = { key, head, cloud, identity: null, track: null };
+      actor = { key, head, cloud, neutral: null, track: null };
       this.#actors.set(key, actor);
     }
-    if (actor.identity !== identity) {
-      actor.identity = identity;
+    if (actor.neutral !== neutral) {
+      actor.neutral = neutral;
       actor.head.neutral = neutral;
       if (!cloud) actor.head.texture = texture;
     }

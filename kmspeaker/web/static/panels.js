@@ -10,7 +10,7 @@ export class Panels {
   #faces;
 
   /**
-   * `faces` are the identities to choose from; `onLayout` is called whenever places have changed.
+   * `faces` has the identities to choose from; `onLayout` is called whenever places have changed.
    */
   constructor(root, view, faces, onLayout) {
     this.root = root;
@@ -85,7 +85,7 @@ export class Panels {
   #faceMenu(key, label, identity) {
     const menu = element("select", { title: "The face it wears" });
     menu.setAttribute("aria-label", `Face of ${label}`);
-    for (const face of this.#faces) {
+    for (const face of Object.keys(this.#faces)) {
       const option = element("option", { value: face, textContent: face[0].toUpperCase() + face.slice(1) });
       option.selected = face === identity;
       menu.append(option);
