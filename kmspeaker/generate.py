@@ -18,6 +18,7 @@ from kmspeaker.keypoints import keypoint_track
 from kmspeaker.model import KMSpeaker
 from kmspeaker.motion import playable, rig_fingerprint
 from kmspeaker.performance import Performance, Weights
+from kmspeaker.rest import settled
 from kmspeaker.windows import Windows, frame_noise
 
 MOST_WINDOWS = 256
@@ -147,7 +148,8 @@ def generate_takes(
         progress=progress,
     )
     weights = model.motion.decode(coefficients).cpu().numpy().astype(np.float64)
-    return tuple(playable(take, face.gram()) for take in weights)
+    gram = face.gram()
+    return tuple(settled(playable(take, gram), face, config.fps) for take in weights)
 
 
 def _towards(model: KMSpeaker, guidance: float) -> Float[Tensor, "coeffs coeffs"]:

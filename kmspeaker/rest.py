@@ -1,0 +1,48 @@
+"""Lips that stay closed longer than any consonant are at rest, and rest is still.
+
+Place in the flow: the last step of ``generate``. A small network never falls quite silent: in
+pauses its lips tremble about the closed mouth at a sixth of the speed of speech, a fault the eye
+finds at once. What it says is left alone, and so is the upper face, which never rests.
+"""
+
+import numpy as np
+from jaxtyping import Float
+from scipy.ndimage import binary_opening, gaussian_filter1d
+
+from kmspeaker.face import INNER_LOWER_LIP, INNER_UPPER_LIP, UPPER_SHAPES, FaceModel
+from kmspeaker.performance import Weights
+
+CLOSED = 1.5
+"""mm of opening above the neutral's under which lips may be at rest."""
+LONGEST_CONSONANT = 0.3
+"""Seconds; lips that stay closed for less are saying p, b or m."""
+EVEN = 0.3
+"""Seconds, standard deviation of the evening of resting lips: slow changes of the manner stay."""
+EASE = 0.05
+"""Seconds over which rest comes and goes."""
+
+
+def settled(weights: Weights, face: FaceModel, fps: float) -> Weights:
+    """The same take with still lips where they rest.
+
+    Each new frame of a rest is a mean of frames of that rest, so weights stay within their bounds
+    and ``mouthClose`` below ``jawOpen``; frames far from a rest come back as they were.
+    """
+    resting = binary_opening(
+        _opening(weights, face) < CLOSED, np.ones(max(1, round(LONGEST_CONSONANT * fps)), bool)
+    )
+    if not resting.any():
+        return weights
+    even = np.array(weights, np.float64)
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], resting.astype(int), [0]])))
+    for first, last in edges.reshape(-1, 2):
+        even[first:last] = gaussian_filter1d(even[first:last], EVEN * fps, axis=0, mode="nearest")
+    share = gaussian_filter1d(resting.astype(float), EASE * fps)[:, None] * resting[:, None]
+    calm = share * even + (1 - share) * weights
+    return np.where(UPPER_SHAPES, weights, calm).astype(np.float32)
+
+
+def _opening(weights: Weights, face: FaceModel) -> Float[np.ndarray, " frames"]:
+    """Gap in the middle of the inner lips less the neutral's, mm; the same on every head."""
+    deltas = face.landmark_deltas()
+    return weights @ (deltas[:, INNER_UPPER_LIP, 1] - deltas[:, INNER_LOWER_LIP, 1])
