@@ -52,7 +52,7 @@ def _write_zip(
 
 
 FORMATS: Mapping[str, Format] = MappingProxyType(
-    {**SINGLE, ".zip": Format("ZIP of everything", _write_zip)}
+    {".zip": Format("ZIP of everything", _write_zip), **SINGLE}
 )
 """The endings ``save_animation`` knows, with a few words on each."""
 

@@ -99,11 +99,11 @@ def _write_mp4(
 
 SINGLE: Mapping[str, Format] = MappingProxyType(
     {
-        ".npz": Format("NPZ for numpy", _write_npz),
-        ".glb": Format("GLB for Blender, engines", _write_glb),
-        ".csv": Format("CSV for Live Link Face", _write_csv),
         ".mp4": Format("MP4 with sound", _write_mp4),
+        ".glb": Format("GLB for Blender, engines", _write_glb),
         ".usda": Format("USD for Blender, Maya, usdview", _write_usd),
+        ".csv": Format("CSV for Live Link Face", _write_csv),
+        ".npz": Format("NPZ for numpy", _write_npz),
     }
 )
 """By ending, each format of its own."""

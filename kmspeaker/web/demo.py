@@ -19,6 +19,7 @@ from kmspeaker.web.curves import Inspector, plotly_folder
 from kmspeaker.web.handlers import Asked, Handlers
 from kmspeaker.web.models import Models, Speaker
 from kmspeaker.web.neighbour import Limits
+from kmspeaker.web.own_face import OwnFaces
 from kmspeaker.web.page_api import endpoints
 from kmspeaker.web.page_direct import returning
 from kmspeaker.web.page_inputs import Inputs, inputs
@@ -93,6 +94,13 @@ def build_demo(
         inspector = Inspector(pipeline.face, sessions)
         shown.screen.change(
             inspector.inspect, None, shown.curves, show_progress="hidden", **_PRIVATE
+        )
+        shown.own.connect(
+            OwnFaces(service.face, sessions),
+            person=shown.person,
+            stage=shown.screen,
+            take=shown.take,
+            ready=shown.ready,
         )
         endpoints(service, sessions)
         demo.unload(handlers.leave)

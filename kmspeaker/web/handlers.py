@@ -14,6 +14,7 @@ from kmspeaker.animation import Use
 from kmspeaker.errors import InputError
 from kmspeaker.examples import FOLDER as EXAMPLE_FOLDER
 from kmspeaker.examples import Example
+from kmspeaker.face import FaceModel
 from kmspeaker.web.catalogue import (
     reference_facts,
     stage_value,
@@ -24,7 +25,7 @@ from kmspeaker.web.catalogue import (
 from kmspeaker.web.example_takes import ExampleTakes
 from kmspeaker.web.notices import readable
 from kmspeaker.web.service import Order, Service, controls_from, detail, job, seeds_from, whole_seed
-from kmspeaker.web.sessions import KnownTake, Session, Sessions
+from kmspeaker.web.sessions import OWN_PREFIX, KnownTake, Session, Sessions
 
 Made = tuple[dict[str, Any], str, str, dict[str, Any]]
 """The stage's value, what to say of the reference and of the takes, and the list of takes."""
@@ -92,14 +93,14 @@ class Handlers:
     @readable
     def check(self, asked: Asked, request: gr.Request) -> None:
         """Say at once what is missing or too much, before a place in the queue is taken."""
-        self._service.check(_order(asked), visitor(request))
+        self._service.check(_order(asked, self._service.face), visitor(request))
 
     @readable
     def generate(
         self, asked: Asked, request: gr.Request, progress: gr.Progress | None = None
     ) -> Made:
         """Make the takes."""
-        session, order = self._session(request), _order(asked)
+        session, order = self._session(request), _order(asked, self._service.face)
         with job(session, asked.speech, asked.reference, asked.second) as stop:
             takes = self._service.make(session, order, visitor(request), progress, stop)
         return self._shown(session, asked.identity, takes)
@@ -126,7 +127,9 @@ class Handlers:
                 example.seed,
             )
             with job(session) as stop:
-                takes = self._service.make(session, _order(asked), visitor(request), progress, stop)
+                takes = self._service.make(
+                    session, _order(asked, self._service.face), visitor(request), progress, stop
+                )
             reference = takes[0].reference
             assert reference is not None
             self.example_takes.remember(name, reference, takes[0].animation)
@@ -225,7 +228,7 @@ def visitor(request: gr.Request) -> str:
     return client.host if client is not None else request.session_hash or "unknown"
 
 
-def _order(asked: Asked) -> Order:
+def _order(asked: Asked, face: FaceModel) -> Order:
     if asked.speech is None:
         raise InputError("There is no speech yet; upload a recording or use the microphone.")
     if asked.reference is None:
@@ -242,7 +245,8 @@ def _order(asked: Asked) -> Order:
         speech=Path(asked.speech),
         reference=Path(asked.reference),
         use=cast(Use, asked.use),
-        identity=asked.identity,
+        # A head of one's own is put on afterwards: which one matters to no take.
+        identity=face.identities[0] if asked.identity.startswith(OWN_PREFIX) else asked.identity,
         seeds=tuple(seeds_from(seed, asked.count)),
         second=Path(asked.second) if asked.second else None,
         controls=controls_from(asked.controls),

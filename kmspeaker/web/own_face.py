@@ -26,6 +26,8 @@ from kmspeaker.web.notices import readable
 from kmspeaker.web.sessions import OWN_PREFIX, Session, Sessions
 from kmspeaker.web.viewer import write_identity
 
+_DRAFTS_KEPT = 3
+"""Files of heads a visitor has left again; the browser may still be reading them."""
 _PRIVATE: dict[str, Any] = {"api_visibility": "private", "api_name": "page"}
 _PRESS_DOWNLOAD = "() => { setTimeout(() => document.querySelector('#download').click(), 50); }"
 
@@ -104,6 +106,9 @@ class OwnFaces:
 
     def _wear(self, session: Session, face: FaceModel, stage: dict[str, Any], text: str) -> Worn:
         name = face.identities[-1]
+        drafts = sorted(session.folder.glob(f"{OWN_PREFIX}*.bin"), key=lambda p: p.stat().st_mtime)
+        for old in drafts[:-_DRAFTS_KEPT]:
+            old.unlink(missing_ok=True)
         session.face = face
         session.identities = {name: write_identity(face, name, session.folder)}
         heads = [{**head, "identity": name} for head in stage["heads"]]
@@ -145,7 +150,7 @@ class OwnFacePart:
 
         worn = [person, stage, self.told]
         gr.on(
-            [slider.release for slider in self.sliders.values()],
+            [slider.input for slider in self.sliders.values()],
             sculpt,
             [stage, *self.sliders.values()],
             worn,

@@ -10,17 +10,8 @@ from kmspeaker.examples import Example, portrait
 from kmspeaker.export import FORMATS
 from kmspeaker.face import FaceModel
 from kmspeaker.web.curves import curves
+from kmspeaker.web.own_face import OwnFacePart, own_face
 from kmspeaker.web.viewer import choices, stage
-
-FORMAT_TEXTS = {
-    ".zip": "ZIP of everything",
-    ".mp4": "MP4 with sound",
-    ".glb": "GLB for Blender, engines",
-    ".usda": "USD for Blender, Maya, usdview",
-    ".csv": "CSV for Live Link Face",
-    ".npz": "NPZ for numpy",
-}
-"""What to call each download, in the order of the page; one not named here goes by its ending."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +22,7 @@ class Result:
     screen: gr.HTML
     curves: gr.HTML
     person: gr.HTML
+    own: OwnFacePart
     facts: gr.HTML
     take: gr.Dropdown
     downloads: Mapping[str, gr.Button]
@@ -59,28 +51,19 @@ def result(
     screen = stage(assets, value=dict(at_first), elem_id="stage")
     inspected = curves(face, elem_id="curves")
     person = choices(_people(face), name="Head", value=identity, elem_id="people")
+    own = own_face()
     facts = gr.HTML("", apply_default_css=False, elem_id="facts")
     with gr.Row(elem_classes="km-downloads"):
         take = gr.Dropdown(
             [], label="Take to download", elem_id="take", min_width=120, show_label=True
         )
         downloads = {
-            suffix: gr.Button(format_text(suffix), size="sm", elem_id=f"save{suffix[1:]}")
-            for suffix in sorted(FORMATS, key=_place)
+            suffix: gr.Button(form.words, size="sm", elem_id=f"save{suffix[1:]}")
+            for suffix, form in FORMATS.items()
         }
         track = gr.Button("Track of the reference", size="sm", elem_id="savetrack")
         ready = gr.DownloadButton(visible="hidden", elem_id="download")
-    return Result(buttons, screen, inspected, person, facts, take, downloads, track, ready)
-
-
-def format_text(suffix: str) -> str:
-    """What to call a download."""
-    return FORMAT_TEXTS.get(suffix, suffix[1:].upper())
-
-
-def _place(suffix: str) -> int:
-    known = list(FORMAT_TEXTS)
-    return known.index(suffix) if suffix in known else len(known)
+    return Result(buttons, screen, inspected, person, own, facts, take, downloads, track, ready)
 
 
 def _people(face: FaceModel) -> list[dict[str, str]]:
