@@ -12,7 +12,7 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -44,8 +44,22 @@ class Figure:
     unit: str
 
 
-def run_bench(model: str, *, device: str, runs: int, as_json: bool) -> None:
+def run_bench(
+    model: str,
+    *,
+    device: str,
+    runs: int,
+    as_json: bool,
+    further: Sequence[Callable[[Pipeline, int], Iterator[Figure]]] = (),
+) -> None:
     """Measure everything and print it, as a table or as JSON.
+
+    Args:
+        model: As ``Pipeline.load`` takes it.
+        device: As ``Pipeline.load`` takes it.
+        runs: Each figure is the median of this many.
+        as_json: Print JSON instead of a table.
+        further: What else to measure, given the pipeline and ``runs``.
 
     Raises:
         InputError: if ``runs`` is not positive, or the model cannot be loaded.
@@ -53,7 +67,7 @@ def run_bench(model: str, *, device: str, runs: int, as_json: bool) -> None:
     if runs < 1:
         raise InputError(f"Got --runs {runs}; it must be 1 or more.")
     figures = []
-    for figure in measure(model, device=device, runs=runs):
+    for figure in measure(model, device=device, runs=runs, further=further):
         figures.append(figure)
         if not as_json:
             _say(f"{figure.name:<44} {figure.value:10.2f} {figure.unit}")
@@ -63,7 +77,13 @@ def run_bench(model: str, *, device: str, runs: int, as_json: bool) -> None:
         _say(json.dumps({**report, "figures": [asdict(figure) for figure in figures]}, indent=1))
 
 
-def measure(model: str, *, device: str, runs: int) -> Iterator[Figure]:
+def measure(
+    model: str,
+    *,
+    device: str,
+    runs: int,
+    further: Sequence[Callable[[Pipeline, int], Iterator[Figure]]] = (),
+) -> Iterator[Figure]:
     """Yield each figure as soon as it is known.
 
     Raises:
@@ -71,7 +91,7 @@ def measure(model: str, *, device: str, runs: int) -> Iterator[Figure]:
     """
     pipeline = Pipeline.load(model, device=device)
     example = next(iter(load_examples().values()))
-    sound = _of_length(load_sound(example.speech), SPEECH_SECONDS)
+    sound = of_length(load_sound(example.speech), SPEECH_SECONDS)
     with tempfile.TemporaryDirectory() as folder:
         clip = Path(folder) / "clip.mp4"
         fps = 25.0
@@ -122,6 +142,8 @@ def measure(model: str, *, device: str, runs: int) -> Iterator[Figure]:
         yield Figure("peak memory of any command", peak, "GB")
         seconds = statistics.median(_app_start_seconds(model, device) for _ in range(runs))
         yield Figure("app start to page ready", seconds, "s")
+    for figures in further:
+        yield from figures(pipeline, runs)
 
 
 def _median(runs: int, call: Callable[[], object]) -> float:
@@ -133,7 +155,7 @@ def _median(runs: int, call: Callable[[], object]) -> float:
     return statistics.median(times)
 
 
-def _of_length(sound: Sound, seconds: float) -> Sound:
+def of_length(sound: Sound, seconds: float) -> Sound:
     """The sound repeated and cut to a length."""
     samples = round(seconds * sound.sample_rate)
     repeats = -(-samples // len(sound.samples))

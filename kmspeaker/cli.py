@@ -98,6 +98,9 @@ def build_parser() -> argparse.ArgumentParser:
 
     bench = commands.add_parser("bench", help="measure speed and memory on this machine")
     bench.add_argument("--json", action="store_true", help="print every figure with its unit")
+    bench.add_argument(
+        "--browser", action="store_true", help="also measure the stage, in Chromium, for a minute"
+    )
     bench.add_argument("--runs", type=int, default=5, help="each figure is the median of this many")
     _add_model(bench)
     bench.set_defaults(run=_bench)
@@ -331,8 +334,18 @@ def _identities(options: argparse.Namespace) -> None:
 
 def _bench(options: argparse.Namespace) -> None:
     from kmspeaker.bench import run_bench
+    from kmspeaker.web.figures import page_figures, stage_figures
 
-    run_bench(options.model, device=options.device, runs=options.runs, as_json=options.json)
+    further = [page_figures]
+    if options.browser:
+        further.append(lambda pipeline, runs: stage_figures(options.model))
+    run_bench(
+        options.model,
+        device=options.device,
+        runs=options.runs,
+        as_json=options.json,
+        further=further,
+    )
 
 
 def _build_corpus(options: argparse.Namespace) -> int:
