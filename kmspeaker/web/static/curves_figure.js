@@ -1,7 +1,7 @@
 // Curves as plotly's data and layout: rows over one axis of time, from weights the page has anyway.
 
 const LOST = 2, BRIDGED = 1; // as in tracking.py
-const GAP = 0.022; // of the height, between rows
+const GAP = 0.036; // of the height, above each row for its name
 const ROWS = [
   { name: "lips", title: "Lip opening, mm above rest", share: 3 },
   { name: "wave", title: "Speech", share: 0.9, needs: "sound" },
@@ -9,7 +9,7 @@ const ROWS = [
   { name: "brows", title: "Brow height, mm above rest", share: 1.7 },
   { name: "eyes", title: "Eye opening, mm against rest", share: 1.7 },
   { name: "weight", title: "", share: 1.7 },
-  { name: "tracking", title: "Face of the reference in the picture", share: 0.55, needs: "tracking" },
+  { name: "tracking", title: "Share of the reference's face that is in the picture", share: 0.55, needs: "tracking" },
 ];
 
 /**
@@ -18,15 +18,15 @@ const ROWS = [
  */
 export function figure({ heads, sound, rows, weight, weightPlace, style, narrow }) {
   const colour = (name) => style.getPropertyValue(`--km-${name}`).trim();
-  const drawn = styled(heads, colour);
   const duration = sound?.seconds ?? Math.max(...heads.map(({ track }) => track.seconds));
+  const drawn = styled(heads, colour, duration);
   const tracked = heads.find(({ track }) => track.status);
   const there = ROWS.filter(({ needs }) => !needs || (needs === "sound" ? sound : tracked));
   const total = there.reduce((sum, { share }) => sum + share, 0);
   const layout = {
     meta: { duration },
     uirevision: `${duration}`, // the zoom is kept while the speech is the same
-    margin: { l: narrow ? 30 : 38, r: 8, t: 22, b: 26 },
+    margin: { l: narrow ? 30 : 38, r: 10, t: 14, b: 26 },
     paper_bgcolor: "rgba(0,0,0,0)",
     plot_bgcolor: "rgba(0,0,0,0)",
     font: { family: style.fontFamily, size: 11.5, color: colour("soft") },
@@ -40,7 +40,7 @@ export function figure({ heads, sound, rows, weight, weightPlace, style, narrow 
     shapes: [],
   };
   const data = [];
-  let top = 1;
+  let top = 1 - GAP;
   there.forEach(({ name, title, share }, i) => {
     const bottom = top - (share / total) * (1 - GAP * there.length);
     const id = i ? `${i + 1}` : "";
@@ -50,8 +50,8 @@ export function figure({ heads, sound, rows, weight, weightPlace, style, narrow 
     layout[`yaxis${id}`] = axis;
     layout.annotations.push({
       text: name === "weight" ? `<b>${weight}</b>` : title,
-      xref: "paper", yref: "paper", x: 0, y: top, xanchor: "left", yanchor: name === "tracking" ? "bottom" : "top",
-      xshift: 3, showarrow: false, font: { size: 11.5, color: colour("ink") }, bgcolor: translucent(colour("panel")), borderpad: 1,
+      xref: "paper", yref: "paper", x: 0, y: top, xanchor: "left", yanchor: "bottom",
+      xshift: -4, showarrow: false, font: { size: 11.5, color: colour("ink") },
     });
     if (name === "wave") data.push(waveTrace(sound, colour, axes));
     else if (name === "spectrum") layout.images.push(picture(sound, colour, axes.yaxis));
@@ -75,12 +75,15 @@ export function figure({ heads, sound, rows, weight, weightPlace, style, narrow 
 }
 
 /** Heads with their lines: each take a colour of its own, references dashed in the text's colour. */
-function styled(heads, colour) {
+function styled(heads, colour, duration) {
   let takes = 0;
   return heads.map((head) => {
     const dashed = Boolean(head.track.status);
     const moved = head.place.shift && Math.abs(head.place.shift) > 0.015;
-    const note = moved ? `moved ${head.place.shift > 0 ? "later" : "earlier"} by ${Math.abs(head.place.shift).toFixed(2)} s` : "";
+    const again = head.place.repeats && head.track.seconds < duration - 0.1;
+    const note = moved
+      ? `moved ${head.place.shift > 0 ? "later" : "earlier"} by ${Math.abs(head.place.shift).toFixed(2)} s`
+      : again ? `starts again after ${head.track.seconds.toFixed(1)} s` : "";
     return { ...head, dashed, note, colour: dashed ? colour("soft") : colour(`line-${(takes++ % 4) + 1}`) };
   });
 }
@@ -179,6 +182,9 @@ function confidence({ track, place }, duration, colour, axes, layout) {
     if (!open && (state === LOST || state === BRIDGED)) open = { state, start: time };
   }
   close(duration);
+  const marks = [[BRIDGED, "bridged", "hidden for a moment"], [LOST, "lost", "lost"]].filter(([state]) => status.includes(state));
+  const named = marks.map(([, name, meaning]) => `<span style="color:${colour(name)}">\u25a0</span> ${meaning}`);
+  layout.annotations.at(-1).text += named.length ? `: ${named.join(" ")}` : "";
   return { x, y, text, ...axes, mode: "lines", line: { color: colour("upper"), width: 1 }, fill: "tozeroy", fillcolor: translucent(colour("upper")), hovertemplate: "%{text}", name: "face" };
 }
 
