@@ -7,7 +7,8 @@ decoded.
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,14 @@ import numpy as np
 
 from kmspeaker.animation import FaceAnimation
 from kmspeaker.errors import InputError
+from kmspeaker.export import save_animation
 from kmspeaker.export.gltf import Glb, entries, read_glb, write_glb_file
 from kmspeaker.export.provenance import provenance
 from kmspeaker.export.writing import check_place, replacing
-from kmspeaker.face import ARKIT_INDEX, ARKIT_NAMES
+from kmspeaker.face import ARKIT_INDEX, ARKIT_NAMES, FaceModel
+from kmspeaker.own_face import with_own_face
+from kmspeaker.performance import Progress
+from kmspeaker.sculpting import OWN
 
 LEAST_SHAPES = 26
 """Of the 52, so many must be there for a head to speak and look; jawOpen among them."""
@@ -134,6 +139,46 @@ class OwnHead:
         with replacing(path) as unfinished:
             write_glb_file(unfinished, document, binary)
         return path
+
+
+def read_own(path: Path, face: FaceModel, name: str = OWN) -> "FaceModel | OwnHead":
+    """A head of somebody's own, by what the file holds.
+
+    Returns:
+        The face with one more identity, ``name``, where the mesh was sculpted from the program's;
+        else the head that animations can be written onto.
+
+    Raises:
+        InputError: It is neither; of a GLB it says which targets are missing.
+    """
+    if path.suffix.lower() != ".glb":
+        return with_own_face(face, path, name=name)
+    try:
+        return OwnHead.read(path)
+    except InputError:
+        with suppress(InputError):
+            return with_own_face(face, path, name=name)
+        raise
+
+
+def save_on_own(
+    animation: FaceAnimation,
+    own: "FaceModel | OwnHead",
+    path: Path,
+    *,
+    name: str = OWN,
+    progress: Progress | None = None,
+) -> tuple[Path, ...]:
+    """Write an animation on what ``read_own`` read; on an ``OwnHead`` it is always a GLB.
+
+    Raises:
+        InputError: The file cannot be written in that format.
+    """
+    if isinstance(own, FaceModel):
+        return save_animation(replace(animation, identity=name), own, path, progress=progress)
+    if path.suffix.lower() != ".glb":
+        raise InputError(f"Got the output name {path.name!r}; a head of your own is saved as .glb.")
+    return (own.write(animation, path),)
 
 
 def arkit_shape(name: str) -> int | None:

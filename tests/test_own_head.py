@@ -17,7 +17,8 @@ from kmspeaker.errors import InputError
 from kmspeaker.export import provenance, save_animation
 from kmspeaker.export.gltf import write_glb_file
 from kmspeaker.face import ARKIT_INDEX, ARKIT_NAMES, FaceModel
-from kmspeaker.own_head import LEAST_SHAPES, OwnHead, arkit_shape
+from kmspeaker.own_face import write_neutral
+from kmspeaker.own_head import LEAST_SHAPES, OwnHead, arkit_shape, read_own, save_on_own
 
 SPELLINGS = (
     str,
@@ -153,6 +154,24 @@ def test_the_khronos_validator_has_no_complaint(animation: FaceAnimation, tmp_pa
     )
     messages = json.loads(answer.stdout)["issues"]["messages"]
     assert [m for m in messages if m["severity"] == 0] == []
+
+
+def test_a_file_is_read_for_what_it_holds_and_takes_are_saved_on_it(
+    animation: FaceAnimation, face: FaceModel, tmp_path: Path
+):
+    head = read_own(a_head(tmp_path / "mine.glb", list(ARKIT_NAMES)), face)
+    assert isinstance(head, OwnHead)
+    (path,) = save_on_own(animation, head, tmp_path / "spoken.glb")
+    assert OwnHead.read(path).glb.document["animations"][0]["name"] == animation.use
+    with pytest.raises(InputError, match=r"saved as \.glb"):
+        save_on_own(animation, head, tmp_path / "spoken.mp4")
+    write_neutral(face, "mei", tmp_path / "mine.obj")
+    own = read_own(tmp_path / "mine.obj", face)
+    assert isinstance(own, FaceModel)
+    csv, _ = save_on_own(animation, own, tmp_path / "spoken.csv")
+    assert csv.is_file()
+    with pytest.raises(InputError, match="morph targets"):
+        read_own(a_head(tmp_path / "other.glb", ["smile"]), face)
 
 
 @pytest.mark.parametrize(

@@ -18,9 +18,9 @@ import gradio as gr
 
 from kmspeaker.errors import InputError
 from kmspeaker.face import FaceModel
-from kmspeaker.own_face import read_neutral, with_own_face, write_neutral
-from kmspeaker.own_head import OwnHead
-from kmspeaker.sculpting import Macros, sculpted
+from kmspeaker.own_face import write_neutral
+from kmspeaker.own_head import OwnHead, read_own
+from kmspeaker.sculpting import OWN, Macros, sculpted
 from kmspeaker.web.catalogue import file_name
 from kmspeaker.web.notices import readable
 from kmspeaker.web.sessions import OWN_PREFIX, Session, Sessions
@@ -51,7 +51,7 @@ class OwnFaces:
         macros = Macros(**{name: float(value) for name, value in values.items()})
         session = self._sessions.of(request.session_hash)
         draft = sculpted(self._face, macros)
-        face = sculpted(self._face, macros, _name(draft, draft.identities[-1]))
+        face = sculpted(self._face, macros, _name(draft, OWN))
         return self._wear(session, face, stage, f"Wearing your own face, {macros.age:.0f} years.")
 
     @readable
@@ -63,22 +63,13 @@ class OwnFaces:
             return stage["identity"], stage, ""
         given = Path(path)
         session.uploads.add(given)
-        if given.suffix.lower() == ".glb":
-            try:
-                session.head = OwnHead.read(given)
-            except InputError as no_head:
-                try:
-                    read_neutral(given, self._face)
-                except InputError:
-                    raise no_head from None
-            else:
-                missing = session.head.missing
-                lacks = f" It lacks {', '.join(missing)}." if missing else ""
-                text = f"Your head is ready: save a take on it below.{lacks}"
-                return stage["identity"], stage, text
-        draft = with_own_face(self._face, given)
-        name = _name(draft, draft.identities[-1])
-        face = self._face.with_identity(name, draft.neutral(draft.identities[-1]))
+        own = read_own(given, self._face)
+        if isinstance(own, OwnHead):
+            session.head = own
+            lacks = f" It lacks {', '.join(own.missing)}." if own.missing else ""
+            said = f"Your head is ready: save a take on it below.{lacks}"
+            return stage["identity"], stage, said
+        face = self._face.with_identity(_name(own, OWN), own.neutral(OWN))
         return self._wear(session, face, stage, "Wearing the face you gave.")
 
     @readable
