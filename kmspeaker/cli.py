@@ -54,7 +54,12 @@ def build_parser() -> argparse.ArgumentParser:
             reference, type=Path, help="a video, a saved track .npz, or a Live Link Face .csv"
         )
         command.add_argument(
-            "-o", "--output", type=Path, required=True, help=".glb, .mp4, .csv or .npz"
+            "-o", "--output", type=Path, required=True, help=".glb .usda .mp4 .csv .npz or .zip"
+        )
+        command.add_argument(
+            "--face",
+            type=Path,
+            help="a head of your own: a mesh sculpted from ours, or an ARKit GLB",
         )
         _add_take(command)
         _add_model(command)
@@ -221,6 +226,7 @@ def _track(options: argparse.Namespace) -> None:
 def _generate(options: argparse.Namespace) -> None:
     from kmspeaker.audio import load_sound
     from kmspeaker.export import check_writable, save_animation
+    from kmspeaker.own_head import read_own, save_on_own
     from kmspeaker.pipeline import Pipeline, check_seeds
 
     check_writable(options.output)
@@ -234,6 +240,7 @@ def _generate(options: argparse.Namespace) -> None:
         pipeline = Pipeline.load(options.model, device=options.device, progress=progress)
     if options.identity is not None:
         pipeline.face.neutral(options.identity)
+    own = None if options.face is None else read_own(options.face, pipeline.face)
     started = time.perf_counter()
     performances = []
     for path in (getattr(options, options.reference_argument), options.second):
@@ -263,7 +270,10 @@ def _generate(options: argparse.Namespace) -> None:
         if options.takes > 1:
             path = path.with_stem(f"{path.stem}-seed{take.seed}")
         with progress_bar("write") as progress:
-            written += save_animation(take, pipeline.face, path, progress=progress)
+            if own is None:
+                written += save_animation(take, pipeline.face, path, progress=progress)
+            else:
+                written += save_on_own(take, own, path, progress=progress)
     stages = {
         "reference": referenced - started,
         **takes[0].stage_seconds,

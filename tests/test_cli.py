@@ -8,12 +8,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from test_own_head import a_head
 
 from kmspeaker.audio import Sound, write_wav
 from kmspeaker.cli import main
 from kmspeaker.face import ARKIT_INDEX, FaceModel
 from kmspeaker.hub import MODELS_FOLDER, write_manifest
 from kmspeaker.live_link import write_live_link
+from kmspeaker.own_head import OwnHead
 from kmspeaker.video import write_video
 
 SILENT_LIPS_MM = 1.5
@@ -106,6 +108,19 @@ def test_takes_are_directed_and_each_says_how(speech: Path, performance: Path, t
         facts = json.loads((tmp_path / f"take-seed{seed}.csv.json").read_text())
         assert facts["seed"] == seed
         assert facts["controls"] == {"upper": 0.5, "head": "reference", "style_mix": 0.25}
+
+
+def test_a_head_of_ones_own_speaks(
+    speech: Path, performance: Path, out: Path, capsys: pytest.CaptureFixture[str]
+):
+    mine = a_head(out.with_name("mine.glb"), list(ARKIT_INDEX))
+    take = out.with_suffix(".glb")
+    asked = ["stylize", str(speech), str(performance), "--face", str(mine), "-o"]
+    assert main([*asked, str(take)]) == 0
+    spoken, _ = OwnHead.read(take).glb.document["animations"]
+    assert spoken["name"] == "stylize"
+    assert main([*asked, str(out)]) == 2
+    assert "saved as .glb" in capsys.readouterr().err
 
 
 def test_silence_rests(face: FaceModel, performance: Path, tmp_path: Path, out: Path):

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from gradio.components import Component
 
 from kmspeaker.errors import InputError
 from kmspeaker.face import FaceModel
@@ -136,14 +137,15 @@ class OwnFacePart:
             ready: The hidden download button, ``#download``.
         """
 
-        def sculpt(stage: dict[str, Any], *values: float, request: gr.Request) -> Worn:
-            return own.sculpt(stage, dict(zip(self.sliders, values, strict=True)), request)
+        def sculpt(given: dict[Component, Any], request: gr.Request) -> Worn:
+            values = {name: given[slider] for name, slider in self.sliders.items()}
+            return own.sculpt(given[stage], values, request)
 
         worn = [person, stage, self.told]
         gr.on(
             [slider.input for slider in self.sliders.values()],
             sculpt,
-            [stage, *self.sliders.values()],
+            {stage, *self.sliders.values()},
             worn,
             trigger_mode="always_last",
             show_progress="hidden",
