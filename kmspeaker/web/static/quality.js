@@ -4,7 +4,7 @@ const SETTLED = 250; // milliseconds without a change
 const SLOWEST = 32; // milliseconds between pictures: more than 30 a second
 const WATCHED = 24; // pictures between two decisions
 const STEPS = [
-  { triangles: Infinity, ratio: 2 },
+  { triangles: 160_000, ratio: 2 },
   { triangles: 20_000, ratio: 1 },
   { triangles: 16_000, ratio: 0.75 },
   { triangles: 16_000, ratio: 0.5 },

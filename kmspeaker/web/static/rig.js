@@ -9,6 +9,9 @@ const SMALLEST_MOVE = 0.02; // mm at weight 1; less is left out
 export class Rig {
   #levels = new Map();
 
+  /** Without a graphics card: what moves is lit at its vertices. Set before anything is drawn. */
+  software = false;
+
   constructor(THREE, basis) {
     this.THREE = THREE;
     this.basis = basis;
@@ -52,12 +55,12 @@ export class Rig {
   #make(name) {
     const { basis } = this;
     if (name === "fine") return this.#fine();
-    if (name === "own") return this.#direct(basis.coarseTriangles, basis.groups);
-    if (name === "middle") return this.#direct(basis.middleTriangles, basis.middleGroups);
+    if (name === "own") return this.#direct(basis.coarseTriangles, basis.groups, this.software);
+    if (name === "middle") return this.#direct(basis.middleTriangles, basis.middleGroups, this.software);
     // So small, lashes are single dots.
     const groups = basis.lightGroups.filter(({ part }) => part !== "lashes");
     const end = Math.max(...groups.map(({ start, count }) => start + count));
-    return this.#direct(basis.lightTriangles.subarray(0, end), groups);
+    return this.#direct(basis.lightTriangles.subarray(0, end), groups, true);
   }
 
   #fine() {
@@ -80,7 +83,7 @@ export class Rig {
   }
 
   /** A level that draws some or all of the rig's own vertices, smoothed beforehand. */
-  #direct(triangles, groups) {
+  #direct(triangles, groups, rough) {
     const { THREE, basis, matrix } = this;
     // In the order of their use, which software renderers' small caches of corners like.
     const drawn = distinct(triangles);
@@ -100,7 +103,7 @@ export class Rig {
       vertexCount: vertices.length,
       faces,
       skin: skinVertices(faces, groups),
-      rough: true, // lit at its vertices
+      rough, // lit at its vertices
       shapes: smoothedShapes(basis, matrix, vertices),
       smoothed: (neutral) => rowsTimes(matrix, vertices, neutral, new Float32Array(3 * vertices.length)),
     };

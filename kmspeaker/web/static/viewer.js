@@ -99,6 +99,7 @@ class Viewer {
     const rig = new Rig(three.THREE, basis);
     this.rig = rig;
     this.studio = new Studio(three, this.canvas, rig.levels);
+    rig.software = this.studio.software;
     this.studio.controls.addEventListener("end", () => this.view.touch());
     this.cast = new Cast(three.THREE, rig, this.assets.identities, this.studio.software ? 1 : 4);
     this.reference.points = (name) => rig.pointSet(name);
