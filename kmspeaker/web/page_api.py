@@ -209,15 +209,6 @@ class Api:
         return [str(path) for path in files]
 
 
-class _Fields(gr.JSON):
-    """Named values; Gradio's own word for any JSON is none that MCP clients understand."""
-
-    is_template = True  # to the browser it is what it derives from
-
-    def api_info(self) -> dict[str, Any]:
-        return {"type": "object", "description": "field names and their values"}
-
-
 def endpoints(service: Service, sessions: Sessions) -> None:
     """Add the endpoints to the page being built; nothing of them is seen on it."""
     api, face = Api(service, sessions), service.face
@@ -230,13 +221,15 @@ def endpoints(service: Service, sessions: Sessions) -> None:
         identity = gr.Textbox(face.identities[0], label="identity")
         worn = gr.Textbox("", label="identity")
         seed = gr.Number(0, label="seed", precision=0)
-        controls = _Fields({}, label="controls")
+        controls = gr.JSON({}, label="controls")
         take = gr.Textbox("", label="take")
         format = gr.Dropdown(list(FORMATS), value=".glb", label="format")
         files = gr.File(label="files", file_count="multiple")
         file = gr.File(label="track")
         facts = gr.JSON(label="facts")
         listed = gr.JSON(label="identities")
+    # Gradio's own word for any JSON is none that MCP clients understand.
+    controls.api_info = lambda: {"type": "object", "description": "field names and their values"}
     asked = [speech, reference, identity, seed, controls, second, format]
     calls: list[tuple[Any, Any, Any, dict[str, Any]]] = [
         (api.stylize, asked, [files, facts], _QUEUED),
