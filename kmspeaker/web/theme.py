@@ -38,4 +38,4 @@ def theme() -> Base:
         ],
         font_mono=[LocalFont("IBM Plex Mono", weights=(400, 700)), "ui-monospace", "monospace"],
         radius_size="lg",
-    ).set(**plain, **dark)
+    ).set(color_accent="var(--km-accent)", **plain, **dark)
