@@ -156,7 +156,7 @@ def test_differences_are_the_rigs_own_millimetres(
     assert apart[1]["mean"] == pytest.approx(distance.mean(), rel=0.03)
     assert apart[1]["largest"] == pytest.approx(distance.max(), rel=0.03)
     expect(page.locator(".km-panel-note").nth(1)).to_contain_text("largest")
-    expect(page.locator(".km-ticks span").last).to_have_text("5 mm or more")
+    expect(page.locator(".km-ticks span").last).to_have_text("\u2265 5 mm")
     colours = picture(page, (0.55, 0.95))
     assert (colours.max(axis=-1) - colours.min(axis=-1)).max() > 90, "nothing is coloured"
 

@@ -29,7 +29,7 @@ export class Difference {
     this.base.replaceChildren(...heads.map(({ key, label }) => option(key, label)));
     this.base.value = base ?? "";
     this.range.value = range;
-    this.ticks.forEach((tick, i) => (tick.textContent = `${(range * i) / 2}${i === 2 ? " mm or more" : ""}`));
+    this.ticks.forEach((tick, i) => (tick.textContent = `${i === 2 ? "\u2265 " : ""}${(range * i) / 2}${i === 2 ? " mm" : ""}`));
   }
 
   /** Tell each panel its numbers, now and then. */
@@ -37,7 +37,7 @@ export class Difference {
     if (!compared.length || now - this.#readAt < READ_EVERY) return;
     this.#readAt = now;
     compared.forEach((apart, i) => {
-      if (apart !== undefined) note(i, apart ? `mean ${apart.mean.toFixed(1)} mm, largest ${apart.largest.toFixed(1)} mm` : "measured from here");
+      if (apart !== undefined) note(i, apart ? `mean ${apart.mean.toFixed(1)}, largest ${apart.largest.toFixed(1)} mm` : "measured from here");
     });
   }
 }

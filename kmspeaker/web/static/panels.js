@@ -69,7 +69,11 @@ export class Panels {
     if (!label) return panel;
     panel.setAttribute("aria-label", detail ? `${label}, ${detail}` : label);
     const name = element("p", { className: "km-name" });
-    name.append(element("b", { textContent: label }), element("span", { textContent: detail ?? "" }));
+    name.append(
+      element("b", { textContent: label }),
+      element("span", { className: "km-detail", textContent: detail ?? "" }),
+      element("span", { className: "km-panel-note" }),
+    );
     const tools = element("div", { className: "km-panel-tools" });
     if (many) {
       const alone = element("button", { type: "button", textContent: solo ? "All" : "Solo" });
@@ -78,7 +82,7 @@ export class Panels {
       tools.append(alone);
     }
     if (!cloud && !blind) tools.append(this.#faceMenu(key, label, identity));
-    panel.append(name, tools, element("p", { className: "km-panel-note" }));
+    panel.append(name, tools);
     return panel;
   }
 
