@@ -25,6 +25,25 @@ def blocks(document: str, language: str, heading: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```", section, re.S | re.M)
 
 
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_what_a_document_names_is_there(path: Path):
+    text = path.read_text()
+    linked = re.findall(r"\]\(([^)#:]+)\)", text)
+    assert not [name for name in linked if not (path.parent / name).exists()]
+    for file, test in re.findall(r"`(tests/[\w/]+\.py)(?:::(\w+))?`", text):
+        assert (ROOT / file).is_file(), file
+        assert f"def {test}(" in (ROOT / file).read_text() or not test, f"{file}::{test}"
+
+
+def test_every_feature_is_shown_by_a_test():
+    rows = re.findall(r"^\| (?!Feature|---)(.*) \|$", (ROOT / "docs/features.md").read_text(), re.M)
+    assert len(rows) > 30
+    assert not [row for row in rows if "`tests/" not in row and "the same, and [" not in row]
+
+
 @pytest.fixture(scope="module")
 def address():
     demo = serve(Pipeline.load(), port=0, block=False)
