@@ -54,6 +54,7 @@ def main() -> None:
 def desk(page: Page, shade: str, example: str) -> None:
     """Every view of a large screen."""
     keep(page, f"first{shade}")
+    page.check("#consent input")
     play(page, example)
     show(page, moment(page, "open"))
     keep(page, f"take{shade}")
@@ -77,6 +78,7 @@ def desk(page: Page, shade: str, example: str) -> None:
     page.evaluate(f"{VIEWER}.clock.pause()")
     page.evaluate("window.scrollTo(0, 0)")
     show(page, 1.0)
+    page.evaluate(f"{VIEWER}.clock.pause()")
     keep(page, f"compare{shade}")
 
 

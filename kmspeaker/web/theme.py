@@ -17,6 +17,7 @@ _COLOURS = {
     "block_title_text_color": "--km-ink",
     "input_placeholder_color": "--km-soft",
     "slider_color": "--km-accent",
+    "checkbox_border_color": "--km-soft",
     "checkbox_background_color_selected": "--km-accent",
     "checkbox_border_color_selected": "--km-accent",
 }
