@@ -16,6 +16,7 @@ import tarfile
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 from PIL import Image
@@ -254,14 +255,12 @@ class Voices:
         styles = np.fromfile(self._cache / "package/voices" / f"{voice}.bin", "<f4").reshape(
             -1, 256
         )
-        samples, durations = self._session.run(
-            None,
-            {
-                "tokens": np.array([[0, *tokens, 0]], np.int64),
-                "style": styles[len(tokens)][None],
-                "speed": np.ones(1, np.float32),
-            },
-        )
+        given = {
+            "tokens": np.array([[0, *tokens, 0]], np.int64),
+            "style": styles[len(tokens)][None],
+            "speed": np.ones(1, np.float32),
+        }
+        samples, durations = cast(list[np.ndarray], self._session.run(None, given))
         samples = np.ravel(samples).astype(np.float32)
         samples *= 0.8 / np.abs(samples).max()
         edges = np.concatenate([[0], np.cumsum(np.ravel(durations))]) * FRAME_SAMPLES / VOICE_RATE
