@@ -150,7 +150,7 @@ class StageServer:
                 self.end_headers()
                 self.wfile.write(content[start:end])
 
-            def log_message(self, *_: Any) -> None:
+            def log_message(self, format: str, *args: Any) -> None:
                 pass
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
