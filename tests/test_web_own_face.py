@@ -1,7 +1,9 @@
 """A visitor's own head: worn on the stage, exported, and theirs alone."""
 
+import json
 from pathlib import Path
 
+import av
 import gradio as gr
 import numpy as np
 import pytest
@@ -9,6 +11,7 @@ import trimesh
 from speaker import FakeSpeaker
 from takes import moving_take
 
+from kmspeaker.errors import InputError
 from kmspeaker.export import save_animation
 from kmspeaker.face import FaceModel
 from kmspeaker.own_head import OwnHead
@@ -69,6 +72,18 @@ def test_a_take_is_exported_on_the_own_head(
         assert session.face is not None and str(arrays["identity"]) == name
         expected = session.face.vertices(session.take().animation.weights, name)
         np.testing.assert_array_equal(arrays["vertices"], expected)
+
+
+def test_the_heads_on_the_stage_are_one_video(session: Session):
+    service = Service(Models(FakeSpeaker()), Limits())
+    (take,) = session.takes
+    path = service.export_shown(session, [take, "keypoints"], "mei", None, Stop())
+    with av.open(str(path)) as video:
+        told = json.loads(video.metadata["comment"])
+        assert told["identity"] == "mei" and video.streams.audio
+        assert (video.streams.video[0].width, video.streams.video[0].height) == (1920, 1080)
+    with pytest.raises(InputError, match="no take on the stage"):
+        service.export_shown(session, ["reference"], "mei", None, Stop())
 
 
 def test_what_the_page_gives_to_sculpt_from_it_takes_back(

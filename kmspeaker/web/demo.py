@@ -36,6 +36,12 @@ _WEAR = (
     "(name, stage) => ({...stage, identity: name,"
     " heads: stage.heads.map((head) => ({...head, identity: name}))})"
 )
+_ON_STAGE = (
+    "(stage) => { const keys = [...document.querySelectorAll('.km-panels [data-key]')]"
+    ".filter((panel) => !panel.hidden).map((panel) => panel.dataset.key);"
+    " return {...stage, shown: keys.length ? keys : stage.shown}; }"
+)
+"""Which heads the visitor looks at is known only to the browser."""
 _PRIVATE: dict[str, Any] = {"api_visibility": "private", "api_name": "page"}
 """Options of events that are the page's alone; programs call the endpoints of ``page_api``."""
 
@@ -163,6 +169,13 @@ def _connect(handlers: Handlers, given: Inputs, shown: Result, own_model: str) -
     ) -> Any:
         return handlers.export(suffix, key, identity, request, progress)
 
+    def export_shown(
+        stage: dict[str, Any],
+        request: gr.Request,
+        progress: gr.Progress = gr.Progress(),  # noqa: B008
+    ) -> Any:
+        return handlers.export_shown(stage, request, progress)
+
     def asked(values: dict[Component, Any]) -> Asked:
         return given.asked(values, values[shown.person])
 
@@ -201,6 +214,11 @@ def _connect(handlers: Handlers, given: Inputs, shown: Result, own_model: str) -
         )
         written.success(None, js=_PRESS_DOWNLOAD)
         stoppable.append(written)
+    written = shown.compared.click(
+        export_shown, shown.screen, shown.ready, js=_ON_STAGE, **_work(shown.facts)
+    )
+    written.success(None, js=_PRESS_DOWNLOAD)
+    stoppable.append(written)
     saved = shown.track.click(handlers.export_track, None, shown.ready, **_PRIVATE)
     saved.success(None, js=_PRESS_DOWNLOAD)
     given.cancel.click(handlers.cancel, None, None, cancels=stoppable, queue=False, **_PRIVATE)

@@ -16,6 +16,7 @@ from kmspeaker.examples import FOLDER as EXAMPLE_FOLDER
 from kmspeaker.examples import Example
 from kmspeaker.face import FaceModel
 from kmspeaker.web.catalogue import (
+    MOST_SHOWN,
     reference_facts,
     stage_value,
     take_facts,
@@ -174,6 +175,20 @@ class Handlers:
         take = session.take(key)
         with job(session) as stop:
             return str(self._service.export(session, take, suffix, identity, progress, stop)[0])
+
+    @readable
+    def export_shown(
+        self, stage: dict[str, Any], request: gr.Request, progress: gr.Progress | None = None
+    ) -> str:
+        """Write the heads that stand on the stage as one video.
+
+        Returns:
+            The file's path.
+        """
+        session = self._session(request)
+        keys, identity = stage["shown"][:MOST_SHOWN], stage["identity"]
+        with job(session) as stop:
+            return str(self._service.export_shown(session, keys, identity, progress, stop))
 
     @readable
     def export_track(self, request: gr.Request) -> str:

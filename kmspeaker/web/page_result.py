@@ -26,6 +26,7 @@ class Result:
     facts: gr.HTML
     take: gr.Dropdown
     downloads: Mapping[str, gr.Button]
+    compared: gr.Button
     track: gr.Button
     ready: gr.DownloadButton
 
@@ -61,9 +62,12 @@ def result(
             suffix: gr.Button(form.words, size="sm", elem_id=f"save{suffix[1:]}")
             for suffix, form in FORMATS.items()
         }
+        compared = gr.Button("MP4 of the stage", size="sm", elem_id="savecompared")
         track = gr.Button("Track of the reference", size="sm", elem_id="savetrack")
         ready = gr.DownloadButton(visible="hidden", elem_id="download")
-    return Result(buttons, screen, inspected, person, own, facts, take, downloads, track, ready)
+    return Result(
+        buttons, screen, inspected, person, own, facts, take, downloads, compared, track, ready
+    )
 
 
 def _people(face: FaceModel) -> list[dict[str, str]]:

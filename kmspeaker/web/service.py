@@ -17,7 +17,7 @@ from kmspeaker.animation import FaceAnimation, Use
 from kmspeaker.audio import Sound, load_sound
 from kmspeaker.controls import DEFAULTS, Controls
 from kmspeaker.errors import InputError
-from kmspeaker.export import FORMATS, save_animation
+from kmspeaker.export import FORMATS, save_animation, save_comparison
 from kmspeaker.performance import Performance
 from kmspeaker.web.catalogue import file_name, write_reference, write_takes
 from kmspeaker.web.models import Models
@@ -148,6 +148,51 @@ class Service:
         path = folder / f"{file_name(animation)}{suffix}"
         text = f"Writing {suffix[1:].upper()}"
         return save_animation(animation, face, path, progress=told(progress, text, stop))
+
+    def export_shown(
+        self,
+        session: Session,
+        keys: Sequence[str],
+        identity: str,
+        progress: gr.Progress | None,
+        stop: Stop,
+    ) -> Path:
+        """Write a video of takes and references beside each other, with their labels.
+
+        Raises:
+            InputError: There is no take among them, and so no sound.
+        """
+        with session.lock:
+            takes = {key: session.takes[key] for key in keys if key in session.takes}
+            references = {key: session.references[key] for key in keys if key in session.references}
+        if not takes:
+            raise InputError("There is no take on the stage; show one, then save the video.")
+        first = next(iter(takes.values())).animation
+        heads = {key: (take.label, take.animation) for key, take in takes.items()}
+        for key, reference in references.items():
+            motion = reference.performance
+            heads[key] = (
+                reference.label,
+                replace(
+                    first,
+                    weights=motion.weights,
+                    fps=motion.fps,
+                    head=None,
+                    model="tracked performance",
+                    controls=Controls(),
+                ),
+            )
+        # The first one's sound is heard: a take is.
+        labels, animations = zip(*(heads[key] for key in [*takes, *references]), strict=True)
+        folder = session.file("download", "")
+        folder.mkdir()
+        return save_comparison(
+            [replace(animation, identity=identity) for animation in animations],
+            labels,
+            session.face or self.face,
+            folder / f"km-speaker_side-by-side_{len(heads)}.mp4",
+            progress=told(progress, "Writing the video", stop),
+        )
 
     def _speak_here(
         self,
