@@ -1,0 +1,54 @@
+"""The endpoints as tools for MCP clients, where gradio[mcp] is installed."""
+
+import asyncio
+import base64
+import json
+
+import pytest
+from speaker import FakeSpeaker
+
+from kmspeaker.examples import FOLDER
+from kmspeaker.web import serve
+
+mcp = pytest.importorskip("mcp", reason="needs gradio[mcp], which the app needs for --mcp alone")
+
+
+@pytest.fixture(scope="module")
+def address():
+    demo = serve(FakeSpeaker(), port=0, block=False, mcp=True)
+    yield demo.local_url
+    demo.close()
+
+
+async def told(address: str, calls: list[tuple[str, dict]]) -> tuple[list, list]:
+    from mcp.client.streamable_http import streamablehttp_client
+
+    async with (
+        streamablehttp_client(f"{address}gradio_api/mcp/") as (read, write, _),
+        mcp.ClientSession(read, write) as session,
+    ):
+        await session.initialize()
+        tools = (await session.list_tools()).tools
+        return tools, [await session.call_tool(name, given) for name, given in calls]
+
+
+def test_an_mcp_client_finds_the_tools_and_makes_a_take(address: str):
+    files = {
+        name: f"data:{kind};base64,{base64.b64encode(path.read_bytes()).decode()}"
+        for name, kind, path in (
+            ("speech", "audio/wav", FOLDER / "delighted.wav"),
+            ("reference", "video/mp4", FOLDER / "delighted.mp4"),
+        )
+    }
+    asked = {**files, "format": ".csv", "controls": {"upper": 1.5}}
+    tools, (heads, take, refused) = asyncio.run(
+        told(
+            address,
+            [("identities", {}), ("stylize", asked), ("stylize", {**asked, "controls": {"x": 1}})],
+        )
+    )
+    assert {tool.name for tool in tools} == {"stylize", "localize", "track", "identities", "export"}
+    assert all("Returns" in tool.description for tool in tools)
+    assert "clara" in heads.content[0].text
+    assert not take.isError and "take-1" in json.dumps([c.model_dump() for c in take.content])
+    assert refused.isError and "Got the control 'x'" in refused.content[0].text
