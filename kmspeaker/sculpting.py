@@ -36,10 +36,10 @@ class Macros:
 
     age: float = field(default=35.0, metadata=_slider(18, 90, "years"))
     gender: float = field(default=0.5, metadata=_slider(0, 1, "0 male, 1 female"))
+    weight: float = field(default=0.0, metadata=_slider(-1, 1, "-1 lean, 1 heavy"))
     european: float = field(default=1.0, metadata=_slider(0, 1, "share of European origin"))
     asian: float = field(default=0.0, metadata=_slider(0, 1, "share of Asian origin"))
     african: float = field(default=0.0, metadata=_slider(0, 1, "share of African origin"))
-    weight: float = field(default=0.0, metadata=_slider(-1, 1, "-1 lean, 1 heavy"))
 
     def __post_init__(self) -> None:
         """Refuse what is out of range."""

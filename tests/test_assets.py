@@ -33,4 +33,4 @@ def test_manifest_script_agrees():
 
 
 def test_face_stays_small():
-    assert sum(row["bytes"] for row in ROWS if row["path"].startswith("face/")) < 12_000_000
+    assert sum(row["bytes"] for row in ROWS if row["path"].startswith("face/")) < 13_000_000

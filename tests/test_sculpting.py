@@ -14,13 +14,13 @@ from kmspeaker.sculpting import OWN, Macros, sculpted
 
 EACH_ORIGIN = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
 ENDS = [
-    Macros(age, gender, *origins, weight)
+    Macros(age, gender, weight, *origins)
     for age, gender, origins, weight in product(
         (18.0, 90.0), (0.0, 1.0), EACH_ORIGIN, (-1.0, 0.0, 1.0)
     )
 ]
 BETWEEN = [
-    Macros(d.uniform(18, 90), d.random(), d.random(), d.random(), d.random(), d.uniform(-1, 1))
+    Macros(d.uniform(18, 90), d.random(), d.uniform(-1, 1), d.random(), d.random(), d.random())
     for d in [random.Random(seed) for seed in range(12)]
 ]
 
@@ -52,7 +52,7 @@ def test_lips_lids_and_teeth_are_as_good_as_the_bundled_peoples(face: FaceModel,
 
 
 def test_each_slider_moves_the_face_and_only_proportions_of_origins_count(face: FaceModel):
-    middle = Macros(50.0, 0.5, 1.0, 1.0, 1.0, 0.0)
+    middle = Macros(50.0, 0.5, 0.0, 1.0, 1.0, 1.0)
     rest = sculpted(face, middle).neutral(OWN)
     for each in fields(Macros):
         moved = sculpted(face, replace(middle, **{each.name: float(each.metadata["range"][1])}))

@@ -152,12 +152,12 @@ class OwnFacePart:
             **_PRIVATE,
         )
         for event in (self.mesh.upload, self.mesh.clear):
-            event(own.upload, [stage, self.mesh], worn, show_progress_on=self.told, **_PRIVATE)
+            event(own.upload, [stage, self.mesh], worn, show_progress="hidden", **_PRIVATE)
         for button, action, given in (
             (self.template, own.template, person),
             (self.save, own.save, take),
         ):
-            written = button.click(action, given, ready, show_progress_on=self.told, **_PRIVATE)
+            written = button.click(action, given, ready, show_progress="hidden", **_PRIVATE)
             written.success(None, js=_PRESS_DOWNLOAD)
 
 
@@ -165,19 +165,19 @@ def own_face() -> OwnFacePart:
     """Lay the part out: closed until somebody wants it."""
     with gr.Accordion("Own face", open=False, elem_id="own-face", elem_classes="km-direct"):
         at_first = Macros()
-        with gr.Row(elem_classes="km-own-sliders"):
-            sliders = {
-                each.name: gr.Slider(
-                    *each.metadata["range"],
-                    value=getattr(at_first, each.name),
-                    step=1.0 if each.name == "age" else 0.05,
-                    label=each.name.capitalize(),
-                    info=each.metadata["help"],
-                    min_width=150,
-                    elem_id=f"own-{each.name}",
-                )
-                for each in fields(Macros)
-            }
+        sliders, rows = {}, list(fields(Macros))
+        for row in (rows[:3], rows[3:]):
+            with gr.Row():
+                for each in row:
+                    sliders[each.name] = gr.Slider(
+                        *each.metadata["range"],
+                        value=getattr(at_first, each.name),
+                        step=1.0 if each.name == "age" else 0.05,
+                        label=each.name.capitalize(),
+                        info=each.metadata["help"],
+                        min_width=180,
+                        elem_id=f"own-{each.name}",
+                    )
         mesh = gr.File(
             label="Mesh sculpted from ours (.obj .ply .glb), or GLB with ARKit's morph targets",
             file_types=[".obj", ".ply", ".glb"],
