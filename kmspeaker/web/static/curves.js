@@ -114,6 +114,9 @@ class Curves {
       });
       this.#label(legend);
       this.numbers.replaceChildren(numbersTable(this.props.numbers, shown, take, beside));
+      // The zoom is kept while the speech is as long.
+      const before = this.plot.layout;
+      if (before?.meta.duration === layout.meta.duration) layout.xaxis.range = before.xaxis.range;
       await Plotly.react(this.plot, data, layout, { displayModeBar: false, doubleClick: "reset", responsive: false });
       if (turn !== this.#drawing) return;
       this.cursor.show({ fps: tracks[0].fps, duration: layout.meta.duration });

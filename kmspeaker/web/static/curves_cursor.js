@@ -14,6 +14,7 @@ export class Cursor {
   constructor(element, plot) {
     this.element = element;
     this.plot = plot;
+    this.panel = plot.closest("details");
     document.addEventListener("km-clock", ({ detail }) => {
       this.time = detail.time;
       this.place();
@@ -54,7 +55,7 @@ export class Cursor {
   /** Put the line where its moment is; nothing else is painted. */
   place() {
     const axis = this.#axis;
-    if (!axis || !this.plot.offsetParent) return;
+    if (!axis || !this.panel.open) return;
     const [from, to] = axis.range;
     const share = (this.time - from) / (to - from);
     this.element.hidden = share < -1e-6 || share > 1 + 1e-6;
@@ -65,7 +66,7 @@ export class Cursor {
       this.element.style.height = `${height}px`;
     }
     this.element.style.transform = `translateX(${axis._offset + share * axis._length}px)`;
-    const value = this.time.toFixed(2);
+    const value = this.time.toFixed(1); // more often than that, nobody can hear it
     if (this.element.getAttribute("aria-valuenow") !== value) this.element.setAttribute("aria-valuenow", value);
   }
 

@@ -25,7 +25,6 @@ export function figure({ heads, sound, rows, weight, weightPlace, style, narrow 
   const total = there.reduce((sum, { share }) => sum + share, 0);
   const layout = {
     meta: { duration },
-    uirevision: `${duration}`, // the zoom is kept while the speech is the same
     margin: { l: narrow ? 30 : 38, r: 10, t: 14, b: 26 },
     paper_bgcolor: "rgba(0,0,0,0)",
     plot_bgcolor: "rgba(0,0,0,0)",

@@ -48,14 +48,20 @@ function explained(name, help) {
   tip.textContent = help;
   tip.hidden = true;
   button.setAttribute("aria-describedby", tip.id);
-  const hide = () => (tip.hidden = true);
-  const show = () => {
-    tip.hidden = false;
-    addEventListener("scroll", hide, { once: true, passive: true });
+  const place = () => {
     const { left, top, bottom } = button.getBoundingClientRect();
     const { width, height } = tip.getBoundingClientRect();
     tip.style.left = `${Math.max(12, Math.min(left, innerWidth - width - 12))}px`;
     tip.style.top = `${top > height + 16 ? top - height - 8 : bottom + 8}px`;
+  };
+  const show = () => {
+    tip.hidden = false;
+    place();
+    addEventListener("scroll", place, { passive: true }); // the focus itself may scroll the page
+  };
+  const hide = () => {
+    tip.hidden = true;
+    removeEventListener("scroll", place);
   };
   for (const name of ["mouseenter", "focus", "click"]) button.addEventListener(name, show);
   for (const name of ["mouseleave", "blur"]) button.addEventListener(name, hide);
