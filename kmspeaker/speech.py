@@ -69,13 +69,13 @@ def load_encoder(name: str, device: str = "cpu") -> SpeechEncoder:
     Raises:
         InputError: No such encoder, or its weights are neither here nor to be had.
     """
-    if name not in (*ENCODERS, "whisper-tiny.en-last"):
+    if name not in ENCODERS:
         raise InputError(f"Got the speech encoder {name!r}; choose one of {', '.join(ENCODERS)}.")
     if name == "w2v-bert-2.0":
         return W2vBert(HUB_REPOSITORIES[name], device)
     if name == "hubert-base":
         return Hubert(HUB_REPOSITORIES[name], device)
-    return Whisper(SPEECH_FOLDER / "whisper-tiny.en", device, last=name.endswith("-last"))
+    return Whisper(SPEECH_FOLDER / name, device)
 
 
 def speech_features(
@@ -108,14 +108,13 @@ class Whisper:
     it, and .81 from the mean of the first three.
     """
 
-    rate, offset = 50.0, 0.0
+    name, rate, offset = "whisper-tiny.en", 50.0, 0.0
 
-    def __init__(self, folder: Path, device: str = "cpu", *, last: bool = False) -> None:
+    def __init__(self, folder: Path, device: str = "cpu") -> None:
         if not (folder / "model.safetensors").is_file():
             raise InputError(
                 f"The speech encoder is missing in {folder}; restore the assets folder."
             )
-        self.name = "whisper-tiny.en-last" if last else "whisper-tiny.en"
         self.device = device
         self.network = load_whisper_encoder(folder).to(device)
         self.dim = self.network.config.d_model
@@ -129,8 +128,6 @@ class Whisper:
         return features[: math.ceil(len(samples) / SAMPLE_RATE * self.rate)]
 
     def _hear(self, mel: Float[Tensor, "mel_frames mels"]) -> Float[Tensor, "features dim"]:
-        if self.name.endswith("-last"):
-            return self.network(mel.T[None])[0]
         return torch.stack(self.network.hidden(mel.T[None])[:-1]).mean(0)[0]
 
 
