@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import importlib
 import json
 
 import pytest
@@ -21,10 +22,9 @@ def address():
 
 
 async def told(address: str, calls: list[tuple[str, dict]]) -> tuple[list, list]:
-    from mcp.client.streamable_http import streamablehttp_client
-
+    http = importlib.import_module("mcp.client.streamable_http")
     async with (
-        streamablehttp_client(f"{address}gradio_api/mcp/") as (read, write, _),
+        http.streamablehttp_client(f"{address}gradio_api/mcp/") as (read, write, _),
         mcp.ClientSession(read, write) as session,
     ):
         await session.initialize()

@@ -63,7 +63,9 @@ def stage_figures(model: str, seconds: float = 60.0) -> Iterator[Figure]:
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     if done.returncode:
         last = (done.stderr.strip() or "no word").splitlines()[-1]
-        raise InputError(f"The browser could not be measured ({last}); is Chromium installed?")
+        raise InputError(
+            f"The stage could not be measured ({last}); Chromium and a quiet machine are needed."
+        )
     told = json.loads(done.stdout[done.stdout.index("{") :])
     behind = told["behind_the_sound_ms"]
     heads = f"{told['heads']} heads in Chromium, 1280x720"
