@@ -379,19 +379,10 @@ def _app(options: argparse.Namespace) -> None:
     from kmspeaker.web import serve
     from kmspeaker.web.models import models_to_compare
 
-    if options.takes is not None and options.takes < 0:
-        raise InputError(f"Got --takes {options.takes}; it must be 0 or more.")
     others = models_to_compare(options.models, options.device)
     pipeline = Pipeline.load(options.model, device=options.device)
-    serve(
-        pipeline,
-        host=options.host,
-        port=options.port,
-        max_seconds=options.max_seconds,
-        takes=options.takes,
-        others=others,
-        mcp=options.mcp,
-    )
+    same = ("host", "port", "max_seconds", "takes", "mcp")
+    serve(pipeline, others=others, **{name: getattr(options, name) for name in same})
 
 
 def _require_suffix(path: Path, suffix: str) -> None:

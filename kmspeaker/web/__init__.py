@@ -42,8 +42,10 @@ def serve(
         The running page (``gr.Blocks``).
 
     Raises:
-        InputError: ``mcp`` without the package it needs.
+        InputError: ``takes`` below 0, or ``mcp`` without the package it needs.
     """
+    if takes is not None and takes < 0:
+        raise InputError(f"Got --takes {takes}; it must be 0 or more.")
     if mcp and importlib.util.find_spec("mcp") is None:
         raise InputError(
             "An MCP server needs the package mcp, which is not here; pip install 'gradio[mcp]'."
