@@ -83,8 +83,8 @@ def in_fans(triangles: Int32[np.ndarray, "faces 3"]) -> Int32[np.ndarray, "faces
     corners = triangles.tolist()
     around: dict[int, list[int]] = {}
     for index, triangle in enumerate(corners):
-        for vertex in triangle:
-            around.setdefault(vertex, []).append(index)
+        for corner in triangle:
+            around.setdefault(corner, []).append(index)
     left = {vertex: len(each) for vertex, each in around.items()}
     order: list[int] = []
     placed = [False] * len(corners)
