@@ -5,6 +5,9 @@ from pathlib import Path
 
 import pytest
 
+# Before VTK: each brings an LLVM of its own, and only in this order both work.
+import torch._dynamo  # noqa: F401
+
 from kmspeaker.face import FaceModel
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
