@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-sys.path[:0] = [str(Path(__file__).parents[up]) for up in (2, 1)]
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from speaker import FakeSpeaker
 

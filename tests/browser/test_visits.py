@@ -1,5 +1,6 @@
 """Visitors beside each other: consent, a place in the queue, stopping, a server started anew."""
 
+import os
 import socket
 import subprocess
 import sys
@@ -33,7 +34,9 @@ class SlowApp:
 
     def start(self) -> None:
         script = Path(__file__).parent / "slow_app.py"
-        self.process = subprocess.Popen([sys.executable, script, str(self.port), "10"])
+        library = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+        command = [sys.executable, script, str(self.port), "10"]
+        self.process = subprocess.Popen(command, env=library)
         deadline = time.monotonic() + SLOWEST_START
         while not answers(self.address):
             assert self.process.poll() is None and time.monotonic() < deadline
