@@ -44,6 +44,7 @@ def cursor_place(page: Page) -> float:
 
 def test_the_cursor_follows_the_clock(panel: Page):
     drawings = "document.querySelector('.km-figure')"
+    panel.wait_for_timeout(2000)  # unfolding the panel draws it to its size
     panel.evaluate(f"{drawings}.on('plotly_afterplot', () => (window.drawn = true))")
     places = []
     for seconds in (0.5, 1.5, 2.5):
