@@ -11,12 +11,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-import numpy as np
-
-from kmspeaker.audio import SAMPLE_RATE, Sound
 from kmspeaker.corpus.config import Config
-from kmspeaker.corpus.contacts import Contacts
-from kmspeaker.corpus.openness import Ridge, fit_openness, opening
 from kmspeaker.corpus.plan import Plan, fingerprint, plan_clips
 from kmspeaker.corpus.recordings import Take, read_facegood
 from kmspeaker.corpus.store import Clip, Corpus, Motion, shard_clips, write_index, write_shard
@@ -26,11 +21,10 @@ from kmspeaker.corpus.voices import read_utterances
 from kmspeaker.errors import InputError
 from kmspeaker.face import FaceModel
 from kmspeaker.performance import Progress
-from kmspeaker.speech import load_encoder, speech_features
 from kmspeaker.workers import Workers
 
 CLIPS_A_SHARD = 24
-RECIPE = 6
+RECIPE = 5
 """Raise it when the same plan makes other clips, so that no old shard is taken over."""
 FACEGOOD = "capture/facegood"
 """Folder of captured lips below the data folder, where there is one."""
@@ -100,8 +94,7 @@ def build(
     done = _finished(output, jobs, mark)
     output.mkdir(parents=True, exist_ok=True)
     waiting = [job for job in jobs if job[0] not in done]
-    openness = _openness(config, takes, workers) if waiting else None
-    made = workers.map(partial(_open_studio, config, openness), waiting)
+    made = workers.map(partial(_open_studio, config), waiting)
     frames = 0
     for (shard, _), clips in zip(waiting, made, strict=True):
         done[shard] = tuple(clip for clip, _ in clips)
@@ -161,30 +154,8 @@ def _finished(output: Path, jobs: Sequence[Job], mark: str) -> dict[str, tuple[C
     return done
 
 
-def _openness(config: Config, takes: Sequence[Take], workers: Workers) -> Ridge | None:
-    """What the videos teach about how far lips open; None where lips by rule are left alone."""
-    if config.heard_opening == 0:
-        return None
-    seen = [take for take in takes if take.source in config.videos]
-    return fit_openness(workers.map(partial(_open_listener, config), seen))
-
-
-def _open_listener(config: Config) -> Callable[[Take], tuple[np.ndarray, np.ndarray]]:
-    """What is heard at each frame of a take, and how far its lips are open."""
-    encoder, contacts = load_encoder(config.encoder), Contacts.of(FaceModel.load())
-
-    def listen(take: Take) -> tuple[np.ndarray, np.ndarray]:
-        sound, frames = Sound(take.sound(), SAMPLE_RATE), len(take.mouth)
-        heard = speech_features(encoder, sound, fps=config.fps, frames=frames)
-        return heard, opening(take.mouth, contacts)
-
-    return listen
-
-
-def _open_studio(
-    config: Config, openness: Ridge | None
-) -> Callable[[Job], list[tuple[Clip, Motion]]]:
-    studio = Studio(config, openness)
+def _open_studio(config: Config) -> Callable[[Job], list[tuple[Clip, Motion]]]:
+    studio = Studio(config)
     return lambda job: [studio.make(plan, job[0]) for plan in job[1]]
 
 

@@ -46,8 +46,6 @@ class Config:
     """Folders of talking videos below ``data``."""
     lips_late: Mapping[str, float] = field(default_factory=dict)
     """Seconds by which the lips of a source follow its sound; negative where they lead."""
-    heard_opening: float = 0.0
-    """Share of the opening of lips made by rule that is as a regression on the videos hears it."""
 
     def __post_init__(self) -> None:
         """Refuse numbers that cannot be meant, and an actor of two splits."""
@@ -56,7 +54,7 @@ class Config:
                 raise InputError(f"Got {key} = {getattr(self, key)}; it must be above 0.")
         if self.turns < 1:
             raise InputError(f"Got turns = {self.turns}; it must be 1 or more.")
-        shares = {key: getattr(self, key) for key in ("captured", "acted", "heard_opening")}
+        shares = {"captured": self.captured, "acted": self.acted}
         shares |= {f"held_out.{split}": share for split, share in self.held_out.items()}
         shares |= {f"fewer_speakers.{name}": share for name, share in self.fewer_speakers.items()}
         for key, share in shares.items():
@@ -158,5 +156,4 @@ _KINDS: Mapping[str, Callable[[Any, Path], Any]] = {
     "fewer_speakers": _table(_of(float)),
     "videos": _names,
     "lips_late": _table(_of(float)),
-    "heard_opening": _of(float),
 }

@@ -14,7 +14,6 @@ from jaxtyping import Float, Float32, Float64
 
 from kmspeaker.corpus.coarticulation import Manner, articulate
 from kmspeaker.corpus.contacts import Contacts
-from kmspeaker.corpus.openness import opened
 from kmspeaker.corpus.recordings import UpperFaces
 from kmspeaker.corpus.upper_face import (
     OTHER_ACCENTS,
@@ -245,8 +244,6 @@ def perform(
     contacts: Contacts,
     recorded: UpperFaces,
     mouth: Float32[np.ndarray, "frames 52"] | None = None,
-    heard: Float64[np.ndarray, " frames"] | None = None,
-    heard_share: float = 0.0,
     fps: float = 30.0,
 ) -> Float32[np.ndarray, "frames 52"]:
     """The whole face saying ``phones``; closures hold whatever the emotion.
@@ -260,8 +257,6 @@ def perform(
         contacts: Of the rig.
         recorded: Real upper faces to replay.
         mouth: Captured lips, played instead of lips made from ``phones``; contacts hold as well.
-        heard: How far lips made from ``phones`` would open by their sound, mm; see ``openness``.
-        heard_share: How much of that they take on.
         fps: Frames a second.
     """
     actor, state = direction.actor, STATES[direction.emotion]
@@ -272,8 +267,6 @@ def perform(
         said = articulate(
             phones, seconds, fps=fps, effort=effort, manner=_manner(rng, direction, state)
         )
-        if heard is not None:
-            said = opened(said, heard, heard_share, phones, contacts, fps)
     else:
         felt, said = 0.6 * felt, mouth
     rounded = said[:, [ARKIT_INDEX["mouthPucker"], ARKIT_INDEX["mouthFunnel"]]].sum(1) / ROUNDED

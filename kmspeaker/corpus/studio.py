@@ -15,7 +15,6 @@ from kmspeaker.audio import SAMPLE_RATE, Sound
 from kmspeaker.corpus.coarticulation import vocal_effort
 from kmspeaker.corpus.config import Config
 from kmspeaker.corpus.contacts import Contacts
-from kmspeaker.corpus.openness import Ridge
 from kmspeaker.corpus.performances import Actor, Direction, cast, draw_direction, perform
 from kmspeaker.corpus.plan import SHORTEST, Plan
 from kmspeaker.corpus.recordings import Take, UpperFaces, in_step
@@ -53,9 +52,8 @@ class Spoken:
 class Studio:
     """All that the clips of one corpus share; opened once in each process."""
 
-    def __init__(self, config: Config, openness: Ridge | None = None) -> None:
+    def __init__(self, config: Config) -> None:
         self.config = config
-        self.openness = openness
         self.face = FaceModel.load()
         self.contacts = Contacts.of(self.face)
         self.recorded = UpperFaces.read(config.data / LIVE_LINK, config.fps)
@@ -72,9 +70,6 @@ class Studio:
         samples, mouth = spoken.samples, spoken.mouth
         frames = round(len(samples) / SAMPLE_RATE * fps) if mouth is None else len(mouth)
         direction = self._direction(rng, plan)
-        heard = None
-        if self.openness is not None and plan.utterances:
-            heard = self.openness.predict(self._features(samples, frames))
         weights = perform(
             rng,
             direction,
@@ -84,13 +79,13 @@ class Studio:
             contacts=self.contacts,
             recorded=self.recorded,
             mouth=mouth,
-            heard=heard,
-            heard_share=self.config.heard_opening,
             fps=fps,
         )
         if plan.split == "train":
             samples = augmented(rng, samples)
-        features = self._features(samples, frames)
+        features = speech_features(
+            self.encoder, Sound(samples, SAMPLE_RATE), fps=fps, frames=frames
+        )
         known = mouth is None or any(take.phones for take in plan.takes)
         clip = Clip(
             plan.name,
@@ -108,10 +103,6 @@ class Studio:
             "made" if mouth is None else "captured",
         )
         return clip, Motion(weights, features)
-
-    def _features(self, samples: Samples, frames: int) -> Float32[np.ndarray, "frames dim"]:
-        sound = Sound(samples, SAMPLE_RATE)
-        return speech_features(self.encoder, sound, fps=self.config.fps, frames=frames)
 
     def _direction(self, rng: np.random.Generator, plan: Plan) -> Direction:
         if plan.actor:

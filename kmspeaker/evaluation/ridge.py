@@ -1,17 +1,42 @@
 """The rival every trained model must beat: ridge regression from speech features to lip opening."""
 
-import numpy as np
-from jaxtyping import Float32, Float64
+from dataclasses import dataclass
 
-from kmspeaker.corpus.openness import CONTEXT, Ridge, with_context
+import numpy as np
+from jaxtyping import Float, Float32, Float64
+
 from kmspeaker.corpus.store import Clip, Corpus
 from kmspeaker.errors import InputError
 from kmspeaker.evaluation.subject import evenly
 
+CONTEXT = 2
+"""Frames on either side; five in all."""
 MINUTES = 90
 """Training speech it learns from, spread over the corpus; more only takes longer."""
 STRENGTHS = (1e1, 1e2, 1e3, 1e4, 1e5)
 """Penalties tried; the one that does best on the validation split is kept."""
+
+Features = Float[np.ndarray, "frames dim"]
+
+
+@dataclass(frozen=True)
+class Ridge:
+    """A linear map from features with context to one number."""
+
+    mean: Float64[np.ndarray, " inputs"]
+    slope: Float64[np.ndarray, " inputs"]
+    level: float
+
+    def predict(self, features: Features) -> Float64[np.ndarray, " frames"]:
+        """Lip opening less the neutral's, mm."""
+        return (with_context(features) - self.mean) @ self.slope + self.level
+
+
+def with_context(features: Features) -> Float64[np.ndarray, "frames inputs"]:
+    """Each frame's features beside its neighbours'; the ends are held."""
+    padded = np.pad(features, ((CONTEXT, CONTEXT), (0, 0)), mode="edge").astype(np.float64)
+    width = 2 * CONTEXT + 1
+    return np.concatenate([padded[i : i + len(features)] for i in range(width)], axis=1)
 
 
 def fit_ridge(corpus: Corpus, gap: Float32[np.ndarray, " 52"]) -> Ridge:
