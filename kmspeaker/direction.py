@@ -13,8 +13,6 @@ from kmspeaker.controls import Controls
 from kmspeaker.face import (
     ARKIT_INDEX,
     ARKIT_NAMES,
-    INNER_LOWER_LIP,
-    INNER_UPPER_LIP,
     UPPER_SHAPES,
     FaceModel,
 )
@@ -124,7 +122,7 @@ def _scaled_lower(weights: Weights, face: FaceModel, intensity: float) -> Weight
     towards its own. How near the lower lip comes to the teeth is not linear, and scales only
     roughly. ``mouthClose <= jawOpen`` holds throughout.
     """
-    opening = _opening_by_weight(face)
+    opening = face.lip_opening
     lower = weights * LOWER
     scaled = _intense(lower, intensity)
     was = lower @ opening
@@ -150,19 +148,13 @@ def _smoothed(weights: Weights, face: FaceModel, frames: float) -> Weights:
     trembles around a contact keeps trembling.
     """
     even = gaussian_filter1d(weights.astype(np.float64), frames, axis=0, mode="nearest")
-    lips = weights @ _opening_by_weight(face)
+    lips = weights @ face.lip_opening
     teeth = face.teeth_gap(weights, face.identities[0])
     kept = np.maximum(_falling(lips, TOUCHING, APART), _falling(teeth, MET, UNMET))[:, None]
     result = weights.copy()
     result[:, EXPRESSION] = even[:, EXPRESSION]
     result[:, LOWER] = (kept * weights + (1 - kept) * even)[:, LOWER]
     return result
-
-
-def _opening_by_weight(face: FaceModel) -> Float[np.ndarray, " 52"]:
-    """How far each shape at weight 1 opens the lips on the midline, mm."""
-    deltas = face.landmark_deltas()
-    return deltas[:, INNER_UPPER_LIP, 1] - deltas[:, INNER_LOWER_LIP, 1]
 
 
 def _falling(

@@ -299,6 +299,15 @@ class FaceModel:
         height = weights.astype(np.float32) @ self._landmark_deltas[:, lips, 1] + at_rest
         return height[:, 0] - height[:, 1]
 
+    @cached_property
+    def lip_opening(self) -> Float32[np.ndarray, " 52"]:
+        """How far each shape at weight 1 opens the lips on the midline, mm; the same on any head.
+
+        ``weights @ face.lip_opening`` is zero where the lips are as in the neutral face.
+        """
+        deltas = self._landmark_deltas
+        return deltas[:, INNER_UPPER_LIP, 1] - deltas[:, INNER_LOWER_LIP, 1]
+
     def teeth_gap(self, weights: Weights, identity: str) -> Float32[np.ndarray, " frames"]:
         """From the lower lip to the edge of the upper front teeth, mm (closed for f and v)."""
         neutral = self.neutral(identity)

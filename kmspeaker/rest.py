@@ -6,10 +6,9 @@ finds at once. What it says is left alone, and so is the upper face, which never
 """
 
 import numpy as np
-from jaxtyping import Float
 from scipy.ndimage import binary_opening, gaussian_filter1d
 
-from kmspeaker.face import INNER_LOWER_LIP, INNER_UPPER_LIP, UPPER_SHAPES, FaceModel
+from kmspeaker.face import UPPER_SHAPES, FaceModel
 from kmspeaker.performance import Weights
 
 CLOSED = 1.5
@@ -29,7 +28,8 @@ def settled(weights: Weights, face: FaceModel, fps: float) -> Weights:
     and ``mouthClose`` below ``jawOpen``; frames far from a rest come back as they were.
     """
     resting = binary_opening(
-        _opening(weights, face) < CLOSED, np.ones(max(1, round(LONGEST_CONSONANT * fps)), bool)
+        weights @ face.lip_opening < CLOSED,
+        np.ones(max(1, round(LONGEST_CONSONANT * fps)), bool),
     )
     if not resting.any():
         return weights
@@ -40,9 +40,3 @@ def settled(weights: Weights, face: FaceModel, fps: float) -> Weights:
     share = gaussian_filter1d(resting.astype(float), EASE * fps)[:, None] * resting[:, None]
     calm = share * even + (1 - share) * weights
     return np.where(UPPER_SHAPES, weights, calm).astype(np.float32)
-
-
-def _opening(weights: Weights, face: FaceModel) -> Float[np.ndarray, " frames"]:
-    """Gap in the middle of the inner lips less the neutral's, mm; the same on every head."""
-    deltas = face.landmark_deltas()
-    return weights @ (deltas[:, INNER_UPPER_LIP, 1] - deltas[:, INNER_LOWER_LIP, 1])

@@ -6,7 +6,6 @@ from kmspeaker.corpus.contacts import Contacts, contact_envelope
 from kmspeaker.corpus.upper_face import pose
 from kmspeaker.corpus.visemes import CHANNELS, Phone, channel_matrix
 from kmspeaker.errors import InputError
-from kmspeaker.evaluation.closures import resting_gap
 from kmspeaker.face import ARKIT_INDEX
 
 FPS = 30.0
@@ -48,7 +47,7 @@ def test_a_silent_mouth_stands_still_and_a_speaking_one_does_not(face):
         ("SIL", 1.0),
         *[(name, 0.09) for name in PLAIN],
     )
-    gap = articulate(phones, seconds, fps=120.0) @ resting_gap(face)
+    gap = articulate(phones, seconds, fps=120.0) @ face.lip_opening
     speed = np.abs(np.gradient(gap))
     times = np.arange(len(gap)) / 120
     silences = [(start, end) for name, start, end in phones if name == "SIL"]
@@ -98,7 +97,7 @@ def test_mumbled_and_careful_speech_differ_and_both_close_round_and_touch(face):
         *(("SIL", 0.2), ("B", 0.08), ("AA", 0.15), ("W", 0.08), ("UW", 0.15), ("F", 0.1)),
         *(("EH", 0.15), ("M", 0.08), ("SIL", 0.3)),
     )
-    gap_of = resting_gap(face)
+    gap_of = face.lip_opening
     contacts = Contacts.of(face)
     opened = []
     for manner in (Manner(jaw=0.6, lips=0.6, reach=1.3), Manner(), Manner(jaw=1.3, lips=1.4)):
@@ -134,7 +133,7 @@ def test_the_rate_only_samples():
 
 def test_motion_is_smooth_enough_for_a_jaw(face):
     phones, seconds = said(*[(name, 0.06) for name in PLAIN])
-    gap = articulate(phones, seconds, fps=120.0) @ resting_gap(face)
+    gap = articulate(phones, seconds, fps=120.0) @ face.lip_opening
     assert np.abs(np.diff(gap)).max() * 120 < 400  # mm/s; real lips reach about 300
 
 
@@ -194,7 +193,7 @@ def test_no_expression_opens_a_closure(face):
         {"mouthLowerDown": 0.7, "mouthFrown": 0.6},
     ):
         worn = (articulate(phones, seconds) + pose(expression)).clip(0, 1).astype(np.float32)
-        gap = contacts.enforce(worn, phones, FPS) @ resting_gap(face)
+        gap = contacts.enforce(worn, phones, FPS) @ face.lip_opening
         assert gap[round(0.17 * FPS)] < 0.3
 
 

@@ -11,7 +11,7 @@ from kmspeaker.corpus.coarticulation import articulate
 from kmspeaker.corpus.contacts import Contacts
 from kmspeaker.errors import InputError
 from kmspeaker.evaluation import closures, lips
-from kmspeaker.evaluation.closures import count, findings, resting_gap
+from kmspeaker.evaluation.closures import count, findings
 from kmspeaker.evaluation.lips import agreement, lip_opening, loudness
 from kmspeaker.evaluation.ridge import fit_ridge
 from kmspeaker.evaluation.subject import ACTED
@@ -80,10 +80,10 @@ def test_closures_are_counted_on_real_speech_alone(face, tmp_path):
 
 def test_ridge_finds_a_linear_law(face, tmp_path):
     corpus = corpus_of(face, tmp_path)
-    ridge = fit_ridge(corpus, resting_gap(face))
+    ridge = fit_ridge(corpus, face.lip_opening)
     motion = corpus.read(corpus.split("test")[0])
     told = ridge.predict(motion.features)
-    assert np.corrcoef(told, motion.weights @ resting_gap(face))[0, 1] > 0.99
+    assert np.corrcoef(told, motion.weights @ face.lip_opening)[0, 1] > 0.99
 
 
 def test_loudness_follows_the_sound():
@@ -128,4 +128,4 @@ def test_a_neutral_style_is_needed(face, tmp_path):
 
 def test_rest_is_zero_gap(face):
     still = steady(np.zeros((3, 52), np.float32), FPS)
-    assert not (still.weights @ resting_gap(face)).any()
+    assert not (still.weights @ face.lip_opening).any()

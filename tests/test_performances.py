@@ -16,7 +16,6 @@ from kmspeaker.corpus.performances import (
 from kmspeaker.corpus.recordings import UpperFaces, mirrored, read_facegood
 from kmspeaker.corpus.upper_face import UPPER, Habits, blinks, wander
 from kmspeaker.errors import InputError
-from kmspeaker.evaluation.closures import resting_gap
 from kmspeaker.face import ARKIT_INDEX, ARKIT_NAMES
 
 FPS = 30.0
@@ -67,7 +66,7 @@ def test_twelve_actors_have_manners_of_their_own_and_the_same_each_time(face, ac
 
 
 def test_lips_close_in_every_state_and_the_weights_can_be_played(face, actors, play):
-    gap_of = resting_gap(face)
+    gap_of = face.lip_opening
     for number, direction in enumerate(every_direction(actors[3])):
         weights = play(direction, number)
         assert weights.shape == (120, 52) and weights.dtype == np.float32
@@ -122,7 +121,7 @@ def test_states_differ_in_how_the_face_moves_and_not_only_in_its_pose(actors, pl
 
 
 def test_an_actor_is_careful_in_one_take_and_mumbles_in_another(face, actors, play):
-    gap_of = resting_gap(face)
+    gap_of = face.lip_opening
     direction = Direction(actors[5], "neutral", "none")
     opened = [float((play(direction, seed) @ gap_of).max()) for seed in range(12)]
     assert max(opened) > 1.25 * min(opened)
@@ -189,7 +188,7 @@ def test_captured_lips_close_open_and_lead_their_sound(face, shared, tmp_path):
     for suffix in (".npz", ".opus"):
         shutil.copy(shared / f"data/capture/facegood/1114_3_15{suffix}", folder)
     (take,) = read_facegood(folder, FPS, 0.033)
-    gap = take.mouth @ resting_gap(face)
+    gap = take.mouth @ face.lip_opening
     assert np.quantile(gap, 0.2) < 0.3
     assert 6 < np.quantile(gap, 0.95) < 16  # mm; people talking
     assert np.abs(np.diff(gap)).max() * FPS < 600

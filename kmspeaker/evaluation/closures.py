@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import astuple, dataclass, fields
 
 import numpy as np
-from jaxtyping import Float, Float32
+from jaxtyping import Float
 from tqdm import tqdm
 
 from kmspeaker.corpus.visemes import BILABIALS, LABIODENTALS, OPEN_VOWELS, SILENCE, Phone, spans
@@ -12,7 +12,7 @@ from kmspeaker.errors import InputError
 from kmspeaker.evaluation.intervals import bootstrap, ratio
 from kmspeaker.evaluation.report import Finding, Part, Target
 from kmspeaker.evaluation.subject import ACTED, NOISE, Subject, evenly
-from kmspeaker.face import INNER_LOWER_LIP, INNER_UPPER_LIP, FaceModel
+from kmspeaker.face import FaceModel
 from kmspeaker.performance import Weights
 
 CLIPS = 80
@@ -81,7 +81,7 @@ def measure(subject: Subject, clips: int = CLIPS) -> Part:
 
 def count(face: FaceModel, weights: Weights, phones: Sequence[Phone], fps: float) -> Counts:
     """Contacts and speeds of one motion whose phones are known."""
-    gap = weights @ resting_gap(face)
+    gap = weights @ face.lip_opening
     teeth = face.teeth_gap(weights, face.identities[0])
     closed, met, shut = (
         [
@@ -146,12 +146,6 @@ def findings(counts: Sequence[Counts], who: str, *, judged: bool) -> tuple[Findi
         Target(most=0.10) if judged else None,
     )
     return (*shares, silence)
-
-
-def resting_gap(face: FaceModel) -> Float32[np.ndarray, " 52"]:
-    """Change of the lip opening by weight, mm: zero where the lips are as in the neutral face."""
-    deltas = face.landmark_deltas()
-    return (deltas[:, INNER_UPPER_LIP, 1] - deltas[:, INNER_LOWER_LIP, 1]).astype(np.float32)
 
 
 def _frames(start: float, end: float, fps: float, frames: int) -> slice:

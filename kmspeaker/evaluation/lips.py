@@ -16,7 +16,6 @@ from tqdm import tqdm
 
 from kmspeaker.audio import SAMPLE_RATE, Sound, load_sound
 from kmspeaker.errors import InputError
-from kmspeaker.evaluation.closures import resting_gap
 from kmspeaker.evaluation.intervals import median, significance
 from kmspeaker.evaluation.report import Finding, Part, Target
 from kmspeaker.evaluation.ridge import Ridge, fit_ridge
@@ -107,7 +106,7 @@ def measure(subject: Subject) -> Part:
         InputError: No folder of clips, none that is named as those in sync are, or none of use.
     """
     paths = real_clips(subject.clips)
-    ridge = fit_ridge(subject.corpus, resting_gap(subject.pipeline.face))
+    ridge = fit_ridge(subject.corpus, subject.pipeline.face.lip_opening)
     found: dict[str, dict[str, Agreement]] = {}
     dropped: dict[str, str] = {}
     for path in tqdm(paths, desc="real clips"):
@@ -148,7 +147,7 @@ def contestants(subject: Subject, sound: Sound, ridge: Ridge) -> Mapping[str, tu
     frames = max(1, round(sound.seconds * fps))
     at = np.arange(frames) / fps
     heard = speech_features(subject.pipeline.encoder, sound, fps=fps, frames=frames)
-    gap = subject.say(heard, subject.neutral) @ resting_gap(subject.pipeline.face)
+    gap = subject.say(heard, subject.neutral) @ subject.pipeline.face.lip_opening
     curves = {"model": gap, "ridge": ridge.predict(heard)}
     level = loudness(sound, fps, frames)
     for smoothing in SMOOTHINGS:
