@@ -5,7 +5,7 @@ python -m scripts.draw_states --data ../data -o docs/states.png --model small
 python -m scripts.draw_states --data ../data -o docs/acted.png
     those performances themselves, as the corpus has them
 python -m scripts.draw_states ... --video docs/states.mp4
-    also the first actor's eight takes side by side, with the sound
+    also the first actor's eight side by side, with the sound
 """
 
 import argparse
@@ -14,8 +14,9 @@ from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float32, UInt8
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageFont
 
+from kmspeaker.animation import FaceAnimation
 from kmspeaker.audio import SAMPLE_RATE, Sound, load_sound
 from kmspeaker.corpus.coarticulation import vocal_effort
 from kmspeaker.corpus.contacts import Contacts
@@ -23,11 +24,11 @@ from kmspeaker.corpus.performances import STATES, Actor, Direction, cast, perfor
 from kmspeaker.corpus.recordings import UpperFaces
 from kmspeaker.corpus.voices import Utterance, load_voice, read_utterances
 from kmspeaker.errors import InputError
+from kmspeaker.export import save_comparison
 from kmspeaker.export.render import HeadRenderer
 from kmspeaker.face import ARKIT_INDEX, FaceModel
-from kmspeaker.performance import steady
+from kmspeaker.performance import Weights, steady
 from kmspeaker.pipeline import Pipeline
-from kmspeaker.video import write_video
 
 SPEECH = Path(__file__).parent.parent / "assets/examples/delighted.wav"
 FPS = 30.0
@@ -37,15 +38,16 @@ NEAR = 0.2
 """Seconds by which a portrait may leave the instant it is to show, to find open eyes."""
 LINE_SECONDS = (6.0, 9.0)
 """An utterance of this length is performed, unless one is named."""
-COLUMNS = 4
-"""Heads side by side in the video."""
+WIDTH, HEIGHT = 1280, 720
+"""Of the video."""
 FACE = (0.16, 0.13, 0.80, 0.81)
 """Left, top, right and bottom of the face in the renderer's square."""
 TALKING = 0.9
 """Quantile of the mouth's opening at which a portrait is taken."""
 
-Takes = Mapping[str, Float32[np.ndarray, "frames 52"]]
-"""A take for each state."""
+Performances = Mapping[str, Weights]
+Takes = Mapping[str, FaceAnimation]
+"""Of each state."""
 Picture = UInt8[np.ndarray, "height width 3"]
 
 
@@ -60,7 +62,6 @@ def main() -> None:
     parser.add_argument("--actors", nargs="+", default=["mei", "kenji", "samuel"])
     parser.add_argument("--utterance", help="name of the clip that the actors perform")
     parser.add_argument("--video", type=Path, help=".mp4 of the first actor")
-    parser.add_argument("--seconds", type=float, default=6.0, help="of the video, at most")
     parser.add_argument(
         "--size", type=int, default=360, help="pixels of the square of which the face is cut out"
     )
@@ -79,19 +80,23 @@ def main() -> None:
         raise InputError(f"Got actor {unknown[0]!r}; known are {', '.join(known)}.")
     played = {name: stage.played(known[name], options.seed) for name in options.actors}
     if options.model:
-        pipeline = Pipeline.load(options.model)
-        sound = load_sound(options.speech)
-        played = {name: said(pipeline, sound, takes, name) for name, takes in played.items()}
+        pipeline, speech = Pipeline.load(options.model), load_sound(options.speech)
+        shown = {name: said(pipeline, speech, styles, name) for name, styles in played.items()}
+    else:
+        shown = {name: acted(sound, styles, name) for name, styles in played.items()}
     rows = []
-    for name, takes in played.items():
+    for name, takes in shown.items():
         with HeadRenderer(face, name, options.size, options.size, yaw=options.yaw) as renderer:
             rows.append(np.concatenate(list(portraits(face, renderer, takes, options.at)), axis=1))
-            if options.video and name == options.actors[0]:
-                frames = round(options.seconds * FPS)
-                write_video(options.video, grid(renderer, takes, frames), FPS, sound)
-                print(f"{options.video}: {name}, {', '.join(takes)}")
+    rows.insert(0, header([*STATES], rows[0].shape[1]))
     Image.fromarray(np.concatenate(rows)).save(options.output, optimize=True)
-    print(f"{options.output}: {', '.join(played)}")
+    print(f"{options.output}: {', '.join(shown)}")
+    if options.video:
+        takes = shown[options.actors[0]]
+        save_comparison(
+            [*takes.values()], [*takes], face, options.video, width=WIDTH, height=HEIGHT
+        )
+        print(f"{options.video}: {options.actors[0]}, {', '.join(takes)}")
 
 
 class Stage:
@@ -107,7 +112,7 @@ class Stage:
         self._contacts, self._recorded, self._line = Contacts.of(face), recorded, line
         self._effort = vocal_effort(voice, SAMPLE_RATE, line.phones)
 
-    def played(self, actor: Actor, seed: int) -> Takes:
+    def played(self, actor: Actor, seed: int) -> Performances:
         """The actor in every state, at full strength; chance is the same for each."""
         takes = {}
         for state in STATES:
@@ -139,10 +144,18 @@ def chosen(utterances: Sequence[Utterance], name: str | None) -> Utterance:
     raise InputError(f"Got no utterance {name or 'of a good length'}; name one of a clips.tsv.")
 
 
-def said(pipeline: Pipeline, sound: Sound, styles: Takes, identity: str) -> Takes:
+def said(pipeline: Pipeline, sound: Sound, styles: Performances, identity: str) -> Takes:
     """The model's takes of one speech, each in the manner of a performance."""
     return {
-        state: pipeline.stylize(sound, steady(style, FPS), identity=identity).weights
+        state: pipeline.stylize(sound, steady(style, FPS), identity=identity)
+        for state, style in styles.items()
+    }
+
+
+def acted(sound: Sound, styles: Performances, identity: str) -> Takes:
+    """The performances themselves."""
+    return {
+        state: FaceAnimation(style, FPS, identity, "stylize", sound, "none: acted", 0, 0)
         for state, style in styles.items()
     }
 
@@ -151,35 +164,35 @@ def portraits(
     face: FaceModel, renderer: HeadRenderer, takes: Takes, at: float | None
 ) -> Iterator[Picture]:
     """A picture of every state at one instant of the speech, as near to it as eyes are open."""
-    gap = face.lip_gap(takes["neutral"], face.identities[0])
+    gap = face.lip_gap(takes["neutral"].weights, face.identities[0])
     wanted = (
         int(np.abs(gap - np.quantile(gap, TALKING)).argmin()) if at is None else round(at * FPS)
     )
-    for state, weights in takes.items():
+    for take in takes.values():
+        weights = take.weights
         lids = weights[:, [ARKIT_INDEX["eyeBlinkLeft"], ARKIT_INDEX["eyeBlinkRight"]]].max(axis=1)
         frames = np.arange(len(weights))
         away = np.abs(frames - wanted)
         near = away <= NEAR * FPS
         frame = np.where(near & (lids < BLINK_FREE), away, len(weights) + lids).argmin()
-        yield labelled(renderer.frame(weights[frame]), state)
+        yield cut_out(renderer.frame(weights[frame]))
 
 
-def grid(renderer: HeadRenderer, takes: Takes, frames: int) -> Iterator[Picture]:
-    """Every state's head side by side, frame after frame."""
-    for frame in range(min(frames, *map(len, takes.values()))):
-        heads = [labelled(renderer.frame(take[frame]), state) for state, take in takes.items()]
-        lines = [
-            np.concatenate(heads[k : k + COLUMNS], axis=1) for k in range(0, len(heads), COLUMNS)
-        ]
-        yield np.concatenate(lines)
+def cut_out(picture: Picture) -> Picture:
+    """The face alone."""
+    size = len(picture)
+    left, top, right, bottom = (round(share * size) for share in FACE)
+    return picture[top:bottom, left:right]
 
 
-def labelled(picture: Picture, name: str) -> Picture:
-    """The face, under its state's name."""
-    whole = Image.fromarray(picture)
-    left, top, right, bottom = (round(share * whole.width) for share in FACE)
-    image = whole.crop((left, top, right, bottom))
-    ImageDraw.Draw(image).text((8, 6), name, fill=(40, 44, 52))
+def header(names: Sequence[str], width: int) -> Picture:
+    """The names of so many columns."""
+    column = width / len(names)
+    image = Image.new("RGB", (width, round(column / 7)), "white")
+    draw, font = ImageDraw.Draw(image), ImageFont.load_default(column / 12)
+    for k, name in enumerate(names):
+        place = ((k + 0.5) * column, image.height / 2)
+        draw.text(place, name, fill=(40, 44, 52), font=font, anchor="mm")
     return np.asarray(image)
 
 

@@ -51,6 +51,23 @@ def test_two_heads_stand_beside_each_other_with_labels_and_sound(
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_many_heads_stand_in_rows_and_an_empty_place_stays_white(
+    animation: FaceAnimation, face: FaceModel, tmp_path: Path
+):
+    short = replace(animation, weights=animation.weights[:1])
+    others = [replace(short, weights=short.weights * 0)] * 6
+    path = save_comparison(
+        [short, *others], [""] * 7, face, tmp_path / "all.mp4", width=320, height=200
+    )
+    with av.open(str(path)) as video:
+        picture = next(video.decode(video=0)).to_ndarray(format="rgb24").astype(int)
+    tiles = picture.reshape(2, 100, 4, 80, 3).swapaxes(1, 2).reshape(8, 100, 80, 3)
+    assert tiles[7].min() > 240 > 150 > tiles[6].min()
+    mouths = tiles[:, 55:70, 30:55]
+    moving, alike = (np.abs(mouths[k] - mouths[1]).mean() for k in (0, 2))
+    assert moving > 2 * alike, "only the first one moves"
+
+
 def test_another_rate_goes_through_every_frame_and_never_beyond(face: FaceModel):
     animation = turning(moving_take(face))
     double = at_rate(animation, 60.0)
@@ -68,7 +85,7 @@ def test_another_rate_goes_through_every_frame_and_never_beyond(face: FaceModel)
     ("heads", "labels", "options", "says"),
     [
         (0, 0, {}, "heads"),
-        (5, 5, {}, "heads"),
+        (9, 9, {}, "heads"),
         (2, 1, {}, "label"),
         (1, 1, {"width": 3840}, "3840"),
         (1, 1, {"height": 10}, "10"),

@@ -98,7 +98,7 @@ def save_comparison(
     fps: float | None = None,
     progress: Progress | None = None,
 ) -> Path:
-    """Write one to four heads beside each other as a video, up to 1080p at 60 pictures a second.
+    """Write one to eight heads beside each other as a video, up to 1080p at 60 pictures a second.
 
     See ``mp4.write_comparison`` for the arguments.
 

@@ -1,4 +1,4 @@
-"""Rendered heads as a video with their sound: one, or up to four beside each other."""
+"""Rendered heads as a video with their sound: one, or up to eight beside each other."""
 
 import json
 from collections.abc import Callable, Iterator, Sequence
@@ -21,11 +21,11 @@ from kmspeaker.video import write_video
 
 Picture = UInt8[np.ndarray, "height width 3"]
 
-MOST_HEADS = 4
+MOST_HEADS = 8
 MOST_SIDE, MOST_FPS = 1920, 60.0
 """A picture's longer side in pixels and its rate may not be above these."""
-_TILES = {1: (1, 1), 2: (2, 1), 3: (3, 1), 4: (2, 2)}
-"""Columns and rows for so many heads."""
+_COLUMNS = (1, 2, 3, 2, 3, 3, 4, 4)
+"""Of one head, of two, and so on."""
 _LABEL_HEIGHT = 0.045
 """Of a label's letters, as a share of the tile's shorter side."""
 _INK, _PAPER = (38, 42, 50), (255, 255, 255, 190)
@@ -76,12 +76,16 @@ def write_comparison(
     """
     fps = animations[0].fps if fps is None and animations else fps or 0.0
     _check(len(animations), len(labels), width, height, fps)
-    columns, rows = _TILES[len(animations)]
-    tile = (width // columns, height // rows)
+    columns = _COLUMNS[len(animations) - 1]
+    tile = (width // columns, height // -(-len(animations) // columns))
     frames = max(round(animation.seconds * fps) for animation in animations)
     with ExitStack() as stack:
+        renderers = {
+            identity: stack.enter_context(HeadRenderer(face, identity, *tile))
+            for identity in {animation.identity for animation in animations}
+        }
         heads = [
-            _painter(stack, at_rate(animation, fps), label, face, tile)
+            _painter(renderers[animation.identity], at_rate(animation, fps), label, tile)
             for animation, label in zip(animations, labels, strict=True)
         ]
         write_video(
@@ -124,14 +128,9 @@ def _check(heads: int, labels: int, width: int, height: int, fps: float) -> None
 
 
 def _painter(
-    stack: ExitStack,
-    animation: FaceAnimation,
-    label: str,
-    face: FaceModel,
-    tile: tuple[int, int],
+    renderer: HeadRenderer, animation: FaceAnimation, label: str, tile: tuple[int, int]
 ) -> Callable[[int], Picture]:
     """What draws one head at a frame; the last picture is kept for as long as nothing moves."""
-    renderer = stack.enter_context(HeadRenderer(face, animation.identity, *tile))
     label_picture = _label(label, tile) if label else None
     kept: tuple[bytes, Picture] | None = None
 
@@ -159,6 +158,7 @@ def _pictures(
 ) -> Iterator[Picture]:
     for frame in range(frames):
         tiles = [paint(frame) for paint in heads]
+        tiles += [np.full_like(tiles[0], 255)] * (-len(tiles) % columns)
         rows = [np.hstack(tiles[k : k + columns]) for k in range(0, len(tiles), columns)]
         yield np.vstack(rows)
         if progress is not None:
