@@ -63,7 +63,7 @@ def address() -> Iterator[str]:
         time.sleep(0.2)
     yield url
     app.terminate()
-    app.wait(10)
+    app.wait(SLOWEST_START)
 
 
 @pytest.fixture
@@ -74,6 +74,20 @@ def page(browser: Browser, address: str) -> Iterator[Page]:
     page.wait_for_selector(".km-stage.km-ready", timeout=60_000)
     yield page
     context.close()
+
+
+def unfold(page: Page, title: str) -> None:
+    """Open a part of the page and wait until its controls keep what is typed.
+
+    Gradio lays them out when they are first shown, and sets them back to where they start a
+    moment later: before anybody has seen them, but not before a browser test has typed.
+    """
+    page.get_by_role("button", name=title).click()
+    page.evaluate(
+        """async () => {
+            for (let i = 0; i < 5; i++) await new Promise(requestAnimationFrame);
+        }"""
+    )
 
 
 def answers(url: str) -> bool:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from conftest import unfold
 from playwright.sync_api import Page, expect
 
 pytestmark = pytest.mark.browser
@@ -11,7 +12,7 @@ pytestmark = pytest.mark.browser
 def test_sliders_put_another_head_on_the_stage(page: Page, tmp_path: Path):
     stage = page.locator(".km-stage canvas").first
     before = stage.screenshot()
-    page.get_by_role("button", name="Own face").click()
+    unfold(page, "Own face")
     for slider, value in (("age", "82"), ("weight", "1"), ("african", "1")):
         number = page.locator(f"#own-{slider} input[type=number]")
         number.fill(value)
