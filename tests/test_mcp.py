@@ -1,17 +1,16 @@
-"""The endpoints as tools for MCP clients, where gradio[mcp] is installed."""
+"""The endpoints as tools for MCP clients."""
 
 import asyncio
 import base64
-import importlib
 import json
 
 import pytest
+from mcp import ClientSession
+from mcp.client.streamable_http import streamablehttp_client
 from speaker import FakeSpeaker
 
 from kmspeaker.examples import FOLDER
 from kmspeaker.web import serve
-
-mcp = pytest.importorskip("mcp", reason="needs gradio[mcp], which the app needs for --mcp alone")
 
 
 @pytest.fixture(scope="module")
@@ -22,10 +21,9 @@ def address():
 
 
 async def told(address: str, calls: list[tuple[str, dict]]) -> tuple[list, list]:
-    http = importlib.import_module("mcp.client.streamable_http")
     async with (
-        http.streamablehttp_client(f"{address}gradio_api/mcp/") as (read, write, _),
-        mcp.ClientSession(read, write) as session,
+        streamablehttp_client(f"{address}gradio_api/mcp/") as (read, write, _),
+        ClientSession(read, write) as session,
     ):
         await session.initialize()
         tools = (await session.list_tools()).tools
