@@ -1,6 +1,11 @@
 // One clock for the page. The playing media element is the master; everything else asks it for the time.
 // Without media (a saved track has none) the clock runs on the browser's own timer.
 
+// A picture drawn at one refresh of the screen gets there at the next but one and stays for one: it is
+// drawn for the middle of that time.
+const SHOWN_AFTER = 2; // refreshes
+const LONGEST = 200; // milliseconds between refreshes; what took longer says nothing about the next
+
 export class Clock extends EventTarget {
   #media = null;
   #duration = 0;
@@ -10,6 +15,8 @@ export class Clock extends EventTarget {
   #base = 0; // seconds at #since, for the clock without media
   #since = null; // performance.now() at which it started to run, null while paused
   #abort = null;
+  #refreshed = 0; // when the screen last was, milliseconds
+  #interval = 0; // between refreshes, a running mean
 
   /** Follow `media` (or nothing, for `duration` seconds) from its start. */
   attach(media, duration) {
@@ -44,6 +51,15 @@ export class Clock extends EventTarget {
     this.#since = null;
     queueMicrotask(() => this.#changed());
     return this.#duration;
+  }
+
+  /** The moment to draw at refresh `now` of the screen: the one that is heard when the picture is seen. */
+  seen(now) {
+    this.#interval += (Math.min(LONGEST, now - this.#refreshed) - this.#interval) / 8;
+    this.#refreshed = now;
+    const { time } = this;
+    if (!this.playing) return time;
+    return Math.min(this.#duration, time + ((SHOWN_AFTER * this.#interval) / 1000) * this.#rate);
   }
 
   get duration() {

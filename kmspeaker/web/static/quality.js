@@ -12,7 +12,8 @@ const STEPS = [
 const WITHOUT_CARD = 1; // where a machine that draws in software starts
 
 /**
- * Only ever steps down while the same heads play, so that the picture does not flicker between two looks.
+ * Only ever steps down while heads play, so that the picture does not flicker between two looks; whenever
+ * they start again it tries the step before.
  */
 export class Quality {
   #software;
@@ -47,11 +48,6 @@ export class Quality {
     return before !== `${this.level} ${this.pixelRatio}`;
   }
 
-  /** Draw the next picture as if something had been moving. */
-  rough() {
-    this.#fine = false;
-  }
-
   get level() {
     const levels = this.#levels;
     if (this.#fine) return levels[0].name;
@@ -69,6 +65,7 @@ export class Quality {
     this.#movedAt = now;
     const interval = now - this.#drawnAt;
     this.#drawnAt = now;
+    if (this.#fine) this.#step = Math.max(this.#first, this.#step - 1);
     if (this.#fine || interval > SETTLED) return;
     this.#intervals.push(interval);
     if (this.#intervals.length < WATCHED) return;

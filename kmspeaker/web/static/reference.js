@@ -28,7 +28,10 @@ export class ReferencePanel {
     });
     this.video = root.querySelector("video");
     this.canvas = root.querySelector("canvas");
+    // A few dots are filled faster here than by a card, let alone by one that software stands in for.
+    this.context = this.canvas.getContext("2d", { willReadFrequently: true });
     this.strip = root.querySelector(".km-strip");
+    this.needle = document.createElement("b");
     this.badge = root.querySelector(".km-badge");
     this.note = root.querySelector(".km-note");
     this.video.addEventListener("error", () => {
@@ -127,13 +130,12 @@ export class ReferencePanel {
     if (frame === this.#drawn) return;
     this.#drawn = frame;
     const ratio = Math.min(devicePixelRatio, 2);
-    const canvas = this.canvas;
-    const context = canvas.getContext("2d");
+    const { canvas, context } = this;
     context.clearRect(0, 0, canvas.width, canvas.height);
     const lost = status[frame] === LOST;
     this.root.classList.toggle("km-lost", lost);
     this.badge.textContent = lost ? "Face lost" : status[frame] === BRIDGED ? "Face hidden, bridged" : "";
-    this.strip.style.setProperty("--km-at", times.length ? time / this.#data.seconds : 0);
+    this.needle.style.transform = `translateX(${times.length ? (100 * time) / this.#data.seconds : 0}%)`;
     if (frame < 0 || lost || !keypointCount) return;
     const { pixels, upper } = this.pixelsOf(frame);
     const scaleX = canvas.width / width;
@@ -200,7 +202,8 @@ export class ReferencePanel {
       }
       i = end;
     }
-    this.strip.innerHTML = `${marks.join("")}<b></b>`;
+    this.strip.innerHTML = marks.join("");
+    this.strip.append(this.needle);
   }
 }
 

@@ -10,6 +10,7 @@ export class Transport {
   #paintedAt = 0;
   #shown = null;
   #readAt = 0;
+  #placed = null; // percent of the length
 
   constructor(root, clock, { resetCamera, toggleFullscreen }) {
     this.root = root;
@@ -17,7 +18,9 @@ export class Transport {
     this.fps = 30;
     const find = (name) => root.querySelector(`.km-${name}`);
     this.playButton = find("play");
-    this.timeline = find("timeline");
+    this.needle = find("needle");
+    this.window = find("window");
+    this.played = find("played");
     this.scrub = find("scrub");
     this.waves = [...root.querySelectorAll(".km-wave")];
     this.readout = find("time");
@@ -75,7 +78,7 @@ export class Transport {
       this.#paintedAt = now;
       this.#paint();
     }
-    this.timeline.style.setProperty("--km-at", clock.duration ? (time / clock.duration).toFixed(4) : 0);
+    this.#place(clock.duration ? ((100 * time) / clock.duration).toFixed(1) : "0");
     if (clock.playing && now - this.#readAt < READ_EVERY) return;
     this.#readAt = now;
     const at = stamp(time);
@@ -88,6 +91,15 @@ export class Transport {
     frameText.textContent = `frame ${Math.floor(time * this.fps + 1e-3)}`;
     this.scrub.value = time;
     this.scrub.setAttribute("aria-valuetext", `${at} of ${total}`);
+  }
+
+  /** The needle at `percent`, and the played part up to it: three layers are moved, nothing is restyled. */
+  #place(percent) {
+    if (percent === this.#placed) return;
+    this.#placed = percent;
+    this.needle.style.transform = `translateX(${percent}%)`;
+    this.window.style.transform = `translateX(${percent - 100}%)`;
+    this.played.style.transform = `translateX(${100 - percent}%)`;
   }
 
   #reflect() {

@@ -37,7 +37,7 @@ class Viewer {
   #actors = []; // on the stage now, in order
   #weights = new Float32Array(52);
   #turn = new Float32Array(3);
-  #drawn = { time: 0, frameMs: [], offsets: [] };
+  #drawn = { time: 0, frameMs: [] };
   #told = { time: -1, playing: false };
   #casting = 0;
   compared = []; // for each panel its distances to the base, null for the base itself
@@ -300,9 +300,7 @@ class Viewer {
   }
 
   #refresh(now) {
-    const time = this.clock.time;
-    // The picture on screen is replaced now: this far it has fallen behind the sound.
-    if (this.clock.playing && time > this.#drawn.time) remember(this.#drawn.offsets, time - this.#drawn.time);
+    const time = this.clock.seen(now);
     this.pose(time, now);
     this.#drawn.time = time;
     this.#updatePanels(now);
@@ -339,15 +337,13 @@ class Viewer {
     document.dispatchEvent(new CustomEvent("km-clock", { detail: this.#told }));
   }
 
-  /** For measuring: script time per picture; how far a picture was behind the sound when it left, in seconds. */
+  /** For measuring: pictures so far, script time for one, the moment of the clock that was last drawn. */
   stats() {
-    const { frameMs, offsets, time } = this.#drawn;
+    const { frameMs, time } = this.#drawn;
     return {
       pictures: this.studio?.drawn ?? 0,
       triangles: this.studio?.triangles ?? 0,
       scriptMs: median(frameMs),
-      offset: median(offsets),
-      worstOffset: Math.max(0, ...offsets),
       time,
       playing: this.clock.playing,
       takeBytes: this.#actors[0]?.track?.bytes ?? 0,
