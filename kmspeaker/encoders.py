@@ -17,8 +17,9 @@ class SpeechProjection(nn.Module):
     strong rival with little training, and this gives the network the same start.
     """
 
-    def __init__(self, d_speech: int, d_model: int, kernel: int) -> None:
+    def __init__(self, d_speech: int, d_model: int, kernel: int, dropout: float = 0.0) -> None:
         super().__init__()
+        self.dropout = nn.Dropout1d(dropout)
         self.linear = nn.Linear(d_speech, d_model)
         self.context = (
             nn.Conv1d(d_model, d_model, kernel, padding=kernel // 2) if kernel > 1 else None
@@ -28,7 +29,7 @@ class SpeechProjection(nn.Module):
         self, features: Float[Tensor, "batch frames d_speech"]
     ) -> Float[Tensor, "batch frames d_model"]:
         """Project standardised features."""
-        speech = self.linear(features)
+        speech = self.linear(self.dropout(features.transpose(1, 2)).transpose(1, 2))
         if self.context is None:
             return speech
         return speech + F.gelu(self.context(speech.transpose(1, 2))).transpose(1, 2)

@@ -63,8 +63,14 @@ class ModelConfig:
     cross-attention and style by the norms alone. Adding them saves the attention from having to
     find the diagonal first, and the upper face from being told where it is by scales and shifts; in
     hours instead of days of training that decides whether the lips move and the brows follow."""
+    tells_made_lips: bool = False
+    """Whether the network is told which lips were made by rule, and so need not give their mean
+    with real ones: made lips teach it many voices, and in use it speaks with real people's. The
+    paper has captured lips alone."""
     dropout: float = 0.1
     """In the flow layers; the style encoders have the paper's own."""
+    speech_dropout: float = 0.0
+    """Share of the speech features that are not heard, others in each window of training."""
     keypoint_set: str = "ours"
     n_keypoints: int = 55
     n_upper_keypoints: int = 47
@@ -100,6 +106,8 @@ BASE = ModelConfig(
     steps=16,
     speech_kernel=5,
     aligned_conditions=True,
+    tells_made_lips=True,
+    speech_dropout=0.5,
 )
 SMALL = dataclasses.replace(
     BASE,
@@ -142,7 +150,9 @@ class KMSpeaker(nn.Module):
         self.register_buffer("speech_mean", torch.zeros(config.d_speech))
         self.register_buffer("speech_scale", torch.ones(config.d_speech))
 
-        self.speech = SpeechProjection(config.d_speech, d, config.speech_kernel)
+        self.speech = SpeechProjection(
+            config.d_speech, d, config.speech_kernel, config.speech_dropout
+        )
         self.global_style = GlobalStyleEncoder(3 * config.n_keypoints, d, config.heads)
         self.temporal_style = TemporalStyleEncoder(
             3 * config.n_upper_keypoints, d, linear=config.aligned_conditions
@@ -155,6 +165,7 @@ class KMSpeaker(nn.Module):
         self.temporal_in = nn.Linear(d, d, bias=False) if aligned else None
         self.speech_out = nn.Linear(d, config.n_coeffs, bias=False) if aligned else None
         self.temporal_out = nn.Linear(d, config.n_coeffs, bias=False) if aligned else None
+        self.made_lips = nn.Parameter(torch.zeros(d)) if config.tells_made_lips else None
         self.layers = nn.ModuleList(
             FlowLayer(d, config.heads, config.feed_forward, config.condition_width, config.dropout)
             for _ in range(config.layers)
@@ -194,12 +205,18 @@ class KMSpeaker(nn.Module):
         speech: Float[Tensor, "batch frames d_model"],
         global_style: Float[Tensor, "batch d_model"],
         temporal_style: Float[Tensor, "batch frames d_model"] | None = None,
+        made: Bool[Tensor, " batch"] | None = None,
     ) -> Float[Tensor, "batch frames coeffs"]:
-        """The clean motion expected at ``(x_t, t)``; no temporal style is the same as zeros."""
+        """The clean motion expected at ``(x_t, t)``; no temporal style is the same as zeros.
+
+        ``made`` says, in training, whose lips were made by rule; without it lips are real people's.
+        """
         frames, d_model = x_t.shape[1], self.config.d_model
         place = sinusoids(torch.arange(frames, device=x_t.device), d_model).to(x_t.dtype)
         time = self.time(sinusoids(1000 * t, d_model).to(x_t.dtype))
         condition = (global_style + time)[:, None]
+        if self.made_lips is not None and made is not None:
+            condition = condition + made[:, None, None] * self.made_lips
         if temporal_style is not None:
             condition = condition + temporal_style
         reach = round(self.config.speech_reach * self.config.fps)

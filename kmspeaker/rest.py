@@ -6,6 +6,7 @@ finds at once. What it says is left alone, and so is the upper face, which never
 """
 
 import numpy as np
+from jaxtyping import Bool
 from scipy.ndimage import binary_opening, gaussian_filter1d
 
 from kmspeaker.face import UPPER_SHAPES, FaceModel
@@ -17,26 +18,27 @@ LONGEST_CONSONANT = 0.3
 """Seconds; lips that stay closed for less are saying p, b or m."""
 EVEN = 0.3
 """Seconds, standard deviation of the evening of resting lips: slow changes of the manner stay."""
-EASE = 0.05
+EASE = 0.1
 """Seconds over which rest comes and goes."""
 
 
 def settled(weights: Weights, face: FaceModel, fps: float) -> Weights:
-    """The same take with still lips where they rest.
+    """The same take with still lips where they rest; see ``stilled``."""
+    return stilled(weights, weights @ face.lip_opening < CLOSED, fps)
+
+
+def stilled(weights: Weights, quiet: Bool[np.ndarray, " frames"], fps: float) -> Weights:
+    """The lower face evened where ``quiet`` lasts longer than any consonant.
 
     Each new frame of a rest is a mean of frames of that rest, so weights stay within their bounds
-    and ``mouthClose`` below ``jawOpen``; frames far from a rest come back as they were.
+    and ``mouthClose`` below ``jawOpen``; all other frames come back as they were.
     """
-    resting = binary_opening(
-        weights @ face.lip_opening < CLOSED,
-        np.ones(max(1, round(LONGEST_CONSONANT * fps)), bool),
-    )
-    if not resting.any():
-        return weights
-    even = np.array(weights, np.float64)
+    resting = binary_opening(quiet, np.ones(max(1, round(LONGEST_CONSONANT * fps)), bool))
+    calm = np.array(weights, np.float64)
     edges = np.flatnonzero(np.diff(np.concatenate([[0], resting.astype(int), [0]])))
     for first, last in edges.reshape(-1, 2):
-        even[first:last] = gaussian_filter1d(even[first:last], EVEN * fps, axis=0, mode="nearest")
-    share = gaussian_filter1d(resting.astype(float), EASE * fps)[:, None] * resting[:, None]
-    calm = share * even + (1 - share) * weights
+        even = gaussian_filter1d(calm[first:last], EVEN * fps, axis=0, mode="nearest")
+        inside = np.minimum(np.arange(last - first), np.arange(last - first)[::-1])
+        share = (inside[:, None] / (EASE * fps)).clip(0, 1)
+        calm[first:last] += share * (even - calm[first:last])
     return np.where(UPPER_SHAPES, weights, calm).astype(np.float32)

@@ -29,6 +29,7 @@ def clips(count: int = 3) -> list[Clip]:
             "someone",
             some_weights(60 + k, seed=k).astype(np.float16),
             np.random.default_rng(k).normal(size=(60 + k, 6)).astype(np.float16),
+            made=k == 1,
         )
         for k in range(count)
     ]
@@ -147,3 +148,10 @@ def test_both_passes_together_are_the_mean_of_the_two(face: FaceModel):
         return dataclasses.replace(batch, **chosen)
 
     assert loss(batch) == pytest.approx((loss(only(0)) + loss(only(1))) / 2, rel=1e-4)
+
+
+def test_a_window_knows_whether_its_lips_were_made():
+    draw = drawn(dataclasses.replace(PLAIN, batch=50))
+    ends = np.cumsum(footage().lengths)
+    clip = np.searchsorted(ends, draw.target.numpy(), side="right")
+    assert cut(footage(), draw).made.tolist() == (clip == 1).tolist()

@@ -18,6 +18,7 @@ from kmspeaker.corpus.studio import Studio, filled, join, reel
 from kmspeaker.corpus.videos import Video, read_video, read_videos
 from kmspeaker.corpus.voices import at_pitch, at_speed, augmented, read_utterances, through_codec
 from kmspeaker.errors import InputError
+from kmspeaker.face import UPPER_SHAPES
 from kmspeaker.speech import speech_features
 from kmspeaker.video import write_video
 from kmspeaker.workers import Workers
@@ -303,6 +304,18 @@ def a_click(path: Path, at: float) -> Take:
     return Take("click", "him", "film", "MIT", path, mouth, 30.0, text="ah", phones=phones)
 
 
+def test_real_lips_tremble_in_no_silence_and_are_left_alone_where_nobody_knows_the_words(tmp_path):
+    take = a_click(tmp_path / "click.wav", 1.0)
+    trembling = np.random.default_rng(0).uniform(0.2, 0.4, take.mouth.shape).astype(np.float32)
+    mouth = reel([replace(take, mouth=trembling)]).mouth
+    unknown = reel([replace(take, mouth=trembling, phones=())]).mouth
+    assert mouth is not None and unknown is not None
+    moved = np.abs(np.diff(mouth[:, ~UPPER_SHAPES], axis=0)).mean(1)
+    assert moved[3:20].max() < 0.3 * moved[26:36].min()
+    assert np.array_equal(mouth[26:36], trembling[26:36])
+    assert np.array_equal(unknown, trembling)
+
+
 @needs_aligner
 def test_talking_videos_become_lips_with_their_sound_and_phones(shared, face, tmp_path):
     from kmspeaker.corpus.alignment import Aligner
@@ -333,7 +346,7 @@ def test_a_video_that_cannot_be_used_is_counted_with_its_reason(shared, config, 
     (films / "clips.tsv").write_text(
         "file\ttext\nbbaf4p.mp4\tbin blue at f four please\nempty.mp4\tbin blue\n"
     )
-    few = replace(config, data=folder, videos=("grid_s1",), minutes=0.5, turns=1)
+    few = replace(config, data=folder, videos=("grid_s1",), minutes=0.5, turns={})
     corpus = build(few, tmp_path / "corpus").corpus
     assert corpus.dropped == {"grid_s1": {"no face found": 1}}
     assert Corpus.open(corpus.folder).dropped == corpus.dropped

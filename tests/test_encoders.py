@@ -50,3 +50,13 @@ def test_the_papers_speech_projection_is_one_linear_layer():
     changed[:, 5] += 1
     moved = (wide(changed) - wide(features)).abs().amax((0, 2)) > 1e-6
     assert moved.nonzero().flatten().tolist() == [3, 4, 5, 6, 7]
+
+
+def test_speech_features_are_missed_whole_and_in_training_alone():
+    projection = SpeechProjection(400, 8, 1, dropout=0.3)
+    torch.nn.init.ones_(projection.linear.weight)
+    one_at_a_time = torch.eye(400)[:, None].expand(-1, 5, -1)
+    heard = projection(one_at_a_time)[..., 0] - projection.linear.bias[0]
+    assert ((heard == 0).all(1) | (heard > 1).all(1)).all()
+    assert 0.2 < (heard[:, 0] == 0).float().mean() < 0.4
+    assert torch.equal(projection.eval()(one_at_a_time), projection.linear(one_at_a_time))

@@ -132,3 +132,18 @@ class TestFolder:
         path.write_bytes(data)
         with pytest.raises(InputError, match="altered"):
             KMSpeaker.load(tmp_path)
+
+
+def test_lips_are_real_peoples_where_nothing_is_said_and_made_ones_may_differ():
+    model = awake(dataclasses.replace(TINY, tells_made_lips=True))
+    given = conditions(model, 24)
+    made = torch.tensor([True, False])
+    answer, real = model(*given, made=made), model(*given)
+    assert torch.allclose(answer[1], real[1], atol=1e-6)
+    assert (answer[0] - real[0]).abs().max() > 1e-3
+    assert torch.equal(model(*given, made=torch.zeros(2, dtype=torch.bool)), real)
+
+
+def test_the_papers_network_knows_no_made_lips():
+    paper = KMSpeaker(dataclasses.replace(TINY, tells_made_lips=PAPER.tells_made_lips))
+    assert paper.made_lips is None and not paper.config.tells_made_lips

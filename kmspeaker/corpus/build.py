@@ -24,7 +24,7 @@ from kmspeaker.performance import Progress
 from kmspeaker.workers import Workers
 
 CLIPS_A_SHARD = 24
-RECIPE = 5
+RECIPE = 6
 """Raise it when the same plan makes other clips, so that no old shard is taken over."""
 FACEGOOD = "capture/facegood"
 """Folder of captured lips below the data folder, where there is one."""

@@ -233,14 +233,14 @@ def _spoken(name: str, split: Split, said: tuple[Utterance, ...]) -> Plan:
 
 
 def _captured(
-    rng: np.random.Generator, takes: Sequence[Take], turns: int, most: float
+    rng: np.random.Generator, takes: Sequence[Take], turns: Mapping[str, int], most: float
 ) -> list[Plan]:
     """Clips with real lips, up to ``most`` seconds; all of them train."""
     speakers: dict[str, list[Take]] = defaultdict(list)
     for take in takes:
         speakers[take.speaker].append(take)
     plans: list[Plan] = []
-    for turn in range(turns):
+    for turn in range(max(turns.values(), default=1)):
         once = [
             Plan(
                 f"{speaker}_{turn}_{number:03d}",
@@ -251,6 +251,7 @@ def _captured(
                 takes=group,
             )
             for speaker, own in sorted(speakers.items())
+            if turn < turns.get(own[0].source, 1)
             for number, group in enumerate(_reels(rng, own))
         ]
         plans += [once[i] for i in rng.permutation(len(once))]

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float32
+from jaxtyping import Bool, Float32
 
 from kmspeaker.audio import SAMPLE_RATE, Sound
 from kmspeaker.corpus.coarticulation import vocal_effort
@@ -19,9 +19,10 @@ from kmspeaker.corpus.performances import Actor, Direction, cast, draw_direction
 from kmspeaker.corpus.plan import SHORTEST, Plan
 from kmspeaker.corpus.recordings import Take, UpperFaces, in_step
 from kmspeaker.corpus.store import Clip, Motion
-from kmspeaker.corpus.visemes import SILENCE, Phone
+from kmspeaker.corpus.visemes import SILENCE, Phone, spans
 from kmspeaker.corpus.voices import Utterance, at_speed, augmented, load_voice, room_tone
 from kmspeaker.face import FaceModel
+from kmspeaker.rest import stilled
 from kmspeaker.speech import SpeechEncoder, load_encoder, speech_features
 
 MARGIN = 0.3
@@ -30,9 +31,13 @@ SPEED = 0.08
 """Voices are played up to this much faster or slower."""
 OTHER_VOICES = (0.85, 1.2)
 """Captured lips and their sound are played at a speed between these: few people stand for many."""
+NATURAL, CAPTURED = 0.3, 0.6
+"""Share of clips that get another voice; real lips have few voices of their own."""
 HEIGHTENED_SPEED, HEIGHTENED_GAIN = 1.05, 10 ** (3 / 20)
 LIVE_LINK = "capture/livelink"
 """Folder of real upper faces, below the data folder."""
+BREATH = 0.15
+"""Seconds at either end of a silence in which lips still come from speech or prepare for it."""
 SEAM = 5
 """Frames over which the mouth passes from one take to the next."""
 Samples = Float32[np.ndarray, " samples"]
@@ -82,7 +87,7 @@ class Studio:
             fps=fps,
         )
         if plan.split == "train":
-            samples = augmented(rng, samples)
+            samples = augmented(rng, samples, new_voice=NATURAL if mouth is None else CAPTURED)
         features = speech_features(
             self.encoder, Sound(samples, SAMPLE_RATE), fps=fps, frames=frames
         )
@@ -147,10 +152,21 @@ def reel(takes: Sequence[Take], speed: float = 1.0) -> Spoken:
         for name, s, e in take.phones
         if name != SILENCE and (start + s) / speed < seconds
     ]
+    if phones:
+        mouth = stilled(mouth, _silent(filled(phones, seconds), frames, fps), fps)
     text = " / ".join(take.text for take in takes if take.text)
     return Spoken(
         _fitted(samples, round(seconds * SAMPLE_RATE)), filled(phones, seconds), text, mouth
     )
+
+
+def _silent(phones: Sequence[Phone], frames: int, fps: float) -> Bool[np.ndarray, " frames"]:
+    """Frames well within silences, where real lips wander and a tracker trembles."""
+    silent = np.zeros(frames, bool)
+    for start, end in spans(phones, {SILENCE}):
+        first = 0 if start == 0 else start + BREATH
+        silent[round(first * fps) : max(0, round((end - BREATH) * fps))] = True
+    return silent
 
 
 def _joined(mouths: Sequence[np.ndarray]) -> Float32[np.ndarray, "frames 52"]:

@@ -107,9 +107,12 @@ def through_codec(samples: Samples) -> Float32[np.ndarray, " samples"]:
     return (np.sign(coded) * np.expm1(np.abs(coded) * np.log(256)) / 255).astype(np.float32)
 
 
-def augmented(rng: np.random.Generator, samples: Samples) -> Samples:
-    """The same speech in another voice and room, through another microphone, at another level."""
-    if rng.random() < 0.3:
+def augmented(rng: np.random.Generator, samples: Samples, new_voice: float = 0.3) -> Samples:
+    """The same speech in another room, through another microphone, at another level.
+
+    And in another voice, with the chance ``new_voice``.
+    """
+    if rng.random() < new_voice:
         samples = at_pitch(samples, float(np.exp(rng.uniform(*np.log(PITCHES)))))
     size = _quick(len(samples))
     spectrum = np.fft.rfft(samples, size)

@@ -28,6 +28,8 @@ class Clip:
     actor: str
     weights: Float16[np.ndarray, "frames 52"]
     features: Float16[np.ndarray, "frames d_speech"]
+    made: bool = False
+    """Whether its lips were made by rule."""
 
     def __len__(self) -> int:
         return len(self.weights)
@@ -39,6 +41,8 @@ class Footage:
 
     weights: Float16[Tensor, "frames 52"]
     features: Float16[Tensor, "frames d_speech"]
+    made: Bool[Tensor, " frames"]
+    """Where lips were made by rule."""
     lengths: Int64[np.ndarray, " clips"]
 
     @classmethod
@@ -48,13 +52,15 @@ class Footage:
             torch.from_numpy(np.concatenate([getattr(clip, part) for clip in clips])).to(device)
             for part in ("weights", "features")
         )
-        return cls(weights, features, np.array([len(clip) for clip in clips]))
+        lengths = np.array([len(clip) for clip in clips])
+        made = torch.from_numpy(np.repeat([clip.made for clip in clips], lengths)).to(device)
+        return cls(weights, features, made, lengths)
 
     @property
     def fingerprint(self) -> str:
         """Sixteen hex digits that change with any frame."""
         digest = hashlib.sha256(self.lengths.astype(np.int64).tobytes())
-        for frames in (self.weights, self.features):
+        for frames in (self.weights, self.features, self.made):
             digest.update(frames.cpu().numpy().data)
         return digest.hexdigest()[:16]
 
@@ -100,6 +106,8 @@ class Batch:
 
     weights: Float[Tensor, "batch frames 52"]
     """The target."""
+    made: Bool[Tensor, " batch"]
+    """Whether the target's lips were made by rule."""
     style_weights: Float[Tensor, "batch frames 52"]
     features: Float[Tensor, "heard frames d_speech"]
     speech_of: Int64[Tensor, "passes batch"]
@@ -132,6 +140,7 @@ def read_clips(corpus: Corpus, split: Split, window: int) -> list[Clip]:
                     clip.actor,
                     motion.weights.astype(np.float16),
                     motion.features.astype(np.float16),
+                    clip.lips == "made",
                 )
             )
     if not clips:
@@ -196,6 +205,7 @@ def cut(footage: Footage, draw: Draw) -> Batch:
     followed, temporal_of = torch.unique(draw.followed.T, return_inverse=True)
     return Batch(
         weights=windows(footage.weights, draw.target),
+        made=footage.made[draw.target.to(device)],
         style_weights=windows(footage.weights, draw.style),
         features=windows(footage.features, heard),
         speech_of=speech_of.to(device),

@@ -75,6 +75,7 @@ class Objective:
                 speech[batch.speech_of.flatten()],
                 style.repeat(passes, 1),
                 (temporal[batch.temporal_of] * present).flatten(0, 1),
+                batch.made.repeat(passes),
             )
         weights = model.motion.decode(predicted.float())
         target = batch.weights.repeat(passes, 1, 1)
