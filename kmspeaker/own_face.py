@@ -200,7 +200,7 @@ def _placed(
             "millimetres, centimetres or metres."
         )
     centred = centred * units[0]
-    centred = centred @ _quarter_turns(centred, average).T
+    centred = centred @ quarter_turns(centred, average).T
     off = min(
         float(np.linalg.norm(centred - (head - head.mean(0)), axis=1).mean()) for head in heads
     )
@@ -213,7 +213,7 @@ def _placed(
     return neutral - placed.eye_centers["\0"].mean(0)
 
 
-def _quarter_turns(
+def quarter_turns(
     given: Float[np.ndarray, "vertices 3"], wanted: Float[np.ndarray, "vertices 3"]
 ) -> Float[np.ndarray, "3 3"]:
     """The turn by quarters that brings a mesh closest to another: programs differ in what is up."""

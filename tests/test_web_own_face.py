@@ -1,5 +1,6 @@
 """A visitor's own head: worn on the stage, exported, and theirs alone."""
 
+import gzip
 import json
 from pathlib import Path
 
@@ -96,18 +97,49 @@ def test_what_the_page_gives_to_sculpt_from_it_takes_back(
     assert name in stage["identities"] and "Wearing" in said
 
 
-def test_a_glb_with_targets_is_kept_for_takes(
+def test_a_glb_with_targets_is_worn_and_takes_are_saved_on_it(
     own: OwnFaces, session: Session, visitor: gr.Request, face: FaceModel, tmp_path: Path
 ):
     with pytest.raises(gr.Error, match="no head of yours"):
         own.save(None, visitor)
     glb, _ = save_animation(moving_take(face, frames=2), face, tmp_path / "mine.glb")
-    before = stage_value(session, "clara")
-    assert own.upload(before, str(glb), visitor)[:2] == ("clara", before)
+    name, stage, said = own.upload(stage_value(session, "clara"), str(glb), visitor)
+    assert name.startswith("own-") and {head["identity"] for head in stage["heads"]} == {name}
+    assert "Wearing your head" in said
+    for file in stage["identities"][name].values():
+        assert Path(file).is_relative_to(session.folder), "nothing of the upload is served"
+    assert b"glTF" not in gzip.decompress(Path(stage["identities"][name]["body"]).read_bytes())
     saved = OwnHead.read(Path(own.save(None, visitor)))
     assert len(saved.glb.document["animations"]) == 2
-    own.upload(before, None, visitor)
-    assert session.head is None
+
+    service = Service(Models(FakeSpeaker()), Limits())
+    (path,) = service.export(session, session.take(), ".glb", name, None, Stop())
+    assert len(OwnHead.read(path).glb.document["animations"]) == 2
+    assert service.export(session, session.take(), ".csv", name, None, Stop())[0].is_file()
+    for export in (
+        lambda: service.export(session, session.take(), ".mp4", name, None, Stop()),
+        lambda: service.export_shown(session, [*session.takes], name, None, Stop()),
+    ):
+        with pytest.raises(InputError, match="GLB or CSV only"):
+            export()
+    name, stage, _ = own.upload(stage, None, visitor)
+    assert session.head is None and name in face.identities and stage["identities"] == {}
+
+
+def test_a_glb_that_is_too_much_to_show_is_kept_all_the_same(
+    own: OwnFaces,
+    session: Session,
+    visitor: gr.Request,
+    face: FaceModel,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.setattr("kmspeaker.own_body.MOST_VERTICES", 1000)
+    glb, _ = save_animation(moving_take(face, frames=2), face, tmp_path / "mine.glb")
+    before = stage_value(session, "clara")
+    name, stage, said = own.upload(before, str(glb), visitor)
+    assert (name, stage) == ("clara", before) and "is kept" in said and "1,000 vertices" in said
+    assert Path(own.save(None, visitor)).is_file()
 
 
 @pytest.mark.parametrize("name", ["../../etc/passwd.obj", "<b>x</b>.glb", "head.fbx"])

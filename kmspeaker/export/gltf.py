@@ -19,7 +19,9 @@ MOST_BYTES = 64 * 2**20
 _MOST_JSON = 16 * 2**20
 _MAGIC, _JSON, _BINARY = 0x46546C67, 0x4E4F534A, 0x004E4942
 _DTYPES = {5121: "u1", 5123: "<u2", 5125: "<u4", 5126: "<f4"}
-_WIDTHS = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4}
+_WIDTHS = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4, "MAT4": 16}
+_MOST_SPARSE = 2**22
+"""Elements of an accessor that says only which of them are not 0."""
 _PACKERS = ("KHR_draco_mesh_compression", "EXT_meshopt_compression")
 
 
@@ -38,18 +40,45 @@ class Glb:
         """
         try:
             accessor = self.document["accessors"][index]
-            view = self.document["bufferViews"][accessor["bufferView"]]
-            dtype = np.dtype(_DTYPES[accessor["componentType"]])
-            width, count = _WIDTHS[accessor["type"]], accessor["count"]
-            own = view.get("byteOffset", 0) + accessor.get("byteOffset", 0)
-            stride = view.get("byteStride", 0) or width * dtype.itemsize
-            if "sparse" in accessor or min(own, count, stride - width * dtype.itemsize) < 0:
+            width, count = _WIDTHS[accessor["type"]], self.count(index)
+            if "bufferView" in accessor:
+                values = self._view(accessor, accessor["componentType"], count, width)
+            elif 0 <= count <= _MOST_SPARSE:
+                values = np.zeros((count, width), _DTYPES[accessor["componentType"]])
+            else:
                 raise InputError(_UNREADABLE)
-            return np.ndarray(
-                (count, width), dtype, self.binary, own, (stride, dtype.itemsize)
-            ).copy()
+            if "sparse" in accessor:
+                sparse = accessor["sparse"]
+                where, what = sparse["indices"], sparse["values"]
+                places = self._view(where, where["componentType"], sparse["count"], 1)
+                own = self._view(what, accessor["componentType"], sparse["count"], width)
+                values[places[:, 0].astype(int)] = own
+            return values
         except (KeyError, IndexError, TypeError, ValueError) as error:
             raise InputError(_UNREADABLE) from error
+
+    def count(self, index: int) -> int:
+        """How many elements an accessor says it has.
+
+        Raises:
+            InputError: There is no such accessor.
+        """
+        try:
+            count = self.document["accessors"][index]["count"]
+        except (KeyError, IndexError, TypeError) as error:
+            raise InputError(_UNREADABLE) from error
+        if not isinstance(count, int) or count < 0:
+            raise InputError(_UNREADABLE)
+        return count
+
+    def _view(self, place: dict[str, Any], kind: int, count: int, width: int) -> np.ndarray:
+        view = self.document["bufferViews"][place["bufferView"]]
+        dtype = np.dtype(_DTYPES[kind])
+        own = view.get("byteOffset", 0) + place.get("byteOffset", 0)
+        stride = view.get("byteStride", 0) or width * dtype.itemsize
+        if min(own, count, stride - width * dtype.itemsize) < 0:
+            raise InputError(_UNREADABLE)
+        return np.ndarray((count, width), dtype, self.binary, own, (stride, dtype.itemsize)).copy()
 
 
 _UNREADABLE = "Got a GLB whose mesh cannot be read; export it again as plain glTF 2.0 binary."

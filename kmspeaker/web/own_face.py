@@ -4,8 +4,8 @@ For the page: ``own = own_face()`` where it shall stand, and once all is laid ou
 ``own.connect(OwnFaces(face, sessions), person=..., stage=..., take=..., ready=...)`` with the
 cards of heads, the stage, the list of takes and the hidden download button. A head of the program's
 mesh becomes one more identity of the session (``Session.face``); its name, ``own-1a2b3c4d``, is
-then the cards' value and works wherever an identity does. A GLB with ARKit's targets is kept, and
-takes are written onto it for download.
+then the cards' value and works wherever an identity does. A GLB with ARKit's targets is shown too,
+moved by the browser, and takes are written onto it for download; videos show the program's mesh.
 """
 
 import hashlib
@@ -19,15 +19,17 @@ from gradio.components import Component
 
 from kmspeaker.errors import InputError
 from kmspeaker.face import FaceModel
+from kmspeaker.limits import DEFAULT_IDENTITY_INDEX
+from kmspeaker.own_body import own_body
 from kmspeaker.own_face import write_neutral
 from kmspeaker.own_head import OwnHead, read_own
 from kmspeaker.sculpting import OWN, Macros, sculpted
 from kmspeaker.web.catalogue import file_name
 from kmspeaker.web.notices import readable
 from kmspeaker.web.sessions import OWN_PREFIX, Session, Sessions
-from kmspeaker.web.viewer import write_identity
+from kmspeaker.web.viewer import write_body, write_identity
 
-_DRAFTS_KEPT = 3
+_DRAFTS_KEPT = 4
 """Files of heads a visitor has left again; the browser may still be reading them."""
 _PRIVATE: dict[str, Any] = {"api_visibility": "private", "api_name": "page"}
 _PRESS_DOWNLOAD = "() => { setTimeout(() => document.querySelector('#download').click(), 50); }"
@@ -61,15 +63,15 @@ class OwnFaces:
         session = self._sessions.of(request.session_hash)
         if path is None:
             session.head = None
-            return stage["identity"], stage, ""
+            if stage["identity"] in (session.face or self._face).identities:
+                return stage["identity"], stage, ""
+            session.identities = {}
+            return _worn(self._face.identities[DEFAULT_IDENTITY_INDEX], session, stage, "")
         given = Path(path)
         session.uploads.add(given)
         own = read_own(given, self._face)
         if isinstance(own, OwnHead):
-            session.head = own
-            lacks = f" It lacks {', '.join(own.missing)}." if own.missing else ""
-            said = f"Your head is ready: save a take on it below.{lacks}"
-            return stage["identity"], stage, said
+            return self._wear_head(session, own, stage)
         face = self._face.with_identity(_name(own, OWN), own.neutral(OWN))
         return self._wear(session, face, stage, "Wearing the face you gave.")
 
@@ -98,14 +100,23 @@ class OwnFaces:
 
     def _wear(self, session: Session, face: FaceModel, stage: dict[str, Any], text: str) -> Worn:
         name = face.identities[-1]
-        drafts = sorted(session.folder.glob(f"{OWN_PREFIX}*.bin"), key=lambda p: p.stat().st_mtime)
-        for old in drafts[:-_DRAFTS_KEPT]:
-            old.unlink(missing_ok=True)
+        _remove_drafts(session)
         session.face = face
         session.identities = {name: write_identity(face, name, session.folder)}
-        heads = [{**head, "identity": name} for head in stage["heads"]]
-        worn = {**stage, "identity": name, "heads": heads, "identities": session.identities}
-        return name, worn, text
+        return _worn(name, session, stage, text)
+
+    def _wear_head(self, session: Session, head: OwnHead, stage: dict[str, Any]) -> Worn:
+        lacks = f" It lacks {', '.join(head.missing)}." if head.missing else ""
+        session.head = head
+        try:
+            body = own_body(head, self._face)
+        except InputError as error:
+            said = f"Your head is kept, and takes can be saved on it below. {error}{lacks}"
+            return stage["identity"], stage, said
+        name = f"{OWN_PREFIX}{hashlib.sha256(head.glb.binary).hexdigest()[:8]}"
+        _remove_drafts(session)
+        session.identities = {name: write_body(body, name, session.folder)}
+        return _worn(name, session, stage, f"Wearing your head; save takes on it below.{lacks}")
 
 
 @dataclass(frozen=True)
@@ -189,6 +200,18 @@ def own_face() -> OwnFacePart:
             save = gr.Button("Save the take on my GLB", size="sm", elem_id="own-save")
         told = gr.HTML("", apply_default_css=False, elem_id="own-told")
     return OwnFacePart(sliders, mesh, template, save, told)
+
+
+def _worn(name: str, session: Session, stage: dict[str, Any], text: str) -> Worn:
+    heads = [{**head, "identity": name} for head in stage["heads"]]
+    worn = {**stage, "identity": name, "heads": heads, "identities": session.identities}
+    return name, worn, text
+
+
+def _remove_drafts(session: Session) -> None:
+    drafts = sorted(session.folder.glob(f"{OWN_PREFIX}*"), key=lambda p: p.stat().st_mtime)
+    for old in drafts[:-_DRAFTS_KEPT]:
+        old.unlink(missing_ok=True)
 
 
 def _name(face: FaceModel, identity: str) -> str:

@@ -28,6 +28,10 @@ from kmspeaker.web.sessions import KnownReference, KnownTake, Session, Stop
 _STAGE_TEXTS = {"listen": "Listening to the speech", "generate": "Making the face move"}
 MOST_TAKES = 4
 """Takes of one order and one model."""
+_ON_ANY_HEAD = (".glb", ".csv")
+_NOT_OURS = (
+    "Your own GLB is saved as GLB or CSV only: choose one of our heads for other files and videos."
+)
 _GPU_SECONDS = (10, 120)
 """Least and most to borrow a GPU for; one take of a minute is done well within ten."""
 
@@ -141,12 +145,18 @@ class Service:
         if suffix not in FORMATS:
             raise InputError(f"Got the format {suffix!r}; choose one of {', '.join(FORMATS)}.")
         face = session.face or self.face
-        face.neutral(identity)
-        animation = replace(take.animation, identity=identity)
+        head, animation = session.other_mesh(identity), take.animation
+        if head is None:
+            face.neutral(identity)
+            animation = replace(animation, identity=identity)
+        elif suffix not in _ON_ANY_HEAD:
+            raise InputError(_NOT_OURS)
         folder = session.file("download", "")
         folder.mkdir()
         path = folder / f"{file_name(animation)}{suffix}"
         text = f"Writing {suffix[1:].upper()}"
+        if head is not None and suffix == ".glb":
+            return (head.write(animation, path),)
         return save_animation(animation, face, path, progress=told(progress, text, stop))
 
     def export_shown(
@@ -184,6 +194,8 @@ class Service:
             )
         # The first one's sound is heard: a take is.
         labels, animations = zip(*(heads[key] for key in [*takes, *references]), strict=True)
+        if session.other_mesh(identity) is not None:
+            raise InputError(_NOT_OURS)
         folder = session.file("download", "")
         folder.mkdir()
         return save_comparison(

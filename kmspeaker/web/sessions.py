@@ -120,6 +120,10 @@ class Session:
         """A new name in the folder; nothing of it comes from the visitor."""
         return self.folder / f"{kind}-{secrets.token_hex(6)}{suffix}"
 
+    def other_mesh(self, identity: str) -> OwnHead | None:
+        """The visitor's head by that name, where it is none of the program's mesh."""
+        return self.head if "body" in self.identities.get(identity, {}) else None
+
     def number(self, kind: str) -> int:
         """1 for the first thing of its kind, and so on."""
         with self.lock:

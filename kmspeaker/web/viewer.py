@@ -13,6 +13,7 @@ from typing import Any
 import gradio as gr
 import numpy as np
 from jaxtyping import Integer, UInt8
+from PIL import Image
 from scipy.sparse import csr_matrix
 
 from kmspeaker.export.light import light_let_in
@@ -20,6 +21,7 @@ from kmspeaker.export.material import sharp_vertices, surface
 from kmspeaker.export.subdivision import subdivide
 from kmspeaker.face import ARKIT_NAMES, PART_NAMES, FaceModel
 from kmspeaker.head_pose import HEAD_PIVOT
+from kmspeaker.own_body import OwnBody
 from kmspeaker.web.packing import pack_arrays
 from kmspeaker.web.thinning import LIGHT, MIDDLE, thinned
 
@@ -56,7 +58,7 @@ def stage(assets: Mapping[str, Any], **options: Any) -> gr.HTML:
          "sound": file or None,
          "reference": {"data", "video", "repeats"} or None,
          "identity": of the head that waits while there are no heads,
-         "identities": {name: what ``write_identity`` says} of heads that ``assets`` lacks}
+         "identities": {name: what ``write_identity`` or ``write_body`` says} of others' heads}
 
     ``take_arrays`` (or ``reference_arrays``) packed a ``motion``, ``reference_arrays`` the
     ``data``. ``repeats`` (left out: False) says that what is shorter than the sound starts again.
@@ -136,6 +138,31 @@ def write_identity(face: FaceModel, identity: str, folder: Path) -> dict[str, st
         "neutral": str(_write_hashed(folder, identity, neutral)),
         "texture": str(face.texture(identity).resolve()),
     }
+
+
+def write_body(body: OwnBody, identity: str, folder: Path) -> dict[str, str]:
+    """Write a head of another mesh for the browser into ``folder``; says where it lies."""
+    texture = folder / f"{identity}.jpg"
+    Image.fromarray(body.picture).save(texture, quality=88)
+    counts = [len(body.shapes[k][0]) if k in body.shapes else 0 for k in range(len(ARKIT_NAMES))]
+    moved = [body.shapes[k] for k in sorted(body.shapes)]
+    # Those seen from one side first: two calls draw all.
+    order = np.argsort(body.both_sides, kind="stable")
+    surface = np.tile([0.6, 0.5, 1.0, 1.0], (len(body.source), 1))
+    surface[:, 3] = body.opacity
+    arrays = {
+        "neutral": body.vertices.ravel(),
+        "starts": np.cumsum([0, *counts]).astype(np.uint32),
+        "indices": np.concatenate([which for which, _ in moved]).astype(np.uint32),
+        "deltas": np.concatenate([by for _, by in moved]).ravel(),
+        "source": body.source.astype(np.uint32),
+        "uv": body.uv.ravel(),
+        "surface": np.round(255 * surface).astype(np.uint8).ravel(),
+        "triangles": body.triangles[order].astype(np.uint32).ravel(),
+        "skin": np.unique(np.concatenate([which for which, _ in moved])).astype(np.uint32),
+    }
+    content = pack_arrays(arrays, {"oneSided": int(3 * (~body.both_sides).sum())})
+    return {"body": str(_write_hashed(folder, identity, content)), "texture": str(texture)}
 
 
 def _write_hashed(folder: Path, name: str, content: bytes) -> Path:

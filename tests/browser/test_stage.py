@@ -9,9 +9,14 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 from stage_page import Material, StageServer, real_material
+from takes import moving_take
 
+from kmspeaker.export import save_animation
 from kmspeaker.face import FaceModel
+from kmspeaker.own_body import own_body
+from kmspeaker.own_head import OwnHead
 from kmspeaker.tracking import SEEN, keypoint_pixels
+from kmspeaker.web.viewer import write_body
 from scripts.measure_stage import measure
 
 pytestmark = pytest.mark.browser
@@ -243,6 +248,43 @@ def test_a_head_turns_as_its_performance_does(page: Page, material: Material):
     (pitch, yaw, roll), still = page.evaluate(turned)
     np.testing.assert_allclose([yaw, pitch, roll], angles[frame], atol=2e-3)
     assert still == [0, 0, 0]
+
+
+def test_a_head_of_another_mesh_moves_as_its_own_shapes_say(
+    page: Page, face: FaceModel, material: Material, value: dict[str, Any]
+):
+    glb, _ = save_animation(moving_take(face, frames=2), face, material.folder / "mine.glb")
+    body = own_body(OwnHead.read(glb), face)
+    own = {"own-1": write_body(body, "own-1", material.folder)}
+    heads = [head | {"identity": "own-1"} for head in value["heads"]]
+    page.evaluate(f"(value) => {VIEWER}.show(value)", value | {"heads": heads, "identities": own})
+    show(page, ["take-2", "take-3"], mode="difference", base="take-2")
+    seek(page, 1.0)
+    drawn, turned = page.evaluate(
+        f"""(() => {{
+            const {{ head }} = {VIEWER}.studio.views[0];
+            const {{ position }} = head.mesh.geometry.attributes;
+            const places = [];
+            for (let i = 0; i < position.count; i++) {{
+                places.push(position.getX(i), position.getY(i), position.getZ(i));
+            }}
+            return [places, head.mesh.rotation.toArray().slice(0, 3)];
+        }})()"""
+    )
+    weights = material.references["suspicious"].performance.weights[30]
+    expected = body.vertices.copy()
+    for shape, (which, by) in body.shapes.items():
+        expected[which] += weights[shape] * by
+    assert turned == [0, 0, 0]
+    np.testing.assert_allclose(np.reshape(drawn, (-1, 3)), expected[body.source], atol=0.05)
+    assert page.evaluate(f"{VIEWER}.compared[1].largest") > 1
+    # Between two meshes there is nothing to measure.
+    page.get_by_label("Face of Take 3").select_option("amara")
+    page.wait_for_function(f"{VIEWER}.compared[1] === undefined")
+    page.get_by_label("Face of Take 3").select_option("Your own")
+    page.wait_for_function(f"{VIEWER}.compared[1]")
+    colours = picture(page, (0.05, 0.45))
+    assert (colours.max(axis=-1) - colours.min(axis=-1)).max() > 30, "it wears no picture"
 
 
 def test_what_stands_still_is_not_drawn_again_and_what_moves_costs_little(page: Page):

@@ -3,12 +3,20 @@
 import { fetchArrays } from "./arrays.js";
 import { fileUrl } from "./files.js";
 import { Head } from "./head.js";
+import { OwnRig } from "./own_rig.js";
 import { Cloud } from "./points.js";
 import { skin } from "./skin.js";
+
+/** Put a visitor's own heads among the identities, instead of those they had before. */
+export function know(identities, own) {
+  for (const name of Object.keys(identities)) if (name.startsWith("own-")) delete identities[name];
+  Object.assign(identities, own);
+}
 
 export class Cast {
   #actors = new Map();
   #textures = new Map(); // by identity, as promises
+  #rigs = new Map(); // of heads of other meshes, by their file
 
   /** `anisotropy` is how many samples a slanted texture may cost. */
   constructor(THREE, rig, identities, anisotropy) {
@@ -20,15 +28,20 @@ export class Cast {
 
   /** The head `key` in the body of `identity`, moving as `motion` (a file's name, or null) says. */
   async actor(key, { identity, motion, cloud = false, repeats = false }) {
-    const [track, neutral, texture] = await Promise.all([
+    const [track, body, texture] = await Promise.all([
       motion ? fetchArrays(fileUrl(motion)) : null,
-      this.#neutral(identity),
+      this.#body(identity, cloud),
       cloud ? null : this.#texture(identity),
     ]);
+    const { rig, neutral } = body;
     let actor = this.#actors.get(key);
+    if (actor && actor.rig !== rig) {
+      actor.head.dispose();
+      actor = null;
+    }
     if (!actor) {
-      const head = cloud ? new Cloud(this.rig) : new Head(this.rig, skin(this.THREE));
-      actor = { key, head, cloud, neutral: null, track: null };
+      const head = cloud ? new Cloud(rig) : new Head(rig, skin(this.THREE));
+      actor = { key, head, cloud, rig, neutral: null, track: null };
       this.#actors.set(key, actor);
     }
     if (actor.neutral !== neutral) {
@@ -48,8 +61,16 @@ export class Cast {
     }
   }
 
-  async #neutral(identity) {
-    return (await fetchArrays(fileUrl(this.identities[identity].neutral))).neutral;
+  /** Whose shapes move, and the face at rest. Keypoints are the program's own, whoever wears the take. */
+  async #body(identity, cloud) {
+    const { body } = this.identities[identity];
+    if (body && !cloud) {
+      if (!this.#rigs.has(body)) this.#rigs.set(body, new OwnRig(this.rig, await fetchArrays(fileUrl(body))));
+      const rig = this.#rigs.get(body);
+      return { rig, neutral: rig.neutral };
+    }
+    const known = body ? Object.values(this.identities)[0] : this.identities[identity];
+    return { rig: this.rig, neutral: (await fetchArrays(fileUrl(known.neutral))).neutral };
   }
 
   #texture(identity) {

@@ -90,7 +90,7 @@ export class Panels {
     const menu = element("select", { title: "The face it wears" });
     menu.setAttribute("aria-label", `Face of ${label}`);
     for (const face of Object.keys(this.#faces)) {
-      const option = element("option", { value: face, textContent: face[0].toUpperCase() + face.slice(1) });
+      const option = element("option", { value: face, textContent: called(face) });
       option.selected = face === identity;
       menu.append(option);
     }
@@ -127,6 +127,10 @@ export class Panels {
     this.divider.style.left = `${100 * part}%`;
     this.divider.setAttribute("aria-valuenow", Math.round(100 * part));
   }
+}
+
+function called(face) {
+  return face.startsWith("own-") ? "Your own" : face[0].toUpperCase() + face.slice(1);
 }
 
 function element(name, properties) {

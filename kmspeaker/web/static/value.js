@@ -1,7 +1,7 @@
 // The component's value as the stage uses it.
 //
 // {heads: [{key, label, detail, identity, motion, sound, repeats}], shown: [keys], sound,
-//  reference: {data, video, repeats}, identities: {name: {neutral, texture}}}
+//  reference: {data, video, repeats}, identities: {name: {neutral or body, texture}}}
 // `motion`, `sound`, `data` and `video` name files of this visitor's own folder. The sound of the first
 // head that has one is heard, else the value's. `repeats` says that what is shorter than the sound
 // starts again; else its last picture stays.

@@ -4,7 +4,7 @@
 
 import { fetchArrays, sampleTurn, sampleWeights } from "./arrays.js";
 import { Bar } from "./bar.js";
-import { Cast } from "./cast.js";
+import { Cast, know } from "./cast.js";
 import { Clock } from "./clock.js";
 import { Difference } from "./difference.js";
 import { fileUrl } from "./files.js";
@@ -143,7 +143,7 @@ class Viewer {
 
   async show(newValue) {
     const before = this.#value;
-    Object.assign(this.assets.identities, newValue?.identities); // a visitor's own heads
+    know(this.assets.identities, newValue?.identities);
     const value = (this.#value = readValue(newValue, this.assets.identity));
     this.say("");
     const newShown = String(value.shown) !== String(before.shown);
@@ -247,9 +247,10 @@ class Viewer {
     const bodies = this.#actors.filter(({ cloud }) => !cloud);
     const comparing = mode === "difference" && bodies.length > 1;
     const from = comparing ? (bodies.find(({ key }) => key === base) ?? bodies.at(-1)) : null;
-    for (const { head } of bodies) head.compare(from?.head === head ? null : (from?.head ?? null), range);
+    const comparable = ({ head, rig }) => head !== from?.head && rig === from?.rig;
+    for (const body of bodies) body.head.compare(comparable(body) ? from.head : null, range);
     this.difference.show(comparing ? staged.filter(({ cloud }) => !cloud) : [], from?.key);
-    const numbers = ({ head, cloud }) => (cloud ? undefined : head === from.head ? null : head.apart);
+    const numbers = (actor) => (comparable(actor) ? actor.head.apart : actor.head === from.head ? null : undefined);
     this.compared = comparing ? this.#actors.map(numbers) : [];
     this.studio.invalidate();
   }
