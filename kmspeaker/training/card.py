@@ -8,12 +8,15 @@ from typing import Any
 import numpy as np
 
 from kmspeaker.corpus.store import SPLITS, Corpus
+from kmspeaker.model import PAPER as PAPER_NETWORK
 from kmspeaker.model import ModelConfig
 from kmspeaker.training.options import FREE, PAPER, TrainingOptions
 
 SYNTHESISED = "acted"
 """The source whose voices are a synthesiser's."""
 CURVE_ROWS = 8
+SIZES = ("size", "d_model", "layers", "heads", "feed_forward", "condition_width", "n_coeffs", "rig")
+"""Said elsewhere in the card, or no choice."""
 SCORES = {
     "lip_localize": "lips, localized",
     "lip_stylize": "lips, stylized",
@@ -60,11 +63,12 @@ motion coefficients, speech features of {config.speech_encoder}; all sizes are i
 {last["step"]} steps of {options.batch} windows of {config.window_frames} frames \
 ({config.window_frames / config.fps:.1f} s), {last["seconds"] / 3600:.1f} hours on {machine}.
 Seed {options.seed}; of the corpus {corpus.seed}. Options that are not the paper's: \
-{_deviations(options)}.
+{_deviations(options, PAPER)}. Of the network: {_deviations(config, PAPER_NETWORK)}.
 
 Along the way on clips of voices and actors it never trains on: correlation of the opening between
-the lips with the clip's own, and errors in mm. A face held still at its mean would be
-{last["upper_still"]:.2f} mm off in the upper face.
+the lips with the clip's own, and errors in mm. Those lips are made by rule, and this network
+{"speaks with real people's" if config.tells_made_lips else "has learnt theirs"}. A face held still
+at its mean would be {last["upper_still"]:.2f} mm off in the upper face.
 
 {_curves(entries)}
 
@@ -82,11 +86,11 @@ judging from a face or voice what a person feels.
 """
 
 
-def _deviations(options: TrainingOptions) -> str:
-    """The options that differ from the paper's, sizes of the run apart."""
-    own, papers = dataclasses.asdict(options), dataclasses.asdict(PAPER)
-    odd = [name for name in own if own[name] != papers[name] and name not in (*FREE, "size")]
-    return ", ".join(f"{name} {own[name]}" for name in odd) or "none"
+def _deviations(own: TrainingOptions | ModelConfig, papers: TrainingOptions | ModelConfig) -> str:
+    """The settings that differ from the paper's, sizes and what the data decides apart."""
+    mine, theirs = dataclasses.asdict(own), dataclasses.asdict(papers)
+    odd = [name for name in mine if mine[name] != theirs[name] and name not in (*FREE, *SIZES)]
+    return ", ".join(f"{name} {mine[name]}" for name in odd) or "none"
 
 
 def _data(corpus: Corpus) -> str:
