@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
+from gradio_client.utils import QueueError
 from speaker import FakeSpeaker
 from visit import Page
 
@@ -18,6 +19,7 @@ from kmspeaker.examples import FOLDER
 from kmspeaker.export import FORMATS
 from kmspeaker.live_link import write_live_link
 from kmspeaker.web import serve
+from kmspeaker.web.neighbour import Limits
 
 SPEECH, VIDEO = FOLDER / "delighted.wav", FOLDER / "delighted.mp4"
 VISITORS = 30
@@ -161,6 +163,29 @@ def test_thirty_visitors_at_once_are_all_served_each_their_own(address: str, tmp
     assert [kind for kind, _, _ in visits] == ["complete"] * VISITORS
     assert [seed for _, seed, _ in visits] == list(range(VISITORS))
     assert len({folder for _, _, folder in visits}) == VISITORS
+
+
+def test_whoever_finds_the_queue_full_is_asked_to_come_back():
+    demo = serve(FakeSpeaker(steps=100, step_seconds=0.1), port=0, block=False)
+    try:
+        url = f"{demo.local_url}gradio_api"
+        speech, video = (upload(demo.local_url, p.name, p.read_bytes()) for p in (SPEECH, VIDEO))
+        asked = {"data": [speech, video, "clara", 0, None, None, ".csv"]}
+        codes = [httpx.post(f"{url}/call/stylize", json=asked).status_code for _ in range(45)]
+        waiting = codes.index(503)
+        assert codes == [200] * waiting + [503] * (45 - waiting)
+        assert Limits().queue <= waiting <= Limits().queue + 2, "those that are served do not wait"
+        (number,) = (k for k, fn in demo.fns.items() if fn.api_name == "stylize")
+        for path, code in ((f"{url}/call/stylize", 503), (f"{url}/queue/join", 429)):
+            given = asked | {"fn_index": number, "session_hash": "late"}
+            answer = httpx.post(path, json=given)
+            assert answer.status_code == code
+            assert "others are waiting" in answer.json()["detail"]
+        client = Client(demo.local_url, verbose=False)
+        with pytest.raises(QueueError):
+            client.predict(handle_file(SPEECH), handle_file(VIDEO), api_name="/stylize")
+    finally:
+        demo.close()
 
 
 def test_one_visitor_at_a_time_keeps_the_machine_busy_and_every_format_has_a_button(demo):

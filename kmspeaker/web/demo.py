@@ -19,6 +19,7 @@ from kmspeaker.web.curves import Inspector, plotly_folder
 from kmspeaker.web.handlers import Asked, Handlers
 from kmspeaker.web.models import Models, Speaker
 from kmspeaker.web.neighbour import Limits
+from kmspeaker.web.notices import unavailable
 from kmspeaker.web.own_face import OwnFaces
 from kmspeaker.web.page_api import endpoints
 from kmspeaker.web.page_direct import returning
@@ -122,6 +123,7 @@ def launch_options(limits: Limits | None = None) -> dict[str, Any]:
         "footer_links": ["api", "settings"],
         "max_file_size": f"{(limits or Limits()).max_file_mb}mb",
         "show_error": True,
+        "app_kwargs": {"exception_handlers": {503: unavailable}},
         "run_history": False,
         "enable_monitoring": False,
         "share": False,

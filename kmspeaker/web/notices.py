@@ -7,6 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 import gradio as gr
+from fastapi import Request
+from fastapi.responses import JSONResponse
 
 from kmspeaker.errors import InputError
 from kmspeaker.performance import Progress
@@ -14,6 +16,7 @@ from kmspeaker.web.sessions import Stop
 
 _log = logging.getLogger(__name__)
 _SORRY = "Something went wrong here, not with your files; please try once more."
+_FULL = "Too many others are waiting for this page just now; please try again in a few minutes."
 
 
 class Stopped(Exception):
@@ -40,6 +43,21 @@ def readable(handler: Callable) -> Callable:
 def readable_plain(handler: Callable) -> Callable:
     """For programs: the sentence alone."""
     return _telling(handler, lambda title, sentence: sentence)
+
+
+def unavailable(request: Request, error: Exception) -> JSONResponse:
+    """What Gradio answers with 503, its full queue, in our words.
+
+    Its page has a sentence of its own for that number and shows the answer's for any other; its
+    Python client knows the number and looks no further.
+    """
+    told = str(getattr(error, "detail", ""))
+    if not told.startswith("Queue is full"):
+        return JSONResponse({"detail": told}, 503)
+    if not request.url.path.endswith("/queue/join"):
+        return JSONResponse({"detail": _FULL}, 503)
+    python = request.headers.get("user-agent", "").startswith("gradio_client")
+    return JSONResponse({"detail": _titled("Please come back", _FULL)}, 503 if python else 429)
 
 
 def _telling(handler: Callable, worded: Callable[[str, str], str]) -> Callable:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 from conftest import SLOWEST_START, answers
 from gradio_client import Client, handle_file
@@ -23,7 +24,7 @@ SPEECH, VIDEO = FOLDER / "delighted.wav", FOLDER / "delighted.mp4"
 
 
 class SlowApp:
-    """A page whose takes last ten seconds, in a process that can be killed."""
+    """A page whose takes last a minute, in a process that can be killed."""
 
     def __init__(self) -> None:
         with socket.socket() as listener:
@@ -35,7 +36,7 @@ class SlowApp:
     def start(self) -> None:
         script = Path(__file__).parent / "slow_app.py"
         library = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
-        command = [sys.executable, script, str(self.port), "10"]
+        command = [sys.executable, script, str(self.port), "60"]
         self.process = subprocess.Popen(command, env=library)
         deadline = time.monotonic() + SLOWEST_START
         while not answers(self.address):
@@ -45,6 +46,16 @@ class SlowApp:
     def kill(self) -> None:
         self.process.kill()
         self.process.wait()
+
+    def crowd(self) -> None:
+        """Let as many wait as may."""
+        api = f"{self.address}gradio_api"
+        sent = [("files", (path.name, path.read_bytes())) for path in (SPEECH, VIDEO)]
+        paths = httpx.post(f"{api}/upload", files=sent, timeout=60).json()
+        files = [{"path": path, "meta": {"_type": "gradio.FileData"}} for path in paths]
+        asked = {"data": [*files, "clara", 0, None, None, ".csv"]}
+        while httpx.post(f"{api}/call/stylize", json=asked, timeout=60).status_code == 200:
+            pass
 
 
 @pytest.fixture(scope="module")
@@ -99,4 +110,10 @@ def test_visits(browser: Browser, app: SlowApp):
     app.start()
     expect(page.locator(".km-told")).to_contain_text("started again")
     page.wait_for_selector(".km-stage.km-ready")
+
+    # More visitors than may wait: one more is told so, in our words, and asked to come back.
+    app.crowd()
+    page.click("#example-delighted")
+    expect(page.locator(".toast-body")).to_contain_text("Too many others are waiting")
+    expect(page.locator("#generate")).to_be_visible()
     page.context.close()
