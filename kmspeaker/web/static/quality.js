@@ -2,6 +2,7 @@
 
 const SETTLED = 250; // milliseconds without a change
 const SLOWEST = 32; // milliseconds between pictures: more than 30 a second
+const QUICK = 20; // milliseconds between pictures that leave room for finer ones
 const WATCHED = 24; // pictures between two decisions
 const STEPS = [
   { triangles: 160_000, ratio: 2 },
@@ -12,8 +13,8 @@ const STEPS = [
 const WITHOUT_CARD = 1; // where a machine that draws in software starts
 
 /**
- * Only ever steps down while heads play, so that the picture does not flicker between two looks; whenever
- * they start again it tries the step before.
+ * Steps down as soon as it is too slow, and up again where there is much room: after each step down more
+ * reluctantly, so that the picture does not flicker between two looks.
  */
 export class Quality {
   #software;
@@ -24,6 +25,8 @@ export class Quality {
   #movedAt = 0;
   #drawnAt = 0;
   #intervals = [];
+  #quick = 0; // decisions in a row that found much room
+  #reluctance = 1; // how many of them it takes to step up
 
   constructor(software, levels) {
     this.#software = software;
@@ -41,7 +44,8 @@ export class Quality {
     if (heads !== this.#heads) {
       this.#heads = heads;
       this.#step = this.#first;
-      this.#intervals.length = 0;
+      this.#intervals.length = this.#quick = 0;
+      this.#reluctance = 1;
     }
     if (moving) this.#watch(now);
     this.#fine = now - this.#movedAt > SETTLED;
@@ -65,12 +69,18 @@ export class Quality {
     this.#movedAt = now;
     const interval = now - this.#drawnAt;
     this.#drawnAt = now;
-    if (this.#fine) this.#step = Math.max(this.#first, this.#step - 1);
     if (this.#fine || interval > SETTLED) return;
     this.#intervals.push(interval);
     if (this.#intervals.length < WATCHED) return;
     const median = this.#intervals.sort((a, b) => a - b)[WATCHED >> 1];
     this.#intervals.length = 0;
-    if (median > SLOWEST && this.#step < STEPS.length - 1) this.#step += 1;
+    this.#quick = median < QUICK ? this.#quick + 1 : 0;
+    if (median > SLOWEST && this.#step < STEPS.length - 1) {
+      this.#step += 1;
+      this.#reluctance *= 2;
+    } else if (this.#quick >= this.#reluctance && this.#step > this.#first) {
+      this.#step -= 1;
+      this.#quick = 0;
+    }
   }
 }
