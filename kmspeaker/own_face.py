@@ -2,7 +2,8 @@
 
 Place in the flow: gives ``face.FaceModel`` one more identity, which the viewer and every export
 then take like the bundled ones. The mesh is sculpted from what ``write_neutral`` writes and keeps
-its vertices and triangles. A head of another mesh is for ``own_head``.
+its triangles; with texture places their order may be any (``own_matching``). A head of another mesh
+is for ``own_head``.
 """
 
 import itertools
@@ -17,6 +18,7 @@ from kmspeaker.errors import InputError
 from kmspeaker.export.glb import surface_corners
 from kmspeaker.export.gltf import entries, read_glb
 from kmspeaker.face import PART_NAMES, FaceModel
+from kmspeaker.own_matching import matched
 from kmspeaker.sculpting import OWN
 
 MOST_BYTES = 32 * 2**20
@@ -28,7 +30,12 @@ _SIZES = (0.6, 1.6)
 _MOST_OFF = 30.0
 """mm by which vertices may lie off the nearest bundled head in the mean."""
 
-Mesh = tuple[Float[np.ndarray, "vertices 3"], Int[np.ndarray, "faces 3"]]
+Mesh = tuple[
+    Float[np.ndarray, "vertices 3"],
+    Int[np.ndarray, "faces 3"],
+    Float[np.ndarray, "faces 3 2"] | None,
+]
+"""Vertices, triangles, and the texture places of their corners where the file has them."""
 
 
 def with_own_face(
@@ -66,8 +73,7 @@ def read_neutral(path: Path, face: FaceModel) -> Float32[np.ndarray, "vertices 3
             f"Got a mesh file of {size / 2**20:.0f} MB; the program's own mesh is below "
             f"{MOST_BYTES / 2**20:.0f} MB."
         )
-    vertices, faces = reader(path, face)
-    return _placed(_on_topology(vertices, faces, face), face)
+    return _placed(_on_topology(*reader(path, face), face), face)
 
 
 def write_neutral(face: FaceModel, identity: str, path: Path) -> None:
@@ -83,18 +89,24 @@ def write_neutral(face: FaceModel, identity: str, path: Path) -> None:
 
 def _read_obj(path: Path, face: FaceModel) -> Mesh:
     vertices: list[list[float]] = []
+    places: list[list[float]] = []
     faces: list[list[int]] = []
-    most_vertices, most_faces = len(face.render_source), len(face.faces)
+    textured: list[list[int]] = []
+    most_vertices, most_faces = 3 * len(face.faces), len(face.faces)
     try:
         with path.open(encoding="utf-8", errors="replace") as file:
             for line in file:
                 match line.split():
                     case ["v", x, y, z, *_]:
                         vertices.append([float(x), float(y), float(z)])
+                    case ["vt", u, v, *_]:
+                        places.append([float(u), float(v)])
                     case ["f", *corners]:
-                        numbers = [int(corner.split("/")[0]) for corner in corners]
-                        faces.append([n - 1 if n > 0 else len(vertices) + n for n in numbers])
-                if len(vertices) > most_vertices or len(faces) > most_faces:
+                        numbers = [corner.split("/") for corner in corners]
+                        faces.append([_index(n[0], len(vertices)) for n in numbers])
+                        if all(len(n) > 1 and n[1] for n in numbers):
+                            textured.append([_index(n[1], len(places)) for n in numbers])
+                if max(len(vertices), len(places)) > most_vertices or len(faces) > most_faces:
                     raise _other_mesh(f"more than {most_vertices:,} vertices", face)
     except InputError:
         raise
@@ -102,7 +114,16 @@ def _read_obj(path: Path, face: FaceModel) -> Mesh:
         raise InputError(f"Got {path.name} with a line that is no OBJ; export it again.") from error
     if any(len(corners) != 3 for corners in faces):
         raise _other_mesh("faces that are no triangles", face)
-    return np.array(vertices).reshape(-1, 3), np.array(faces, int).reshape(-1, 3)
+    corners, uv = np.array(faces, int).reshape(-1, 3), None
+    spots = np.array(textured, int).reshape(-1, 3)
+    if len(spots) == len(faces) and -1 < spots.min(initial=0) <= spots.max(initial=0) < len(places):
+        uv = np.array(places)[spots]
+    return np.array(vertices).reshape(-1, 3), corners, uv
+
+
+def _index(number: str, count: int) -> int:
+    """OBJ counts from 1, or back from the last."""
+    return int(number) - 1 if int(number) > 0 else count + int(number)
 
 
 def _read_ply(path: Path, face: FaceModel) -> Mesh:
@@ -118,7 +139,7 @@ def _read_ply(path: Path, face: FaceModel) -> Mesh:
         file.seek(0)
         try:
             mesh = trimesh.load_mesh(file, file_type="ply", process=False)
-            return np.asarray(mesh.vertices, float), np.asarray(mesh.faces, int)
+            return np.asarray(mesh.vertices, float), np.asarray(mesh.faces, int), None
         except Exception as error:  # its reader raises whatever it comes across
             raise InputError(f"Got {path.name}, which cannot be read; export it again.") from error
 
@@ -130,6 +151,7 @@ def _read_glb(path: Path, face: FaceModel) -> Mesh:
     if len(primitives) > len(PART_NAMES):
         raise _other_mesh(f"{len(primitives)} pieces", face)
     vertices, faces, count = [np.zeros((0, 3))], [np.zeros((0, 3), int)], 0
+    uv = [np.zeros((0, 2))]
     for primitive in primitives:
         places = primitive.get("attributes", {})
         if not isinstance(places, dict) or "POSITION" not in places or "indices" not in primitive:
@@ -138,6 +160,10 @@ def _read_glb(path: Path, face: FaceModel) -> Mesh:
         corners = glb.accessor(primitive["indices"]).ravel().astype(int)
         if own.shape[1] != 3 or len(corners) % 3:
             raise _other_mesh("no triangles", face)
+        if count + len(own) > 3 * len(face.faces):
+            raise _other_mesh(f"more than {3 * len(face.faces):,} vertices", face)
+        if "TEXCOORD_0" in places:
+            uv.append(glb.accessor(places["TEXCOORD_0"]).astype(float))
         vertices.append(own.astype(float))
         faces.append(corners.reshape(-1, 3) + count)
         count += len(own)
@@ -150,8 +176,12 @@ def _read_glb(path: Path, face: FaceModel) -> Mesh:
     if joined.shape == ours.shape and np.array_equal(joined, ours):
         rendered = np.zeros((len(source), 3))
         rendered[source] = np.concatenate(vertices)
-        return rendered, face.render_faces
-    return np.concatenate(vertices), joined
+        return rendered, face.render_faces, None
+    try:
+        corners = np.concatenate(uv)[joined]
+    except (ValueError, IndexError):  # some piece has none, or other than two a vertex
+        corners = None
+    return np.concatenate(vertices), joined, corners
 
 
 READERS: Mapping[str, Callable[[Path, FaceModel], Mesh]] = {
@@ -163,9 +193,12 @@ READERS: Mapping[str, Callable[[Path, FaceModel], Mesh]] = {
 
 
 def _on_topology(
-    vertices: Float[np.ndarray, "given 3"], faces: Int[np.ndarray, "faces 3"], face: FaceModel
+    vertices: Float[np.ndarray, "given 3"],
+    faces: Int[np.ndarray, "faces 3"],
+    uv: Float[np.ndarray, "faces 3 2"] | None,
+    face: FaceModel,
 ) -> Float[np.ndarray, "vertices 3"]:
-    """The rig's vertices among a mesh's: as they are, or with those on seams twice."""
+    """The rig's vertices among a mesh's: as they are, those on seams twice, or in any order."""
     if not np.isfinite(vertices).all():
         raise InputError("Got a mesh with coordinates that are no numbers; export it again.")
     if len(vertices) == len(face.part) and _same(faces, face.faces):
@@ -174,6 +207,11 @@ def _on_topology(
         whole = np.zeros((len(face.part), 3))
         whole[face.render_source] = vertices
         return whole
+    whole = len(faces) == len(face.faces) and -1 < faces.min() <= faces.max() < len(vertices)
+    if whole and uv is not None and np.isfinite(uv).all():
+        found = matched(vertices, faces, uv, face)
+        if found is not None:
+            return found
     raise _other_mesh(f"{len(vertices):,} vertices and {len(faces):,} triangles", face)
 
 
@@ -230,6 +268,6 @@ def quarter_turns(
 def _other_mesh(what: str, face: FaceModel) -> InputError:
     return InputError(
         f"Got a mesh with {what}; it must keep the {len(face.part):,} vertices and "
-        f"{len(face.faces):,} triangles of the program's own head, or be a GLB with ARKit's "
-        "morph targets."
+        f"{len(face.faces):,} triangles of the program's own head (in another order: and its UVs), "
+        "or be a GLB with ARKit's morph targets."
     )
