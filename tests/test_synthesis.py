@@ -166,6 +166,8 @@ def test_a_damaged_model_is_refused(tmp_path):
         path.write_text(json.dumps({"vocab": dict.fromkeys(spell("Bee."), 1)}))
     with pytest.raises(InputError, match="reinstall"):
         Kokoro(tmp_path).speak("Bee.", np.zeros((510, 256), np.float32))
+    with pytest.raises(InputError, match="sound 'ʘ'"):
+        Kokoro(tmp_path).pronounce("biʘ.", np.zeros((510, 256), np.float32))
 
 
 def test_a_blend_of_voices_says_what_it_is_told_and_the_same_every_time():

@@ -102,12 +102,27 @@ class Kokoro:
     def speak(
         self, text: str, voice: Float32[np.ndarray, "lengths style"], *, speed: float = 1.0
     ) -> Sound:
-        """The text, spoken; the same sound every time.
+        """The English text, spoken; the same sound every time.
 
         Raises:
             InputError: An unknown word, or more text than can be said at once.
         """
-        tokens = [self._tokens[sound] for sound in spell(text)]
+        return self.pronounce(spell(text), voice, speed=speed)
+
+    def pronounce(
+        self, sounds: str, voice: Float32[np.ndarray, "lengths style"], *, speed: float = 1.0
+    ) -> Sound:
+        """What is spelt as ``spell`` does, in any language.
+
+        Raises:
+            InputError: An unknown sound, or more than can be said at once.
+        """
+        unknown = sorted(set(sounds) - set(self._tokens))
+        if unknown:
+            raise InputError(
+                f"Got the sound {unknown[0]!r}, which Kokoro does not know; respell it."
+            )
+        tokens = [self._tokens[sound] for sound in sounds]
         if len(tokens) > len(voice):
             raise InputError(
                 f"Got a text of {len(tokens)} sounds, {len(voice)} can be said at once; split it."
