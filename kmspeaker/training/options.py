@@ -65,7 +65,7 @@ class TrainingOptions:
     """Of the error of frame differences against that of frames; equal in the paper."""
     lip_weight: float = 0.2
     """Of the gaps between the lips (mm²). Closures are small in vertices and large to the eye."""
-    closure_weight: float = 1.2
+    closure_weight: float = 0.6
     """Of the same gaps once more where lips are closed: in doubt they close, since an open p, b or
     m is seen at once and a vowel opened a little late is not."""
     lid_weight: float = 0.1
