@@ -38,6 +38,18 @@ def test_what_a_document_names_is_there(path: Path):
         assert f"def {test}(" in (ROOT / file).read_text() or not test, f"{file}::{test}"
 
 
+def test_the_tree_of_the_readme_is_the_tree_there_is():
+    (tree,) = blocks("README.md", "", "What is where")
+    named = [
+        name for line in tree.splitlines() for name in re.split(r" {2,}", line.strip())[0].split()
+    ]
+    package = [path for path in (ROOT / "kmspeaker").iterdir() if path.name[0] not in "_."]
+    modules = {path.stem for path in package if path.suffix == ".py"}
+    folders = {f"{path.name}/" for path in package if path.is_dir()}
+    around = {name for name in named if (ROOT / name).exists()}
+    assert sorted(named) == sorted(modules | folders | around)
+
+
 def test_every_feature_is_shown_by_a_test():
     rows = re.findall(r"^\| (?!Feature|---)(.*) \|$", (ROOT / "docs/features.md").read_text(), re.M)
     assert len(rows) > 30
