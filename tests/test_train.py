@@ -11,7 +11,8 @@ from kmspeaker.corpus.store import Corpus
 from kmspeaker.errors import InputError
 from kmspeaker.face import FaceModel
 from kmspeaker.generate import generate
-from kmspeaker.model import PRESETS, KMSpeaker
+from kmspeaker.hub import verify_model
+from kmspeaker.model import CARD_FILE, PRESETS, KMSpeaker
 from kmspeaker.performance import steady
 from kmspeaker.training import loop, measure, preview
 from kmspeaker.training.__main__ import main
@@ -142,6 +143,8 @@ class TestFromAModel:
         train(corpus, tmp_path / "cut", short, device="cpu", start=first)
         resumed = train(corpus, tmp_path / "cut", options, device="cpu")
         assert weights_of(whole) == weights_of(resumed)
+        begun = f"Begun from model@{verify_model(first)[:8]}."
+        assert (resumed / CARD_FILE).read_text().count(begun) == 1
 
     def test_other_sizes_are_refused(self, tmp_path, corpus, monkeypatch):
         first = train(corpus, tmp_path / "first", OPTIONS, device="cpu")

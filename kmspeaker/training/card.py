@@ -43,6 +43,7 @@ def model_card(
         machine: what it ran on, in words.
     """
     last = entries[-1]
+    begun = "".join(f"Begun from {e['model']}. " for e in entries if e["kind"] == "start")
     return f"""---
 license: apache-2.0
 library_name: kmspeaker
@@ -62,7 +63,7 @@ motion coefficients, speech features of {config.speech_encoder}; all sizes are i
 
 {last["step"]} steps of {options.batch} windows of {config.window_frames} frames \
 ({config.window_frames / config.fps:.1f} s), {last["seconds"] / 3600:.1f} hours on {machine}.
-Seed {options.seed}; of the corpus {corpus.seed}. Options that are not the paper's: \
+{begun}Seed {options.seed}; of the corpus {corpus.seed}. Options that are not the paper's: \
 {_deviations(options, PAPER)}. Of the network: {_deviations(config, PAPER_NETWORK)}.
 
 Along the way on clips of voices and actors it never trains on: correlation of the opening between

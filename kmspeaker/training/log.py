@@ -1,7 +1,8 @@
 """What a run tells of itself: ``log.jsonl``, and TensorBoard's curves where that is installed.
 
 Each line of ``log.jsonl`` has ``step`` (steps done), ``seconds`` (of training, over all sittings)
-and ``kind``: "train" (losses of one step), "validation" (scores), or "speed".
+and ``kind``: "train" (losses of one step), "validation" (scores), "speed", or "start" (the trained
+model that was begun from).
 """
 
 import json
@@ -27,16 +28,17 @@ class RunLog:
         self._begun = time.monotonic() - earlier
         self._curves = _curves(run / CURVES_FOLDER, first)
 
-    def write(self, step: int, kind: str, values: Mapping[str, float]) -> None:
+    def write(self, step: int, kind: str, values: Mapping[str, float | str]) -> None:
         """Add a line."""
         seconds = round(time.monotonic() - self._begun, 1)
-        rounded = {name: round(value, 8) for name, value in values.items()}
+        numbers = {name: value for name, value in values.items() if not isinstance(value, str)}
+        rounded = {**values, **{name: round(value, 8) for name, value in numbers.items()}}
         with self._path.open("a") as file:
             file.write(
                 json.dumps({"step": step, "kind": kind, "seconds": seconds, **rounded}) + "\n"
             )
         if self._curves is not None:
-            for name, value in values.items():
+            for name, value in numbers.items():
                 self._curves.add_scalar(f"{kind}/{name}", value, step)
 
     def close(self) -> None:

@@ -13,6 +13,7 @@ from tqdm import tqdm
 from kmspeaker.corpus.store import Corpus
 from kmspeaker.errors import InputError
 from kmspeaker.face import FaceModel
+from kmspeaker.hub import verify_model
 from kmspeaker.model import KMSpeaker, ModelConfig
 from kmspeaker.motion import MotionSpace, rig_fingerprint
 from kmspeaker.training.card import model_card
@@ -81,6 +82,8 @@ def _train(
 
     run.mkdir(parents=True, exist_ok=True)
     log, speed = RunLog(run, first), _Speed(options.batch)
+    if start is not None and first == 0:
+        log.write(0, "start", {"model": f"{start.name}@{verify_model(start)[:8]}"})
     bar = tqdm(range(first, options.steps), initial=first, total=options.steps, unit="step")
     for step in bar:
         began = time.perf_counter()
