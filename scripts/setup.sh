@@ -25,14 +25,19 @@ if command -v apt-get > /dev/null; then
   fi
 fi
 
-# Viewer files: three.js for the page, the Khronos validator for the tests.
+# Viewer files: three.js for the page; the Khronos validator and axe for the tests.
 cache=${KMSPEAKER_CACHE:-$HOME/.cache/kmspeaker}
+node_packages=(three@0.187.0 gltf-validator@2.0.0-dev.3.10)
+if [ "$requirements" = requirements-dev.txt ]; then node_packages+=(axe-core@4.14.1); fi
 if command -v npm > /dev/null; then
-  if [ ! -f "$cache/node/node_modules/three/package.json" ] || [ ! -f "$cache/node/node_modules/gltf-validator/package.json" ]; then
-    echo "Fetching the viewer's files into $cache/node"
-    mkdir -p "$cache/node"
-    npm install --silent --no-audit --no-fund --ignore-scripts --prefix "$cache/node" three@0.187.0 gltf-validator@2.0.0-dev.3.10
-  fi
+  for package in "${node_packages[@]}"; do
+    if [ ! -f "$cache/node/node_modules/${package%%@*}/package.json" ]; then
+      echo "Fetching the viewer's files into $cache/node"
+      mkdir -p "$cache/node"
+      npm install --silent --no-audit --no-fund --ignore-scripts --prefix "$cache/node" "${node_packages[@]}"
+      break
+    fi
+  done
 fi
 
 # Python 3.11 or 3.12 and what the requirements file names, once per version of that file.

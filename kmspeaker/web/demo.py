@@ -242,7 +242,7 @@ def _header(model_name: str) -> str:
         "<p>Give it a voice and a face on video. A 3D head says the words of the one in the manner "
         "of the other.</p></div>"
         "<button type='button' class='km-how' title='Play again' "
-        "aria-label='A voice and a face on video become a 3D head that speaks. Play again'>"
+        "aria-label='voice + face = speaking head. Play this picture again'>"
         f"<span><i class='km-how-voice'>{'<b></b>' * 9}</i><small>voice</small></span><em>+</em>"
         "<span><video muted playsinline></video><small>face</small></span><em>=</em>"
         "<span><img alt=''><small>speaking head</small></span></button>"

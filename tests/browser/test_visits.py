@@ -24,9 +24,10 @@ SPEECH, VIDEO = FOLDER / "delighted.wav", FOLDER / "delighted.mp4"
 
 
 class SlowApp:
-    """A page whose takes last a minute, in a process that can be killed."""
+    """A page whose takes last as long as it is told, in a process that can be killed."""
 
-    def __init__(self) -> None:
+    def __init__(self, seconds: float = 60.0) -> None:
+        self.seconds = seconds
         with socket.socket() as listener:
             listener.bind(("127.0.0.1", 0))
             self.port = listener.getsockname()[1]
@@ -36,7 +37,7 @@ class SlowApp:
     def start(self) -> None:
         script = Path(__file__).parent / "slow_app.py"
         library = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
-        command = [sys.executable, script, str(self.port), "60"]
+        command = [sys.executable, script, str(self.port), str(self.seconds)]
         self.process = subprocess.Popen(command, env=library)
         deadline = time.monotonic() + SLOWEST_START
         while not answers(self.address):

@@ -27,7 +27,9 @@ export class Panels {
     const many = heads.length > 1 || Boolean(solo);
     this.#panels = heads.map((head) => this.#panel(head, { many, blind, solo }));
     this.mode = mode;
+    const focus = this.#focus();
     this.root.replaceChildren(...this.#panels);
+    focus();
     this.root.dataset.mode = mode;
     this.divider.hidden = mode !== "wipe" || heads.length < 2;
     this.#arrange();
@@ -46,6 +48,17 @@ export class Panels {
   note(index, text) {
     const note = this.#panels[index]?.querySelector(".km-panel-note");
     if (note && note.textContent !== text) note.textContent = text;
+  }
+
+  /** Panels are made anew: whoever walks by keyboard stays on the button or menu they pressed. */
+  #focus() {
+    const at = document.activeElement;
+    const key = this.root.contains(at) ? at.closest("[data-key]")?.dataset.key : undefined;
+    return () => {
+      if (key === undefined) return;
+      const panel = this.#panels.find((each) => each.dataset.key === key);
+      (panel?.querySelector(at.localName) ?? this.root.closest(".km-stage")).focus({ preventScroll: true });
+    };
   }
 
   /** As many columns as show the heads largest. */

@@ -84,6 +84,20 @@ export class Studio {
     this.invalidate();
   }
 
+  /** Turn the camera about what it looks at, radians; `closer` divides its distance. */
+  orbit(across, down, closer = 1) {
+    const { camera } = this;
+    const { target, minDistance, maxDistance, minPolarAngle, maxPolarAngle } = this.controls;
+    const within = (value, least, most) => Math.max(least, Math.min(most, value));
+    const place = new this.THREE.Spherical().setFromVector3(camera.position.clone().sub(target));
+    place.theta += across;
+    place.phi = within(place.phi + down, minPolarAngle, maxPolarAngle);
+    place.radius = within(place.radius / closer, minDistance, maxDistance);
+    camera.position.setFromSpherical(place).add(target);
+    this.controls.update();
+    this.invalidate();
+  }
+
   /**
    * Call `beforeFrame(now)` on every screen refresh; draw only when something changed, and then call
    * `afterFrame(milliseconds)` with what the page's own script took for the picture.

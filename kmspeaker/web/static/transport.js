@@ -2,6 +2,8 @@
 
 const READ_EVERY = 100; // milliseconds
 const LOOK_EVERY = 500; // milliseconds between looks whether the colours have changed
+const TURN = Math.PI / 36; // of the camera, at a key
+const CLOSER = 1.1;
 const STEP_KEYS = { ArrowLeft: -1, ArrowRight: 1 };
 
 export class Transport {
@@ -12,7 +14,7 @@ export class Transport {
   #readAt = 0;
   #placed = null; // percent of the length
 
-  constructor(root, clock, { resetCamera, toggleFullscreen }) {
+  constructor(root, clock, { resetCamera, turnCamera, toggleFullscreen }) {
     this.root = root;
     this.clock = clock;
     this.fps = 30;
@@ -37,7 +39,19 @@ export class Transport {
     for (const button of this.speeds) {
       button.addEventListener("click", () => (clock.rate = Number(button.dataset.speed)));
     }
-    this.keys = { l: () => (clock.loop = !clock.loop), r: resetCamera, f: toggleFullscreen, m: () => (clock.muted = !clock.muted) };
+    this.keys = {
+      l: () => (clock.loop = !clock.loop),
+      m: () => (clock.muted = !clock.muted),
+      f: toggleFullscreen,
+      r: resetCamera,
+      h: () => turnCamera(-TURN, 0),
+      k: () => turnCamera(TURN, 0),
+      u: () => turnCamera(0, -TURN),
+      j: () => turnCamera(0, TURN),
+      "+": () => turnCamera(0, 0, CLOSER),
+      "=": () => turnCamera(0, 0, CLOSER), // the same key without shift
+      "-": () => turnCamera(0, 0, 1 / CLOSER),
+    };
     clock.addEventListener("change", () => this.#reflect());
     new ResizeObserver(() => (this.#painted = null)).observe(this.waves[0]);
     this.#reflect();

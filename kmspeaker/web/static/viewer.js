@@ -63,6 +63,7 @@ class Viewer {
     this.reference = new ReferencePanel(root.querySelector(".km-reference"), this.view);
     this.transport = new Transport(root.querySelector(".km-transport"), this.clock, {
       resetCamera: () => this.studio?.resetCamera(),
+      turnCamera: (...by) => (this.studio?.orbit(...by), this.view.touch()),
       toggleFullscreen: () => this.#toggleFullscreen(),
     });
     this.#listen();
@@ -360,7 +361,7 @@ class Viewer {
     const target = event.target;
     if (target.closest?.("select, textarea, input:not([type=range])")) return;
     if (event.key === " " && target.closest?.("button")) return;
-    if (target === this.transport.scrub && event.key.startsWith("Arrow") === false && event.key !== " ") return;
+    if (target === this.transport.scrub && /^(Home|End|Page|ArrowUp|ArrowDown)/.test(event.key)) return; // its own
     if (event.defaultPrevented || !(this.transport.key(event) || this.bar.key(event))) return;
     event.preventDefault();
     event.stopPropagation();
