@@ -17,6 +17,7 @@ from kmspeaker.audio import SAMPLE_RATE, Sound
 from kmspeaker.direction import APART, TOUCHING, fitted
 from kmspeaker.face import ARKIT_INDEX, INNER_LOWER_LIP, INNER_UPPER_LIP, FaceModel
 from kmspeaker.performance import Performance, Weights
+from kmspeaker.same_words import Alignment, aligned
 from kmspeaker.whisper import log_mel
 
 MEASURES: Mapping[str, tuple[tuple[int, ...], tuple[int, ...]]] = MappingProxyType(
@@ -40,30 +41,10 @@ SHADES = 32
 """Of the spectrogram's picture; fewer make it a smaller file."""
 WAVE_PER_SECOND = 200
 
-LONGEST_LAG = 1.0
-"""Seconds by which two recordings of the same words may be apart."""
-LEAST_SHARED = 1.0
-"""Seconds that two recordings must have in common."""
-SAME_WORDS = 0.5
-"""Correlation of two spectrograms from which they are of one recording."""
 SLACK = 0.06
 """Seconds by which a closure of the lips may come early or late."""
 
 Curve = Float64[np.ndarray, " frames"]
-
-
-@dataclass(frozen=True)
-class Alignment:
-    """How two recordings go together where they suit each other best."""
-
-    correlation: float
-    lag: float
-    """Seconds by which the second comes later than the first."""
-
-    @property
-    def same(self) -> bool:
-        """Whether they are of the same words at the same pace."""
-        return self.correlation >= SAME_WORDS
 
 
 @dataclass(frozen=True)
@@ -124,27 +105,6 @@ def waveform(sound: Sound) -> Int8[np.ndarray, "moments 2"]:
     padded = np.pad(sound.samples, (0, -len(sound) % step)).reshape(-1, step)
     ends = np.stack([padded.min(axis=1), padded.max(axis=1)], axis=1)
     return np.round(127 * ends / max(float(np.abs(ends).max(initial=0)), 1e-3)).astype(np.int8)
-
-
-def aligned(one: Sound, other: Sound) -> Alignment:
-    """Whether two sounds are one recording, and how far apart.
-
-    Spectrograms without their loudness (all speech gets louder and softer alike) are correlated at
-    every lag up to ``LONGEST_LAG``. Of 20 real clips each correlates with itself over a telephone
-    or under noise of 10 dB at .54 or more (half of them above .78), and with each other at .47 or
-    less (half of them below .21).
-    """
-    first, second = (_coloured(_mel(sound)) for sound in (one, other))
-    found = [Alignment(0.0, 0.0)]
-    most = round(LONGEST_LAG * SPECTRA_PER_SECOND)
-    least = min(LEAST_SHARED * SPECTRA_PER_SECOND, first.shape[1], second.shape[1])
-    for lag in range(-most, most + 1):
-        start, end = max(0, -lag), min(first.shape[1], second.shape[1] - lag)
-        if end - start < max(least, 2):
-            continue
-        pair = first[:, start:end], second[:, start + lag : end + lag]
-        found.append(Alignment(_cosine(*pair), lag / SPECTRA_PER_SECOND))
-    return max(found, key=lambda one: (one.correlation, -abs(one.lag)))
 
 
 def closures(opening: Curve) -> list[tuple[int, int]]:
@@ -235,7 +195,8 @@ def inspect(
     alignment = None if sound is None else aligned(take.sound, sound)
     follows = kept = None
     if alignment is not None and alignment.same:
-        beside = shifted(own_opening, alignment.lag * take.fps, len(take))
+        moments = np.arange(len(take)) / take.fps
+        beside = read_at(own_opening, alignment.place(moments) * take.fps)
         follows = correlation(opening, beside)
         kept = kept_closures(opening, beside, take.fps)
     seen = own.present.sum() / own.fps
@@ -260,9 +221,11 @@ def opening_of(face: FaceModel, performance: Performance) -> Curve:
     return np.where(performance.present, curve(face, performance.weights, "lips"), np.nan)
 
 
-def shifted(values: Curve, frames: float, length: int) -> Float64[np.ndarray, " {length}"]:
-    """``values`` from ``frames`` on, ``length`` of them; NaN beyond the ends and beside gaps."""
-    place = np.arange(length) + frames
+def read_at(
+    values: Curve, places: Float64[np.ndarray, " wanted"]
+) -> Float64[np.ndarray, " wanted"]:
+    """``values`` at these frames and between them; NaN beyond the ends and beside gaps."""
+    place = np.where(np.isnan(places), -2, places)
     below = np.floor(place).astype(int)
     share = place - below
     padded = np.append(values, np.nan)  # what lies outside reads the NaN
@@ -278,14 +241,3 @@ def _mel(sound: Sound) -> Float[np.ndarray, "40 spectra"]:
     fine = log_mel(torch.from_numpy(sound.resampled(SAMPLE_RATE).samples)).numpy()
     even = fine[:, : fine.shape[1] // 2 * 2]
     return even.reshape(BANDS, len(fine) // BANDS, -1, 2).mean(axis=(1, 3))
-
-
-def _coloured(mel: Float[np.ndarray, "bands spectra"]) -> Float[np.ndarray, "bands spectra"]:
-    """What a sound is like beside how loud it is, and beside what it is like on average."""
-    level = mel - mel.mean(axis=0)
-    return level - level.mean(axis=1, keepdims=True)
-
-
-def _cosine(one: np.ndarray, other: np.ndarray) -> float:
-    size = float(np.linalg.norm(one) * np.linalg.norm(other))
-    return float((one * other).sum()) / size if size > 1e-9 else 0.0

@@ -12,8 +12,9 @@ from kmspeaker.audio import Sound, load_sound
 from kmspeaker.controls import Controls
 from kmspeaker.examples import load_examples
 from kmspeaker.face import FaceModel
-from kmspeaker.inspection import Alignment, Numbers
+from kmspeaker.inspection import Numbers
 from kmspeaker.performance import steady
+from kmspeaker.same_words import Alignment
 from kmspeaker.web.curves import NUMBERS, Inspector, plotly_folder, sound_arrays, texts
 
 
@@ -32,6 +33,10 @@ def numbers(**known) -> Numbers:
         ("follows", "upper_error", "own_jitter", "own_closures", "kept", "alignment")
     )
     return Numbers(**{**nothing, "jitter": 0.1, "closures": 1.0, **known})
+
+
+def like(likeness: float) -> Alignment:
+    return Alignment(likeness, np.arange(2.0), np.arange(2.0))
 
 
 def test_a_take_is_told_with_its_numbers_its_sound_and_its_reference(
@@ -96,10 +101,10 @@ def test_what_cannot_be_told_is_said_in_words(face: FaceModel):
         "no sound to compare",
     ]
     assert texts(numbers(), dub)[1][0] == "face not seen"
-    others = numbers(alignment=Alignment(0.2, 0.0), own_closures=2.0, own_jitter=0.2)
+    others = numbers(alignment=like(0.2), own_closures=2.0, own_jitter=0.2)
     assert texts(others, style)[0][0] == "other words"
     assert [row[1] for row in texts(others, style)] == ["", "", "0.20 mm", "2.0 a second", ""]
-    same = numbers(alignment=Alignment(0.9, 0.0), follows=0.87, kept=(12, 14), upper_error=0.314)
+    same = numbers(alignment=like(0.9), follows=0.87, kept=(12, 14), upper_error=0.314)
     assert [row[0] for row in texts(same, dub)][:2] == ["0.87", "0.31 mm"]
     assert texts(same, dub)[4][0] == "12 of 14"
 

@@ -180,7 +180,8 @@ def _place(numbers: Numbers, take: FaceAnimation, reference: KnownReference) -> 
         rate = own / take.seconds if take.controls.fit == "stretch" else 1.0
         return {"shift": take.controls.offset, "rate": rate, "hold": take.controls.fit == "hold"}
     if numbers.alignment is not None and numbers.alignment.same:
-        return {"shift": -numbers.alignment.lag, "rate": 1.0, "hold": False}
+        shift, rate = numbers.alignment.line
+        return {"shift": shift, "rate": rate, "hold": False}
     return {}
 
 
