@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import json
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from mcp import ClientSession
@@ -39,12 +40,10 @@ def test_an_mcp_client_finds_the_tools_and_makes_a_take(address: str):
         )
     }
     asked = {**files, "format": ".csv", "controls": {"upper": 1.5}}
-    tools, (heads, take, refused) = asyncio.run(
-        told(
-            address,
-            [("identities", {}), ("stylize", asked), ("stylize", {**asked, "controls": {"x": 1}})],
-        )
-    )
+    calls = [("identities", {}), ("stylize", asked), ("stylize", {**asked, "controls": {"x": 1}})]
+    # In a thread of its own: where browser tests ran before, Playwright's loop runs in this one.
+    with ThreadPoolExecutor(1) as thread:
+        tools, (heads, take, refused) = thread.submit(asyncio.run, told(address, calls)).result()
     assert {tool.name for tool in tools} == {"stylize", "localize", "track", "identities", "export"}
     assert all("Returns" in tool.description for tool in tools)
     assert "clara" in heads.content[0].text
