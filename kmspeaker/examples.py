@@ -4,7 +4,9 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-FOLDER = Path(__file__).resolve().parents[1] / "assets" / "examples"
+from kmspeaker.assets import ASSETS
+
+FOLDER = ASSETS / "examples"
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,12 @@ import re
 from pathlib import Path
 from typing import Any
 
+from kmspeaker.assets import ASSETS
 from kmspeaker.errors import InputError
-from kmspeaker.performance import Progress
+from kmspeaker.media.files import replacing
+from kmspeaker.progress import Progress
 
-MODELS_FOLDER = Path(__file__).parent.parent / "assets" / "models"
+MODELS_FOLDER = ASSETS / "models"
 WEIGHTS = "model.safetensors"
 CONFIG = "config.json"
 MANIFEST = "manifest.json"
@@ -86,9 +88,8 @@ def write_manifest(folder: Path) -> None:
         name: {"bytes": (folder / name).stat().st_size, "sha256": _sha256(folder / name)}
         for name in (CONFIG, WEIGHTS)
     }
-    temporary = folder / f"{MANIFEST}.part"
-    temporary.write_text(json.dumps({"files": files}, indent=2) + "\n")
-    temporary.replace(folder / MANIFEST)
+    with replacing(folder / MANIFEST) as unfinished:
+        unfinished.write_text(json.dumps({"files": files}, indent=2) + "\n")
 
 
 def without_telemetry() -> None:

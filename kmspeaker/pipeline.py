@@ -6,7 +6,7 @@ may share one.
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,22 +14,21 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from kmspeaker.animation import FaceAnimation, Use
-from kmspeaker.audio import Sound
-from kmspeaker.controls import NEUTRAL, Controls
-from kmspeaker.direction import directed, fitted, head_of
+from kmspeaker.animation.animation import FaceAnimation, Use
+from kmspeaker.animation.controls import NEUTRAL, Controls
+from kmspeaker.animation.editing import directed, fitted, head_of
 from kmspeaker.errors import InputError
-from kmspeaker.face import FaceModel
-from kmspeaker.generate import generate_takes, global_style_of
+from kmspeaker.face.rig import FaceModel
 from kmspeaker.hub import resolve_model, verify_model
 from kmspeaker.limits import DEFAULT_MODEL, MAX_SECONDS
-from kmspeaker.model import KMSpeaker
-from kmspeaker.performance import Performance, Progress
-from kmspeaker.reference import Reference, load_reference
-from kmspeaker.speech import SpeechEncoder, load_encoder, speech_features
+from kmspeaker.media.audio import Sound
+from kmspeaker.model.network import KMSpeaker
+from kmspeaker.model.sampling import generate_takes, global_style_of
+from kmspeaker.progress import Progress, StageProgress
+from kmspeaker.reference.load import Reference, load_reference
+from kmspeaker.reference.performance import Performance
+from kmspeaker.speech.encoders import SpeechEncoder, load_encoder, speech_features
 
-StageProgress = Callable[[str, float], None]
-"""Called with the stage's name and the fraction of it that is done."""
 MOST_TAKES = 16
 """Takes made at once."""
 

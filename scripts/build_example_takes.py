@@ -7,9 +7,9 @@ Run it again when the model changes; until then the page makes each take once by
 import argparse
 import time
 
-from kmspeaker.audio import load_sound
 from kmspeaker.examples import load_examples
 from kmspeaker.limits import DEFAULT_MODEL
+from kmspeaker.media.audio import load_sound
 from kmspeaker.pipeline import Pipeline
 from kmspeaker.web.example_takes import ExampleTake, bundled, save_example_take
 

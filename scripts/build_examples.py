@@ -16,15 +16,15 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from kmspeaker.audio import SAMPLE_RATE, Sound, write_wav
-from kmspeaker.corpus.alignment import Aligner
-from kmspeaker.corpus.coarticulation import Manner, articulate
-from kmspeaker.corpus.kokoro import Kokoro
-from kmspeaker.corpus.upper_face import pose
-from kmspeaker.corpus.visemes import Phone
+from kmspeaker.corpus.lips.coarticulation import Manner, articulate
+from kmspeaker.corpus.lips.visemes import Phone
+from kmspeaker.corpus.performances.upper_face import pose
+from kmspeaker.corpus.speech.forced_alignment import Aligner
+from kmspeaker.corpus.speech.kokoro import Kokoro
 from kmspeaker.export.render import HeadRenderer
-from kmspeaker.face import ARKIT_INDEX, FaceModel
-from kmspeaker.video import write_video
+from kmspeaker.face.rig import ARKIT_INDEX, FaceModel
+from kmspeaker.media.audio import SAMPLE_RATE, Sound, write_wav
+from kmspeaker.media.video_writer import write_video
 
 EXAMPLES = Path(__file__).parent.parent / "assets" / "examples"
 FPS = 30.0

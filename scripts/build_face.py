@@ -18,7 +18,7 @@ from facebuild.regions import Landmarks, find_landmarks, keypoint_sets, lower_ma
 from facebuild.rig import Rig, build_rig
 from facebuild.wheel import Wheel
 
-from kmspeaker.face import FACE_FOLDER
+from kmspeaker.face.rig import FACE_FOLDER
 
 
 def main() -> None:

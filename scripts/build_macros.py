@@ -19,7 +19,7 @@ from facebuild.regions import find_landmarks
 from facebuild.rig import Rig, build_rig
 from facebuild.wheel import Wheel
 
-from kmspeaker.face import FACE_FOLDER
+from kmspeaker.face.rig import FACE_FOLDER
 
 SEXES = {"man": 0.0, "woman": 1.0}
 AGES = (YOUNG, OLD)
@@ -75,7 +75,7 @@ def main() -> None:
 
 
 def corners() -> dict[str, Person]:
-    """One person at every end of the sliders, in the order ``kmspeaker.sculpting`` counts."""
+    """One person at every end of the sliders, in the order ``kmspeaker.heads.sliders`` counts."""
     black = (0, 0, 0)
     look = Look(black, black, black, black)
     return {

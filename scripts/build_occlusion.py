@@ -14,7 +14,7 @@ from vtkmodules.vtkCommonDataModel import vtkCellArray, vtkPolyData
 from vtkmodules.vtkFiltersFlowPaths import vtkModifiedBSPTree
 
 from kmspeaker.export.normals import vertex_normals
-from kmspeaker.face import ARKIT_INDEX, FACE_FOLDER, PART_NAMES, FaceModel
+from kmspeaker.face.rig import ARKIT_INDEX, FACE_FOLDER, PART_NAMES, FaceModel
 
 RAYS = 96
 JAW_OPEN = 0.45

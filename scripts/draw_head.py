@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 from kmspeaker.export.render import HeadRenderer
-from kmspeaker.face import ARKIT_INDEX, FaceModel
+from kmspeaker.face.rig import ARKIT_INDEX, FaceModel
 
 BLINK_FREE = 0.35
 """An instant with the eyes more closed than this makes no portrait."""

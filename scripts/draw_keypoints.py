@@ -20,7 +20,7 @@ from vtkmodules.vtkRenderingCore import (
 from vtkmodules.vtkRenderingOpenGL2 import vtkEGLRenderWindow
 
 from kmspeaker.export.normals import vertex_normals
-from kmspeaker.face import PART_NAMES, FaceModel
+from kmspeaker.face.rig import PART_NAMES, FaceModel
 
 DOCS = Path(__file__).parent.parent / "docs"
 PANEL, TITLE, SUPERSAMPLING = 520, 44, 2  # pixels

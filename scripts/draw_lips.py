@@ -16,10 +16,9 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from kmspeaker.audio import SAMPLE_RATE, load_sound
 from kmspeaker.corpus.store import Corpus
 from kmspeaker.errors import InputError
-from kmspeaker.evaluation.disentanglement import INNER_LIPS, OUTER_LIPS
+from kmspeaker.evaluation.context import Subject
 from kmspeaker.evaluation.lips import (
     OUTER_EYES,
     Agreement,
@@ -28,11 +27,12 @@ from kmspeaker.evaluation.lips import (
     real_clips,
     track_of,
 )
-from kmspeaker.evaluation.subject import Subject
-from kmspeaker.face import FaceModel
+from kmspeaker.face.landmarks import LIPS, MOUTH_CORNERS
+from kmspeaker.face.rig import FaceModel
+from kmspeaker.media.audio import SAMPLE_RATE, load_sound
 from kmspeaker.pipeline import Pipeline
-from kmspeaker.speech import speech_features
-from kmspeaker.tracking import FaceTrack
+from kmspeaker.reference.tracking import FaceTrack
+from kmspeaker.speech.encoders import speech_features
 from scripts.charts import COLOURS, FAINT, INK, Chart, Sheet
 
 WIDTH, ROW = 1100, 400
@@ -112,7 +112,7 @@ def speak(subject: Subject, path: Path) -> Spoken:
         tracked_lips=upright_lips(track, eye_distance(face)),
         at=at,
         generated=gap,
-        generated_lips=centred(landmarks[:, OUTER_LIPS + INNER_LIPS, :2]),
+        generated_lips=centred(landmarks[:, LIPS, :2]),
         agreement=agreement(times, opening, at, gap),
     )
 
@@ -131,14 +131,14 @@ def upright_lips(track: FaceTrack, size: float) -> np.ndarray:
     length = np.linalg.norm(across, axis=1)
     across /= length[:, None]
     down = np.stack([-across[:, 1], across[:, 0]], axis=1)
-    lips = points[:, OUTER_LIPS + INNER_LIPS]
+    lips = points[:, LIPS]
     level = np.stack([(lips * across[:, None]).sum(2), -(lips * down[:, None]).sum(2)], axis=2)
     return centred(level * size / np.median(length))
 
 
 def centred(lips: np.ndarray) -> np.ndarray:
     """About the middle of the mouth's corners."""
-    corners = (OUTER_LIPS.index(61), OUTER_LIPS.index(291))
+    corners = (*(LIPS.index(corner) for corner in MOUTH_CORNERS),)
     return lips - lips[:, corners].mean(axis=1, keepdims=True)
 
 
@@ -185,8 +185,8 @@ def instants(one: Spoken) -> list[float]:
 def draw_lips(sheet: Sheet, lips: np.ndarray, middle: tuple[float, float]) -> None:
     places = np.array(middle) + lips * PIXELS_PER_MM * np.array([1, -1])
     for points, colour in (
-        (places[: len(OUTER_LIPS)], LIP),
-        (places[len(OUTER_LIPS) :], MOUTH),
+        (places[:OUTER], LIP),
+        (places[OUTER:], MOUTH),
     ):
         sheet.polygon([(float(x), float(y)) for x, y in points], colour)
 

@@ -16,19 +16,19 @@ import numpy as np
 from jaxtyping import Float32, UInt8
 from PIL import Image, ImageDraw, ImageFont
 
-from kmspeaker.animation import FaceAnimation
-from kmspeaker.audio import SAMPLE_RATE, Sound, load_sound
-from kmspeaker.corpus.coarticulation import vocal_effort
-from kmspeaker.corpus.contacts import Contacts
-from kmspeaker.corpus.performances import STATES, Actor, Direction, cast, perform
-from kmspeaker.corpus.recordings import UpperFaces
-from kmspeaker.corpus.voices import Utterance, load_voice, read_utterances
+from kmspeaker.animation.animation import FaceAnimation
+from kmspeaker.corpus.lips.coarticulation import vocal_effort
+from kmspeaker.corpus.lips.contacts import Contacts
+from kmspeaker.corpus.performances.recordings import UpperFaces
+from kmspeaker.corpus.performances.states import STATES, Actor, Direction, cast, perform
+from kmspeaker.corpus.speech.voices import Utterance, load_voice, read_utterances
 from kmspeaker.errors import InputError
 from kmspeaker.export import save_comparison
 from kmspeaker.export.render import HeadRenderer
-from kmspeaker.face import ARKIT_INDEX, FaceModel
-from kmspeaker.performance import Weights, steady
+from kmspeaker.face.rig import ARKIT_INDEX, FaceModel, Weights
+from kmspeaker.media.audio import SAMPLE_RATE, Sound, load_sound
 from kmspeaker.pipeline import Pipeline
+from kmspeaker.reference.performance import steady
 
 SPEECH = Path(__file__).parent.parent / "assets/examples/delighted.wav"
 FPS = 30.0

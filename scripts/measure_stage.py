@@ -16,9 +16,9 @@ import numpy as np
 from jaxtyping import Float64
 from playwright.sync_api import Page, sync_playwright
 
-from kmspeaker.audio import load_sound, write_wav
-from kmspeaker.bench import of_length
+from kmspeaker.benchmark import of_length
 from kmspeaker.examples import load_examples
+from kmspeaker.media.audio import load_sound, write_wav
 from kmspeaker.pipeline import Pipeline
 from kmspeaker.web import serve
 

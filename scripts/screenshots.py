@@ -12,7 +12,7 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from kmspeaker.face import ARKIT_INDEX
+from kmspeaker.face.rig import ARKIT_INDEX
 from kmspeaker.pipeline import Pipeline
 from kmspeaker.web import serve
 

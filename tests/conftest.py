@@ -8,7 +8,7 @@ import pytest
 # Before VTK: each brings an LLVM of its own, and only in this order both work.
 import torch._dynamo  # noqa: F401
 
-from kmspeaker.face import FaceModel
+from kmspeaker.face.rig import FaceModel
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 

@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 from tiny_model import TINY, awake
 
-from kmspeaker.corpus.performances import STATES
+from kmspeaker.corpus.performances.states import STATES
 from kmspeaker.corpus.store import Clip, Corpus, Motion, Split, write_index, write_shard
-from kmspeaker.evaluation.subject import Subject
-from kmspeaker.face import ARKIT_INDEX, FaceModel
+from kmspeaker.evaluation.context import Subject
+from kmspeaker.face.rig import ARKIT_INDEX, FaceModel
 from kmspeaker.pipeline import Pipeline
-from kmspeaker.speech import load_encoder
+from kmspeaker.speech.encoders import load_encoder
 
 FPS = 30.0
 ENCODER = "whisper-tiny.en"

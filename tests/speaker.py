@@ -7,13 +7,13 @@ from pathlib import Path
 
 import numpy as np
 
-from kmspeaker.animation import FaceAnimation
-from kmspeaker.audio import Sound
-from kmspeaker.controls import NEUTRAL
-from kmspeaker.face import ARKIT_INDEX, FaceModel
-from kmspeaker.performance import Performance, steady
-from kmspeaker.reference import Reference
-from kmspeaker.tracking import FaceTrack
+from kmspeaker.animation.animation import FaceAnimation
+from kmspeaker.animation.controls import NEUTRAL
+from kmspeaker.face.rig import ARKIT_INDEX, FaceModel
+from kmspeaker.media.audio import Sound
+from kmspeaker.reference.load import Reference
+from kmspeaker.reference.performance import Performance, steady
+from kmspeaker.reference.tracking import FaceTrack
 
 FPS = 30.0
 loaded_face = cache(FaceModel.load)

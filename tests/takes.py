@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from kmspeaker.animation import FaceAnimation
-from kmspeaker.audio import Sound
-from kmspeaker.face import FaceModel
+from kmspeaker.animation.animation import FaceAnimation
+from kmspeaker.face.rig import FaceModel
+from kmspeaker.media.audio import Sound
 
 FPS = 30.0
 

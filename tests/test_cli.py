@@ -8,15 +8,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from test_own_head import a_head
+from arkit_head import a_head
 
-from kmspeaker.audio import Sound, write_wav
 from kmspeaker.cli import main
-from kmspeaker.face import ARKIT_INDEX, FaceModel
+from kmspeaker.face.rig import ARKIT_INDEX, FaceModel
+from kmspeaker.heads.arkit_glb import OwnHead
 from kmspeaker.hub import MODELS_FOLDER, write_manifest
-from kmspeaker.live_link import write_live_link
-from kmspeaker.own_head import OwnHead
-from kmspeaker.video import write_video
+from kmspeaker.media.audio import Sound, write_wav
+from kmspeaker.media.video_writer import write_video
+from kmspeaker.reference.live_link import write_live_link
 
 SILENT_LIPS_MM = 1.5
 """How far beyond the neutral gap resting lips may part."""
@@ -240,7 +240,7 @@ def test_references_that_cannot_be_used(
 
 
 def _face_then_wall(clip: Path) -> Iterator[np.ndarray]:
-    from kmspeaker.video import read_frames
+    from kmspeaker.media.video_reader import read_frames
 
     seen = [frame for _, frame in read_frames(clip)][:25]
     yield from seen

@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kmspeaker.audio import Sound, load_sound
-from kmspeaker.face import FaceModel
-from kmspeaker.performance import Performance, steady
+from kmspeaker.face.rig import FaceModel
+from kmspeaker.media.audio import Sound, load_sound
 from kmspeaker.pipeline import Pipeline
+from kmspeaker.reference.performance import Performance, steady
 
 
 @pytest.fixture(scope="module")

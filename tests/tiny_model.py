@@ -7,10 +7,9 @@ import numpy as np
 import torch
 
 from kmspeaker.corpus.store import Clip, Motion, write_index, write_shard
-from kmspeaker.face import ARKIT_INDEX, FaceModel
-from kmspeaker.model import PRESETS, SMALL, KMSpeaker, ModelConfig
-from kmspeaker.motion import MotionSpace, rig_fingerprint
-from kmspeaker.performance import Weights
+from kmspeaker.face.rig import ARKIT_INDEX, FaceModel, Weights
+from kmspeaker.model.motion_space import MotionSpace, rig_fingerprint
+from kmspeaker.model.network import PRESETS, SMALL, KMSpeaker, ModelConfig
 
 TINY = dataclasses.replace(
     SMALL,

@@ -4,7 +4,7 @@ import sys
 
 from tiny_model import TINY
 
-from kmspeaker.model import PRESETS
+from kmspeaker.model.network import PRESETS
 from kmspeaker.training.__main__ import main
 
 if __name__ == "__main__":

@@ -7,11 +7,11 @@ import gradio as gr
 import numpy as np
 from speaker import FakeSpeaker
 
-from kmspeaker.audio import Sound, write_wav
 from kmspeaker.examples import FOLDER, load_examples
+from kmspeaker.media.audio import Sound, write_wav
 from kmspeaker.web.handlers import Asked, Handlers
+from kmspeaker.web.limits import Limits
 from kmspeaker.web.models import Models
-from kmspeaker.web.neighbour import Limits
 from kmspeaker.web.service import Service
 from kmspeaker.web.sessions import Session, Sessions
 

@@ -12,16 +12,16 @@ from functools import partial
 from pathlib import Path
 
 from kmspeaker.corpus.config import Config
+from kmspeaker.corpus.performances.recordings import Take, read_facegood
+from kmspeaker.corpus.performances.videos import Dropped, open_screen, read_videos
 from kmspeaker.corpus.plan import Plan, fingerprint, plan_clips
-from kmspeaker.corpus.recordings import Take, read_facegood
+from kmspeaker.corpus.speech.voices import read_utterances
 from kmspeaker.corpus.store import Clip, Corpus, Motion, shard_clips, write_index, write_shard
 from kmspeaker.corpus.studio import Studio
-from kmspeaker.corpus.videos import Dropped, open_screen, read_videos
-from kmspeaker.corpus.voices import read_utterances
 from kmspeaker.errors import InputError
-from kmspeaker.face import FaceModel
-from kmspeaker.performance import Progress
-from kmspeaker.workers import Workers
+from kmspeaker.face.rig import FaceModel
+from kmspeaker.parallel import Workers
+from kmspeaker.progress import Progress
 
 CLIPS_A_SHARD = 24
 RECIPE = 6

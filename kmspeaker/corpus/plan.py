@@ -14,10 +14,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from kmspeaker.corpus.config import Config
-from kmspeaker.corpus.performances import INTENSITIES, STATES
-from kmspeaker.corpus.recordings import Take
+from kmspeaker.corpus.performances.recordings import Take
+from kmspeaker.corpus.performances.states import INTENSITIES, STATES
+from kmspeaker.corpus.speech.voices import Utterance
 from kmspeaker.corpus.store import SPLITS, Split
-from kmspeaker.corpus.voices import Utterance
 from kmspeaker.errors import InputError
 
 SHORTEST, LONGEST = 10.0, 20.0

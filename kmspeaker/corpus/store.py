@@ -21,8 +21,9 @@ from jaxtyping import Float32
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-from kmspeaker.corpus.visemes import Phone, viseme
+from kmspeaker.corpus.lips.visemes import Phone, viseme
 from kmspeaker.errors import InputError
+from kmspeaker.media.files import replacing
 
 VERSION = 2
 INDEX = "corpus.json"
@@ -193,12 +194,8 @@ def write_shard(
     # One key, because safetensors writes several in no certain order.
     plan = {"fingerprint": fingerprint, "clips": [asdict(clip) for clip in clips]}
     header = {PLAN: json.dumps(plan, allow_nan=False)}
-    partial = path.with_suffix(".part")
-    try:
-        save_file(tensors, partial, metadata=header)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    with replacing(path) as unfinished:
+        save_file(tensors, unfinished, metadata=header)
 
 
 def shard_clips(path: Path, fingerprint: str) -> tuple[Clip, ...] | None:
@@ -231,9 +228,8 @@ def write_index(
         "digest": _digest(records),
         "clips": records,
     }
-    partial = folder / f"{INDEX}.part"
-    partial.write_text(json.dumps(index, allow_nan=False), encoding="utf-8")
-    partial.replace(folder / INDEX)
+    with replacing(folder / INDEX) as unfinished:
+        unfinished.write_text(json.dumps(index, allow_nan=False), encoding="utf-8")
 
 
 def _header(path: Path) -> dict[str, Any] | None:

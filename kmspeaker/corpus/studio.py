@@ -11,19 +11,19 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float32
 
-from kmspeaker.audio import SAMPLE_RATE, Sound
-from kmspeaker.corpus.coarticulation import vocal_effort
+from kmspeaker.animation.silence import stilled
 from kmspeaker.corpus.config import Config
-from kmspeaker.corpus.contacts import Contacts
-from kmspeaker.corpus.performances import Actor, Direction, cast, draw_direction, perform
+from kmspeaker.corpus.lips.coarticulation import vocal_effort
+from kmspeaker.corpus.lips.contacts import Contacts
+from kmspeaker.corpus.lips.visemes import SILENCE, Phone, spans
+from kmspeaker.corpus.performances.recordings import Take, UpperFaces, in_step
+from kmspeaker.corpus.performances.states import Actor, Direction, cast, draw_direction, perform
 from kmspeaker.corpus.plan import SHORTEST, Plan
-from kmspeaker.corpus.recordings import Take, UpperFaces, in_step
+from kmspeaker.corpus.speech.voices import Utterance, at_speed, augmented, load_voice, room_tone
 from kmspeaker.corpus.store import Clip, Motion
-from kmspeaker.corpus.visemes import SILENCE, Phone, spans
-from kmspeaker.corpus.voices import Utterance, at_speed, augmented, load_voice, room_tone
-from kmspeaker.face import FaceModel
-from kmspeaker.rest import stilled
-from kmspeaker.speech import SpeechEncoder, load_encoder, speech_features
+from kmspeaker.face.rig import FaceModel
+from kmspeaker.media.audio import SAMPLE_RATE, Sound
+from kmspeaker.speech.encoders import SpeechEncoder, load_encoder, speech_features
 
 MARGIN = 0.3
 """Seconds of an utterance's own silence that are kept at its ends."""

@@ -10,18 +10,11 @@ from pathlib import Path
 
 from kmspeaker.corpus.store import Corpus
 from kmspeaker.errors import InputError
-from kmspeaker.evaluation import (
-    boundary,
-    closures,
-    disentanglement,
-    lips,
-    localization,
-    style,
-)
+from kmspeaker.evaluation import disentanglement, lips, localization, phonetic_contacts, seam, style
 from kmspeaker.evaluation.card import write_section
-from kmspeaker.evaluation.dubs import PAIRS, Dub, make_dubs
+from kmspeaker.evaluation.context import Subject
+from kmspeaker.evaluation.localization_pairs import PAIRS, Dub, make_dubs
 from kmspeaker.evaluation.report import CARD_SECTION, Part, Report, heading, markdown, missed, table
-from kmspeaker.evaluation.subject import Subject
 from kmspeaker.pipeline import Pipeline
 
 PARTS = ("lips", "closures", "localization", "disentanglement", "style", "boundary")
@@ -54,11 +47,11 @@ def evaluate(
 
     measures: Mapping[str, Callable[[], Part]] = {
         "lips": lambda: lips.measure(subject),
-        "closures": lambda: closures.measure(subject),
+        "closures": lambda: phonetic_contacts.measure(subject),
         "localization": lambda: localization.measure(subject, dubs()),
         "disentanglement": lambda: disentanglement.measure(subject, dubs()),
         "style": lambda: style.measure(subject),
-        "boundary": lambda: boundary.measure(subject, dubs()),
+        "boundary": lambda: seam.measure(subject, dubs()),
     }
     parts: dict[str, Part] = {}
     for name in PARTS:

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 from kmspeaker.errors import InputError
+from kmspeaker.media.files import replacing
 
 
 def write_section(card: Path, title: str, body: str) -> None:
@@ -28,6 +29,5 @@ def write_section(card: Path, title: str, body: str) -> None:
         limits = text.find("\n## Limits\n")
         at = len(text) if limits < 0 else limits + 1
         text = text[:at] + section + text[at:]
-    unfinished = card.with_suffix(".part")
-    unfinished.write_text(text.rstrip() + "\n")
-    unfinished.replace(card)
+    with replacing(card) as unfinished:
+        unfinished.write_text(text.rstrip() + "\n")

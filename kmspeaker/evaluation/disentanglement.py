@@ -10,22 +10,13 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float
 
-from kmspeaker.evaluation.dubs import Dub
-from kmspeaker.evaluation.intervals import median, ratio
+from kmspeaker.evaluation.bootstrap import median, ratio
+from kmspeaker.evaluation.context import Subject
+from kmspeaker.evaluation.localization_pairs import Dub
 from kmspeaker.evaluation.report import Finding, Part, Target
-from kmspeaker.evaluation.subject import Subject
-from kmspeaker.face import FaceModel
-from kmspeaker.performance import Weights
+from kmspeaker.face.landmarks import LIPS
+from kmspeaker.face.rig import FaceModel, Weights
 
-OUTER_LIPS = (
-    *(61, 146, 91, 181, 84, 17, 314, 405, 321, 375),
-    *(291, 409, 270, 269, 267, 0, 37, 39, 40, 185),
-)
-INNER_LIPS = (
-    *(78, 95, 88, 178, 87, 14, 317, 402, 318, 324),
-    *(308, 415, 310, 311, 312, 13, 82, 81, 80, 191),
-)
-"""Mediapipe's rings of lip landmarks, here on the rig."""
 RATIO = Target(most=1.10)
 
 
@@ -80,5 +71,5 @@ def lip_distances(
     face: FaceModel, one: Weights, other: Weights
 ) -> Float[np.ndarray, "frames lips"]:
     """Distance of each lip point in each frame, mm."""
-    deltas = face.landmark_deltas()[:, OUTER_LIPS + INNER_LIPS]
+    deltas = face.landmark_deltas()[:, LIPS]
     return np.linalg.norm(np.tensordot(one - other, deltas, axes=1), axis=2)

@@ -14,14 +14,16 @@ from jaxtyping import Float, Float64
 from scipy.ndimage import gaussian_filter1d
 from tqdm import tqdm
 
-from kmspeaker.audio import SAMPLE_RATE, Sound, load_sound
+from kmspeaker.animation.metrics import correlation
 from kmspeaker.errors import InputError
-from kmspeaker.evaluation.intervals import median, significance
+from kmspeaker.evaluation.bootstrap import median, significance
+from kmspeaker.evaluation.context import Subject
 from kmspeaker.evaluation.report import Finding, Part, Target
 from kmspeaker.evaluation.ridge import Ridge, fit_ridge
-from kmspeaker.evaluation.subject import Subject
-from kmspeaker.speech import speech_features
-from kmspeaker.tracking import FaceTrack, track_video
+from kmspeaker.face.landmarks import CHIN, FOREHEAD, INNER_LOWER_LIP, INNER_UPPER_LIP, OUTER_EYES
+from kmspeaker.media.audio import SAMPLE_RATE, Sound, load_sound
+from kmspeaker.reference.tracking import FaceTrack, track_video
+from kmspeaker.speech.encoders import speech_features
 
 IN_SYNC = ("LipNet_", "audio_visual_speech_", "LipReadingQuiz_")
 """Beginnings of the names of clips whose sound is surely in step with the picture."""
@@ -33,9 +35,6 @@ LARGEST_LAG = 0.08
 LAG_STEP = 0.01
 SMOOTHINGS = (0.0, 0.02, 0.04, 0.06, 0.08, 0.12, 0.16, 0.24)
 """Seconds; loudness is given the one that suits it best."""
-OUTER_EYES = (33, 263)
-INNER_LIPS = (13, 14)
-FOREHEAD, CHIN = 10, 152
 FOLLOWS = Target(least=0.84)
 ON_TIME = Target(least=-1 / 30, most=1 / 30)
 """Seconds: within one frame."""
@@ -70,7 +69,9 @@ def agreement(
     lags = np.arange(-steps, steps + 1) * LAG_STEP
     # Flat curves say nothing: they count as uncorrelated.
     found = [
-        Agreement(_correlation(real, np.interp(times + lag, other_times, other)), float(lag))
+        Agreement(
+            correlation(real, np.interp(times + lag, other_times, other), flat=0.0), float(lag)
+        )
         for lag in lags
     ]
     return max(found, key=lambda one: (round(one.correlation, 6), -abs(one.lag)))
@@ -85,7 +86,7 @@ def lip_opening(
     size = np.median(np.linalg.norm(points[:, OUTER_EYES[0]] - points[:, OUTER_EYES[1]], axis=1))
     down = points[:, CHIN] - points[:, FOREHEAD]
     down = down / np.linalg.norm(down, axis=1, keepdims=True)
-    apart = points[:, INNER_LIPS[1]] - points[:, INNER_LIPS[0]]
+    apart = points[:, INNER_LOWER_LIP] - points[:, INNER_UPPER_LIP]
     return track.times[seen], (apart * down).sum(1) / size
 
 
@@ -205,9 +206,3 @@ def track_of(path: Path, folder: Path | None) -> FaceTrack:
         folder.mkdir(parents=True, exist_ok=True)
         track_video(path).save(kept)
     return FaceTrack.load(kept)
-
-
-def _correlation(a: Curve, b: Curve) -> float:
-    if a.std() < 1e-9 or b.std() < 1e-9:
-        return 0.0
-    return float(np.corrcoef(a, b)[0, 1])

@@ -6,22 +6,16 @@ U-MSE of paper Table 2: the mean distance of the vertices of R_upper from the pe
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
-from jaxtyping import Float, Float64
+from jaxtyping import Float
 
-from kmspeaker.evaluation.dubs import Dub
-from kmspeaker.evaluation.intervals import median, significance
+from kmspeaker.animation.metrics import can_move, correlation, distance, masked_distance
+from kmspeaker.evaluation.bootstrap import median, significance
+from kmspeaker.evaluation.context import Subject
+from kmspeaker.evaluation.localization_pairs import Dub
 from kmspeaker.evaluation.report import Finding, Part, Target
-from kmspeaker.evaluation.subject import Subject
-from kmspeaker.face import FaceModel
-from kmspeaker.performance import Weights
-from kmspeaker.training.validation import correlation
+from kmspeaker.face.landmarks import BROW_TOPS, LID_PAIRS, R_UPPER
+from kmspeaker.face.rig import FaceModel, Weights
 
-UPPER_REGION = 2
-MOVES = 0.5
-"""mm that some shape must move a vertex; scalp, ears and neck do not count as moving."""
-BROWS = (105, 107, 70, 334, 336, 300)
-LIDS = ((159, 145), (386, 374))
-"""Upper and lower lid of each eye, mediapipe's landmarks."""
 UPPER_ERROR = Target(most=0.35)
 CURVES = Target(least=0.9)
 
@@ -31,8 +25,8 @@ Curve = Float[np.ndarray, " frames"]
 def measure(subject: Subject, dubs: Sequence[Dub]) -> Part:
     """Distances from the performance, and the curves of brows and lids."""
     face = subject.pipeline.face
-    upper = face.region == UPPER_REGION
-    moving = upper & (np.linalg.norm(face.deltas, axis=2).max(axis=0) > MOVES)
+    upper = face.region == R_UPPER
+    moving = upper & can_move(face)
     gram = face.gram(face.upper_mask) / np.square(face.upper_mask, dtype=np.float64).sum()
 
     ours = {dub.name: distance(face, dub.localized, dub.performed, upper) for dub in dubs}
@@ -63,28 +57,14 @@ def measure(subject: Subject, dubs: Sequence[Dub]) -> Part:
     )
 
 
-def distance(face: FaceModel, one: Weights, other: Weights, vertices: np.ndarray) -> float:
-    """Mean distance of vertices over frames, mm."""
-    deltas = face.deltas[:, vertices]
-    apart = (one - other) @ deltas.reshape(len(deltas), -1)
-    return float(np.linalg.norm(apart.reshape(len(one), -1, 3), axis=2).mean())
-
-
-def masked_distance(
-    error: Float[np.ndarray, "frames 52"], gram: Float64[np.ndarray, "52 52"]
-) -> float:
-    """Mean over frames of the root of a masked mean square, mm."""
-    return float(np.sqrt(np.einsum("fi,ij,fj->f", error, gram, error).clip(0)).mean())
-
-
 def brow_height(face: FaceModel, weights: Weights) -> Curve:
     """How far the brows are raised, mean of both, mm."""
-    return weights @ face.landmark_deltas()[:, BROWS, 1].mean(axis=1)
+    return weights @ face.landmark_deltas()[:, BROW_TOPS, 1].mean(axis=1)
 
 
 def lid_opening(face: FaceModel, weights: Weights) -> Curve:
     """How much wider than at rest the lids are open, mean of both eyes, mm."""
-    above, below = np.array(LIDS).T
+    above, below = np.array([pairs[1] for pairs in LID_PAIRS]).T
     deltas = face.landmark_deltas()[..., 1]
     return weights @ (deltas[:, above] - deltas[:, below]).mean(axis=1)
 
@@ -97,7 +77,7 @@ def _curves(face: FaceModel) -> Mapping[str, Callable[[Weights], Curve]]:
 
 
 def _agreement(dubs: Sequence[Dub], read: Callable[[Weights], Curve]) -> list[float]:
-    return [correlation(read(dub.localized), read(dub.performed)) for dub in dubs]
+    return [correlation(read(dub.localized), read(dub.performed), flat=0.0) for dub in dubs]
 
 
 def _still(weights: Weights) -> Weights:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from kmspeaker.evaluation.intervals import Estimate
+from kmspeaker.evaluation.bootstrap import Estimate
 
 Unit = Literal["", "mm", "%", "ms", "degrees"]
 DIGITS: Mapping[Unit, int] = {"": 2, "mm": 2, "%": 1, "ms": 0, "degrees": 2}

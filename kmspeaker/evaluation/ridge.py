@@ -7,7 +7,7 @@ from jaxtyping import Float, Float32, Float64
 
 from kmspeaker.corpus.store import Clip, Corpus
 from kmspeaker.errors import InputError
-from kmspeaker.evaluation.subject import evenly
+from kmspeaker.evaluation.context import evenly
 
 CONTEXT = 2
 """Frames on either side; five in all."""

@@ -12,11 +12,11 @@ from tqdm import tqdm
 
 from kmspeaker.corpus.store import Clip, Split
 from kmspeaker.errors import InputError
-from kmspeaker.evaluation.emotions import STATE_NAMES, EmotionReader, fit_reader
-from kmspeaker.evaluation.intervals import bootstrap, ratio
+from kmspeaker.evaluation.bootstrap import bootstrap, ratio
+from kmspeaker.evaluation.context import NOISE, Subject, evenly
 from kmspeaker.evaluation.report import Finding, Part, Target
-from kmspeaker.evaluation.subject import NOISE, Subject, evenly
-from kmspeaker.performance import Weights
+from kmspeaker.evaluation.state_classifier import STATE_NAMES, EmotionReader, fit_reader
+from kmspeaker.face.rig import Weights
 
 TAKES = 120
 SECONDS = 7.0

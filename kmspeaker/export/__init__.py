@@ -23,13 +23,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
-from kmspeaker.animation import FaceAnimation
+from kmspeaker.animation.animation import FaceAnimation
 from kmspeaker.errors import InputError
 from kmspeaker.export.formats import SINGLE, Format
 from kmspeaker.export.provenance import provenance
-from kmspeaker.export.writing import check_place, replacing
-from kmspeaker.face import FaceModel
-from kmspeaker.performance import Progress
+from kmspeaker.face.rig import FaceModel
+from kmspeaker.media.files import check_place, replacing
+from kmspeaker.progress import Progress
 
 __all__ = [
     "FORMATS",

@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from kmspeaker import __version__
-from kmspeaker.animation import FaceAnimation
-from kmspeaker.controls import DEFAULTS
+from kmspeaker.animation.animation import FaceAnimation
+from kmspeaker.animation.controls import DEFAULTS
 from kmspeaker.export.formats import Format
 from kmspeaker.export.provenance import licences, provenance
-from kmspeaker.face import FaceModel
-from kmspeaker.performance import Progress
+from kmspeaker.face.rig import FaceModel
+from kmspeaker.progress import Progress
 
 MANIFEST = "manifest.json"
 _LIBRARIES = ("numpy", "torch", "transformers", "mediapipe", "vtk", "av")

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
-from kmspeaker.animation import FaceAnimation
+from kmspeaker.animation.animation import FaceAnimation
 from kmspeaker.export.provenance import provenance
-from kmspeaker.export.writing import replacing
-from kmspeaker.face import FaceModel
-from kmspeaker.performance import Progress
+from kmspeaker.face.rig import FaceModel
+from kmspeaker.media.files import replacing
+from kmspeaker.progress import Progress
 
 Write = Callable[[FaceAnimation, FaceModel, Path, Progress], tuple[Path, ...]]
 """Writes an animation under a name; returns the files, that one first."""
@@ -40,8 +40,8 @@ def _write_npz(
 def _write_glb(
     animation: FaceAnimation, face: FaceModel, path: Path, progress: Progress
 ) -> tuple[Path, ...]:
-    from kmspeaker.audio import write_wav
     from kmspeaker.export.glb import write_glb
+    from kmspeaker.media.audio import write_wav
 
     beside = path.with_suffix(".wav")
     with ExitStack() as stack:
@@ -56,8 +56,8 @@ def _write_glb(
 def _write_usd(
     animation: FaceAnimation, face: FaceModel, path: Path, progress: Progress
 ) -> tuple[Path, ...]:
-    from kmspeaker.audio import write_wav
     from kmspeaker.export.usd import write_usd
+    from kmspeaker.media.audio import write_wav
 
     sound, texture = path.with_suffix(".wav"), path.with_suffix(".png")
     with ExitStack() as stack:
@@ -74,7 +74,7 @@ def _write_usd(
 def _write_csv(
     animation: FaceAnimation, face: FaceModel, path: Path, progress: Progress
 ) -> tuple[Path, ...]:
-    from kmspeaker.live_link import write_live_link
+    from kmspeaker.reference.live_link import write_live_link
 
     del face, progress
     beside = path.with_name(f"{path.name}.json")

@@ -17,13 +17,13 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float32, Int32, Integer
 
-from kmspeaker.animation import FaceAnimation
-from kmspeaker.export.gltf import write_glb_file
-from kmspeaker.export.light import light_let_in
+from kmspeaker.animation.animation import FaceAnimation
 from kmspeaker.export.normals import vertex_normals
+from kmspeaker.export.occlusion import light_let_in
 from kmspeaker.export.provenance import GENERATOR, credits_of, provenance
-from kmspeaker.face import ARKIT_NAMES, PART_NAMES, FaceModel
-from kmspeaker.head_pose import HEAD_PIVOT, head_quaternions
+from kmspeaker.face.head_pose import HEAD_PIVOT, head_quaternions
+from kmspeaker.face.rig import ARKIT_NAMES, PART_NAMES, FaceModel
+from kmspeaker.media.gltf import write_glb_file
 
 _METRES = np.float32(1e-3)
 _SMALLEST_MOVE = 1e-6

@@ -6,7 +6,8 @@ from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import KDTree
 
-from kmspeaker.face import PART_NAMES, FaceModel
+from kmspeaker.face.interpolation import smoothstep
+from kmspeaker.face.rig import PART_NAMES, FaceModel
 
 _SMOOTHED = ("skin", "tongue")
 """What subdivision rounds; it would shrink eyeballs off their lids and lashes to dots."""
@@ -52,7 +53,7 @@ def surface(
         np.array([_SCATTER.get(name, 0.0) for name in PART_NAMES])[part],
         np.array([_ROUGHNESS[name] for name in PART_NAMES])[part],
         light * np.array([_SHADE.get(name, 1.0) for name in PART_NAMES])[part],
-        fade * fade * (3 - 2 * fade),
+        smoothstep(fade),
     ]
     return np.stack(columns, axis=1).astype(np.float32)
 

@@ -11,13 +11,13 @@ from jaxtyping import Float32, UInt8
 from PIL import Image, ImageDraw, ImageFont
 from scipy.interpolate import PchipInterpolator
 
-from kmspeaker.animation import FaceAnimation
+from kmspeaker.animation.animation import FaceAnimation
 from kmspeaker.errors import InputError
 from kmspeaker.export.provenance import provenance
 from kmspeaker.export.render import HeadRenderer
-from kmspeaker.face import FaceModel
-from kmspeaker.performance import Progress
-from kmspeaker.video import write_video
+from kmspeaker.face.rig import FaceModel
+from kmspeaker.media.video_writer import write_video
+from kmspeaker.progress import Progress
 
 Picture = UInt8[np.ndarray, "height width 3"]
 

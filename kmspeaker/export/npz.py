@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float32
 
-from kmspeaker.animation import FaceAnimation
+from kmspeaker.animation.animation import FaceAnimation
 from kmspeaker.export.provenance import provenance
-from kmspeaker.face import ARKIT_NAMES, FaceModel
-from kmspeaker.head_pose import HEAD_PIVOT
-from kmspeaker.performance import Progress
+from kmspeaker.face.head_pose import HEAD_PIVOT
+from kmspeaker.face.rig import ARKIT_NAMES, FaceModel
+from kmspeaker.progress import Progress
 
 _CHUNK = 64
 """Frames in memory at a time; ten minutes of vertices are over a gigabyte."""

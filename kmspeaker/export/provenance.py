@@ -1,8 +1,8 @@
 """What every exported file says about itself."""
 
 from kmspeaker import __version__
-from kmspeaker.animation import FaceAnimation
-from kmspeaker.face import FaceModel
+from kmspeaker.animation.animation import FaceAnimation
+from kmspeaker.face.rig import FaceModel
 
 GENERATOR = f"KM-Speaker {__version__}"
 

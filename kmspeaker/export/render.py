@@ -11,11 +11,11 @@ from jaxtyping import Float, Float32, Int32, UInt8
 from PIL import Image
 from scipy.sparse import csr_matrix
 
-from kmspeaker.export.light import light_let_in
 from kmspeaker.export.material import sharp_vertices, surface
+from kmspeaker.export.occlusion import light_let_in
 from kmspeaker.export.subdivision import Subdivision, subdivide
-from kmspeaker.face import PART_NAMES, FaceModel
-from kmspeaker.head_pose import turned
+from kmspeaker.face.head_pose import turned
+from kmspeaker.face.rig import PART_NAMES, FaceModel
 
 _LARGE = 700
 """Pictures this high have pixels too small for their edges to need as many samples."""
@@ -51,7 +51,7 @@ class HeadRenderer:
         *,
         yaw: float = 12.0,
     ) -> None:
-        from kmspeaker.export.stage import Stage
+        from kmspeaker.export.vtk_scene import Stage
 
         self._face = face
         self._identity = identity

@@ -65,10 +65,10 @@ def main(arguments: list[str] | None = None) -> int:
     if not given.measure and (given.corpus is None or given.run is None):
         parser.error("give a CORPUS and -o RUN, or --measure")
     from kmspeaker.corpus.store import Corpus
-    from kmspeaker.model import PRESETS
+    from kmspeaker.model.network import PRESETS
     from kmspeaker.training.loop import train
-    from kmspeaker.training.measure import measure
     from kmspeaker.training.options import PAPER, TrainingOptions
+    from kmspeaker.training.throughput import measure
 
     settings = dict(setting.partition("=")[::2] for setting in given.settings)
     for name in ("size", "steps", "batch", "seed"):

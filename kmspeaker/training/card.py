@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from kmspeaker.corpus.store import SPLITS, Corpus
-from kmspeaker.model import PAPER as PAPER_NETWORK
-from kmspeaker.model import ModelConfig
+from kmspeaker.model.network import PAPER as PAPER_NETWORK
+from kmspeaker.model.network import ModelConfig
 from kmspeaker.training.options import FREE, PAPER, TrainingOptions
 
 SYNTHESISED = "acted"

@@ -11,7 +11,8 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from kmspeaker.errors import InputError
-from kmspeaker.model import KMSpeaker, ModelConfig
+from kmspeaker.media.files import replacing
+from kmspeaker.model.network import KMSpeaker, ModelConfig
 from kmspeaker.training.options import FREE, TrainingOptions
 
 CHECKPOINT_FILE = "checkpoint.safetensors"
@@ -50,10 +51,9 @@ class State:
             "config": json.dumps(dataclasses.asdict(beginning.config)),
             "data": beginning.data,
         }
-        partial = run / f"{CHECKPOINT_FILE}.part"
         contiguous = {name: tensor.cpu().contiguous() for name, tensor in tensors.items()}
-        save_file(contiguous, partial, metadata=about)
-        partial.replace(run / CHECKPOINT_FILE)
+        with replacing(run / CHECKPOINT_FILE) as unfinished:
+            save_file(contiguous, unfinished, metadata=about)
 
     def restore(self, run: Path, beginning: Beginning) -> int:
         """Read the state of a run back, and answer after how many steps it was written.

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from kmspeaker.corpus.store import Corpus, Split
 from kmspeaker.errors import InputError
-from kmspeaker.model import ModelConfig
+from kmspeaker.model.network import ModelConfig
 from kmspeaker.training.options import TrainingOptions
 
 

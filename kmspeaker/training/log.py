@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from kmspeaker.media.files import replacing
+
 LOG_FILE = "log.jsonl"
 CURVES_FOLDER = "tensorboard"
 
@@ -21,9 +23,8 @@ class RunLog:
     def __init__(self, run: Path, first: int) -> None:
         self._path = run / LOG_FILE
         entries = [entry for entry in read_log(run) if entry["step"] <= first]
-        partial = self._path.with_suffix(".part")
-        partial.write_text("".join(json.dumps(entry) + "\n" for entry in entries))
-        partial.replace(self._path)
+        with replacing(self._path) as unfinished:
+            unfinished.write_text("".join(json.dumps(entry) + "\n" for entry in entries))
         earlier = entries[-1]["seconds"] if entries else 0.0
         self._begun = time.monotonic() - earlier
         self._curves = _curves(run / CURVES_FOLDER, first)

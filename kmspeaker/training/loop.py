@@ -12,20 +12,20 @@ from tqdm import tqdm
 
 from kmspeaker.corpus.store import Corpus
 from kmspeaker.errors import InputError
-from kmspeaker.face import FaceModel
+from kmspeaker.face.rig import FaceModel
 from kmspeaker.hub import verify_model
-from kmspeaker.model import KMSpeaker, ModelConfig
-from kmspeaker.motion import MotionSpace, rig_fingerprint
+from kmspeaker.model.motion_space import MotionSpace, rig_fingerprint
+from kmspeaker.model.network import KMSpeaker, ModelConfig
 from kmspeaker.training.card import model_card
 from kmspeaker.training.checkpoint import Beginning, State, begun_config, fresh_state
 from kmspeaker.training.data import Clip, Footage, read_clips
+from kmspeaker.training.distributed import Processes, joined
 from kmspeaker.training.log import RunLog, read_log
+from kmspeaker.training.normalization import all_weights, set_statistics
+from kmspeaker.training.objective import Objective
+from kmspeaker.training.optimizer_step import take_step
 from kmspeaker.training.options import TrainingOptions, preset_of
 from kmspeaker.training.preview import write_preview
-from kmspeaker.training.processes import Processes, joined
-from kmspeaker.training.statistics import all_weights, set_statistics
-from kmspeaker.training.step import Objective
-from kmspeaker.training.update import take_step
 from kmspeaker.training.validation import validate
 
 _log = logging.getLogger(__name__)

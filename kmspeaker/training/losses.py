@@ -13,19 +13,13 @@ import torch
 from jaxtyping import Float, Float64
 from torch import Tensor
 
-from kmspeaker.face import PART_NAMES, FaceModel
+from kmspeaker.face.landmarks import BROW_TOPS, LID_PAIRS, LIP_PAIRS
+from kmspeaker.face.lip_contact import CLOSED
+from kmspeaker.face.rig import PART_NAMES, FaceModel
 from kmspeaker.training.options import TrainingOptions
 
-LIP_PAIRS = ((13, 14), (82, 87), (312, 317), (81, 178), (311, 402), (80, 88), (310, 318))
-"""mediapipe's landmarks on the inner lips, each upper one with the lower one it meets."""
-LID_PAIRS = ((159, 145), (160, 144), (158, 153), (386, 374), (385, 380), (387, 373))
-"""mediapipe's landmarks on the lids, each upper one with the lower one it meets."""
-BROWS = (105, 107, 70, 334, 336, 300)
-"""mediapipe's landmarks on the brows: arch, inner and outer end of each."""
-
-
-CLOSED = 1.0
-"""mm above the neutral's gap in the middle of the lips under which they count as closed."""
+NEARLY_CLOSED = 2 * CLOSED
+"""mm of lip opening: the closure loss counts frames below it, closed ones and their approach."""
 
 
 @dataclass(frozen=True)
@@ -60,8 +54,8 @@ def region_grams(face: FaceModel, options: TrainingOptions) -> RegionGrams:
     lips = _mean_square(_gaps(deltas, LIP_PAIRS))
     lower += options.lip_weight * lips
     upper = face.gram(face.upper_mask * seen) / vertices
-    upper += options.lid_weight * _mean_square(_gaps(deltas, LID_PAIRS))
-    upper += options.brow_weight * _mean_square(deltas[:, list(BROWS)])
+    upper += options.lid_weight * _mean_square(_gaps(deltas, LID_PAIRS[0] + LID_PAIRS[1]))
+    upper += options.brow_weight * _mean_square(deltas[:, list(BROW_TOPS)])
     gap = _gaps(deltas, LIP_PAIRS[:1])[:, 0, 1]
     return RegionGrams(
         *(torch.from_numpy(form.astype(np.float32)) for form in (lower, upper, lips, gap))
@@ -100,9 +94,9 @@ def closure_loss(
     target: Float[Tensor, "batch frames 52"],
     grams: RegionGrams,
 ) -> Float[Tensor, " batch"]:
-    """Error of the lips' gaps in the frames in which they are closed, mm²; other frames count 0."""
+    """Error of the lips' gaps, mm², in frames in which they are nearly closed; others count 0."""
     error = predicted - target
-    closed = target @ grams.gap < CLOSED
+    closed = target @ grams.gap < NEARLY_CLOSED
     return (((error @ grams.lips) * error).sum(-1) * closed).mean(-1)
 
 

@@ -5,7 +5,7 @@ import math
 from typing import Any, Literal, get_args, get_origin
 
 from kmspeaker.errors import InputError
-from kmspeaker.model import PRESETS, ModelConfig
+from kmspeaker.model.network import PRESETS, ModelConfig
 
 LEAST = {"steps": 1, "batch": 2, "parts": 1, "validate_every": 1, "save_every": 1}
 """Smallest value of an option where that is not 0; swapping needs two windows."""

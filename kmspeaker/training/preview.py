@@ -5,12 +5,12 @@ from pathlib import Path
 import numpy as np
 
 from kmspeaker.export.render import HeadRenderer
-from kmspeaker.face import FaceModel
-from kmspeaker.generate import generate
-from kmspeaker.model import KMSpeaker
-from kmspeaker.performance import steady
+from kmspeaker.face.rig import FaceModel
+from kmspeaker.media.video_writer import write_video
+from kmspeaker.model.network import KMSpeaker
+from kmspeaker.model.sampling import generate
+from kmspeaker.reference.performance import steady
 from kmspeaker.training.data import Clip
-from kmspeaker.video import write_video
 
 SECONDS = 4.0
 SIZE = 256

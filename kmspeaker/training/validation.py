@@ -4,10 +4,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from kmspeaker.face import FaceModel
-from kmspeaker.generate import generate
-from kmspeaker.model import KMSpeaker
-from kmspeaker.performance import steady
+from kmspeaker.animation.metrics import correlation, masked_distance
+from kmspeaker.face.rig import FaceModel
+from kmspeaker.model.network import KMSpeaker
+from kmspeaker.model.sampling import generate
+from kmspeaker.reference.performance import steady
 from kmspeaker.training.data import Clip
 
 CLIPS = 8
@@ -45,23 +46,12 @@ def validate(model: KMSpeaker, face: FaceModel, clips: Sequence[Clip]) -> dict[s
         localized_gap = face.lip_gap(localized, identity)
         shown = min(frames, len(other))
         clip_scores = {
-            "lip_localize": correlation(localized_gap, gap),
-            "lip_stylize": correlation(face.lip_gap(stylized, identity), gap),
+            "lip_localize": correlation(localized_gap, gap, flat=0.0),
+            "lip_stylize": correlation(face.lip_gap(stylized, identity), gap, flat=0.0),
             "lip_error": float(np.abs(localized_gap - gap).mean()),
-            "upper_error": _distance(localized[:shown] - other[:shown], upper),
-            "upper_still": _distance(other.mean(0) - other[:shown], upper),
+            "upper_error": masked_distance(localized[:shown] - other[:shown], upper),
+            "upper_still": masked_distance(other.mean(0) - other[:shown], upper),
         }
         for name, value in clip_scores.items():
             scores.setdefault(name, []).append(value)
     return {name: float(np.mean(values)) for name, values in scores.items()}
-
-
-def correlation(first: np.ndarray, second: np.ndarray) -> float:
-    """Pearson's; 0 where one of the two does not move."""
-    first, second = first - first.mean(), second - second.mean()
-    length = np.sqrt((first**2).sum() * (second**2).sum())
-    return float(first @ second / length) if length > 1e-9 else 0.0
-
-
-def _distance(error: np.ndarray, gram: np.ndarray) -> float:
-    return float(np.sqrt(np.einsum("fi,ij,fj->f", error, gram, error).clip(0)).mean())

@@ -50,8 +50,8 @@ def serve(
         raise InputError(
             "An MCP server needs the package mcp, which is not here; pip install 'gradio[mcp]'."
         )
-    from kmspeaker.web.demo import build_demo, launch_options
-    from kmspeaker.web.neighbour import Limits
+    from kmspeaker.web.limits import Limits
+    from kmspeaker.web.page.layout import build_demo, launch_options
 
     if block:
         # Told to stop, leave as by the end of the program: visitors' files are deleted at exit.

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from kmspeaker.animation import FaceAnimation
-from kmspeaker.face import FaceModel
-from kmspeaker.reference import Reference
+from kmspeaker.animation.animation import FaceAnimation
+from kmspeaker.face.rig import FaceModel
+from kmspeaker.reference.load import Reference
 from kmspeaker.web.packing import reference_arrays, take_arrays
 from kmspeaker.web.sessions import KnownReference, KnownTake, Session
 from kmspeaker.web.sound import write_opus

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import numpy as np
 
-from kmspeaker.animation import FaceAnimation
-from kmspeaker.audio import load_sound
+from kmspeaker.animation.animation import FaceAnimation
 from kmspeaker.examples import Example
-from kmspeaker.performance import Performance
-from kmspeaker.reference import Reference
-from kmspeaker.tracking import FaceTrack
+from kmspeaker.media.audio import load_sound
+from kmspeaker.reference.load import Reference
+from kmspeaker.reference.performance import Performance
+from kmspeaker.reference.tracking import FaceTrack
 from kmspeaker.web.sessions import KnownReference
 
 

@@ -10,11 +10,11 @@ from typing import Any, cast
 
 import gradio as gr
 
-from kmspeaker.animation import Use
+from kmspeaker.animation.animation import Use
 from kmspeaker.errors import InputError
 from kmspeaker.examples import FOLDER as EXAMPLE_FOLDER
 from kmspeaker.examples import Example
-from kmspeaker.face import FaceModel
+from kmspeaker.face.rig import FaceModel
 from kmspeaker.web.catalogue import (
     MOST_SHOWN,
     reference_facts,
@@ -23,8 +23,8 @@ from kmspeaker.web.catalogue import (
     write_reference,
     write_takes,
 )
+from kmspeaker.web.errors import readable
 from kmspeaker.web.example_takes import ExampleTakes
-from kmspeaker.web.notices import readable
 from kmspeaker.web.service import Order, Service, controls_from, detail, job, seeds_from, whole_seed
 from kmspeaker.web.sessions import OWN_PREFIX, KnownTake, Session, Sessions
 

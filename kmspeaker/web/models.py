@@ -5,14 +5,15 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
-from kmspeaker.animation import FaceAnimation, Use
-from kmspeaker.audio import Sound
-from kmspeaker.controls import Controls
+from kmspeaker.animation.animation import FaceAnimation, Use
+from kmspeaker.animation.controls import Controls
 from kmspeaker.errors import InputError
-from kmspeaker.face import FaceModel
+from kmspeaker.face.rig import FaceModel
 from kmspeaker.hub import bundled_models
-from kmspeaker.performance import Performance, Progress
-from kmspeaker.reference import Reference
+from kmspeaker.media.audio import Sound
+from kmspeaker.progress import Progress
+from kmspeaker.reference.load import Reference
+from kmspeaker.reference.performance import Performance
 
 LOADED_AT_ONCE = 3
 """Models kept in memory; the one longest unused makes room."""

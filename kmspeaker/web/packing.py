@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float32, Int16, UInt8, UInt16
 
-from kmspeaker.animation import FaceAnimation
-from kmspeaker.audio import Sound
-from kmspeaker.face import FaceModel
-from kmspeaker.performance import Performance, Weights
-from kmspeaker.tracking import BRIDGED, LOST, SEEN, FaceTrack, keypoint_pixels
+from kmspeaker.animation.animation import FaceAnimation
+from kmspeaker.face.rig import FaceModel, Weights
+from kmspeaker.media.audio import Sound
+from kmspeaker.reference.overlay import keypoint_pixels
+from kmspeaker.reference.performance import Performance
+from kmspeaker.reference.tracking import BRIDGED, LOST, SEEN, FaceTrack
 
 PEAK_SECONDS = 0.02
 """One bar of the loudness picture behind the scrubber covers this long."""

@@ -13,16 +13,16 @@ from typing import Any
 
 import gradio as gr
 
-from kmspeaker.animation import FaceAnimation, Use
-from kmspeaker.audio import Sound, load_sound
-from kmspeaker.controls import DEFAULTS, Controls
+from kmspeaker.animation.animation import FaceAnimation, Use
+from kmspeaker.animation.controls import DEFAULTS, Controls
 from kmspeaker.errors import InputError
 from kmspeaker.export import FORMATS, save_animation, save_comparison
-from kmspeaker.performance import Performance
+from kmspeaker.media.audio import Sound, load_sound
+from kmspeaker.reference.performance import Performance
 from kmspeaker.web.catalogue import file_name, write_reference, write_takes
+from kmspeaker.web.errors import Stopped, told
+from kmspeaker.web.limits import Limits, RateLimit, check_reference, check_speech
 from kmspeaker.web.models import Models
-from kmspeaker.web.neighbour import Limits, RateLimit, check_reference, check_speech
-from kmspeaker.web.notices import Stopped, told
 from kmspeaker.web.sessions import KnownReference, KnownTake, Session, Stop
 
 _STAGE_TEXTS = {"listen": "Listening to the speech", "generate": "Making the face move"}

@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
-from kmspeaker.animation import FaceAnimation
+from kmspeaker.animation.animation import FaceAnimation
 from kmspeaker.errors import InputError
-from kmspeaker.face import FaceModel
-from kmspeaker.own_head import OwnHead
-from kmspeaker.performance import Performance
-from kmspeaker.tracking import FaceTrack
+from kmspeaker.face.rig import FaceModel
+from kmspeaker.heads.arkit_glb import OwnHead
+from kmspeaker.reference.performance import Performance
+from kmspeaker.reference.tracking import FaceTrack
 
 LONGEST_STAY = 3600.0
 """Seconds after which an unused folder is removed even if the visitor never said goodbye."""

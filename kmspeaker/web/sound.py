@@ -8,7 +8,7 @@ import numpy as np
 from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
 
-from kmspeaker.audio import Sound
+from kmspeaker.media.audio import Sound
 
 BIT_RATE = 56_000
 """Bits a second; speech in mono sounds as the recording does."""

@@ -7,7 +7,7 @@ import numpy as np
 
 from facebuild.cast import ORIGINS, Person
 from facebuild.wheel import Wheel
-from kmspeaker.face import ARKIT_NAMES, PART_NAMES
+from kmspeaker.face.rig import ARKIT_NAMES, PART_NAMES
 
 MM = 100.0  # MakeHuman's unit is the decimetre
 OLD, YOUNG = 90.0, 25.0  # ages of MakeHuman's targets, years

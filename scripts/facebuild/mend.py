@@ -14,7 +14,7 @@ from facebuild.canvas import vertex_normals
 from facebuild.coarse import SKIN, TEETH_LOWER, TEETH_UPPER, TONGUE
 from facebuild.regions import Landmarks
 from facebuild.rig import Rig, shown_in
-from kmspeaker.face import ARKIT_NAMES
+from kmspeaker.face.rig import ARKIT_NAMES
 
 CLOSED_SHAPES = (
     *("mouthPressLeft", "mouthPressRight", "mouthDimpleLeft", "mouthDimpleRight"),

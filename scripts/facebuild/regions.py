@@ -13,7 +13,8 @@ from facebuild.canvas import vertex_normals
 from facebuild.coarse import SKIN
 from facebuild.rig import Rig, shown_in
 from facebuild.wheel import Wheel
-from kmspeaker.face import ARKIT_NAMES, FACE_FOLDER, INNER_LOWER_LIP, INNER_UPPER_LIP, PART_NAMES
+from kmspeaker.face.landmarks import INNER_LOWER_LIP, INNER_UPPER_LIP
+from kmspeaker.face.rig import ARKIT_NAMES, FACE_FOLDER, PART_NAMES
 
 BETA = 1.0  # paper App. B.3
 LOWER, BAND, UPPER = 0, 1, 2

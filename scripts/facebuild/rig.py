@@ -21,7 +21,7 @@ from facebuild.coarse import (
 )
 from facebuild.refine import clip, refine
 from facebuild.wheel import Wheel
-from kmspeaker.face import ARKIT_NAMES
+from kmspeaker.face.rig import ARKIT_NAMES
 
 TOOTH_PLACE = {TEETH_UPPER: (-69.7, 24.8), TEETH_LOWER: (-66.4, 22.0)}
 """Cutting edge's height and faces' depth of the front teeth on the average head, mm; its lips

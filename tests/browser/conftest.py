@@ -5,11 +5,11 @@ import socket
 import subprocess
 import sys
 import time
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from app_page import SLOWEST_START, answers
 from playwright.sync_api import Browser, Page, sync_playwright
 
 CHROMIUM = Path("/usr/bin/chromium")
@@ -26,8 +26,6 @@ FLAGS = [
     "--autoplay-policy=no-user-gesture-required",
 ]
 ROOT = Path(__file__).resolve().parents[2]
-SLOWEST_START = 90.0
-"""Seconds; the app is there in under 12 where the machine has nothing else to do."""
 
 
 @pytest.fixture(scope="session")
@@ -74,25 +72,3 @@ def page(browser: Browser, address: str) -> Iterator[Page]:
     page.wait_for_selector(".km-stage.km-ready", timeout=60_000)
     yield page
     context.close()
-
-
-def unfold(page: Page, title: str) -> None:
-    """Open a part of the page and wait until its controls keep what is typed.
-
-    Gradio lays them out when they are first shown, and sets them back to where they start a
-    moment later: before anybody has seen them, but not before a browser test has typed.
-    """
-    page.get_by_role("button", name=title).click()
-    page.evaluate(
-        """async () => {
-            for (let i = 0; i < 5; i++) await new Promise(requestAnimationFrame);
-        }"""
-    )
-
-
-def answers(url: str) -> bool:
-    try:
-        with urllib.request.urlopen(url, timeout=2) as response:
-            return response.status == 200
-    except OSError:
-        return False

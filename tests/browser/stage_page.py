@@ -11,13 +11,13 @@ from urllib.parse import unquote, urlsplit
 
 import numpy as np
 
-from kmspeaker.animation import FaceAnimation
-from kmspeaker.audio import Sound, load_sound, write_wav
+from kmspeaker.animation.animation import FaceAnimation
 from kmspeaker.examples import load_examples
-from kmspeaker.face import FaceModel
-from kmspeaker.reference import Reference, load_reference
+from kmspeaker.face.rig import FaceModel
+from kmspeaker.media.audio import Sound, load_sound, write_wav
+from kmspeaker.reference.load import Reference, load_reference
 from kmspeaker.web.packing import reference_arrays, take_arrays
-from kmspeaker.web.viewer import STATIC, viewer_assets
+from kmspeaker.web.page.viewer import STATIC, viewer_assets
 
 PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Stage</title>
 <meta name="viewport" content="width=device-width, initial-scale=1">

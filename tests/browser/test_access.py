@@ -7,7 +7,7 @@ from pathlib import Path
 
 import av
 import pytest
-from conftest import unfold
+from app_page import unfold
 from playwright.sync_api import Browser, Page, expect
 from test_visits import SlowApp
 

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import FloatRect, Page, expect
 
-from kmspeaker.audio import Sound, load_sound, write_wav
+from kmspeaker.media.audio import Sound, load_sound, write_wav
 
 pytestmark = pytest.mark.browser
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import Browser, Page
 
-from kmspeaker.web.viewer import STATIC
+from kmspeaker.web.page.viewer import STATIC
 
 pytestmark = pytest.mark.browser
 

@@ -12,11 +12,12 @@ from stage_page import Material, StageServer, real_material
 from takes import moving_take
 
 from kmspeaker.export import save_animation
-from kmspeaker.face import FaceModel
-from kmspeaker.own_body import own_body
-from kmspeaker.own_head import OwnHead
-from kmspeaker.tracking import SEEN, keypoint_pixels
-from kmspeaker.web.viewer import write_body
+from kmspeaker.face.rig import FaceModel
+from kmspeaker.heads.arkit_glb import OwnHead
+from kmspeaker.heads.glb_geometry import own_body
+from kmspeaker.reference.overlay import keypoint_pixels
+from kmspeaker.reference.tracking import SEEN
+from kmspeaker.web.page.viewer import write_body
 from scripts.measure_stage import measure
 
 pytestmark = pytest.mark.browser
@@ -379,7 +380,7 @@ def test_the_stage_fits_a_phone(browser: Browser, server: StageServer, value: di
 
 
 def test_the_thinner_surfaces_are_within_the_rig(server: StageServer, face: FaceModel):
-    from kmspeaker.web.thinning import LIGHT, MIDDLE, thinned
+    from kmspeaker.web.page.decimation import LIGHT, MIDDLE, thinned
 
     for share, most in ((MIDDLE, TRIANGLES // 2), (LIGHT, TRIANGLES // 4)):
         triangles = np.concatenate(thinned(face, share))

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from conftest import SLOWEST_START, answers
+from app_page import SLOWEST_START, answers
 from gradio_client import Client, handle_file
 from playwright.sync_api import Browser, Page, expect
 

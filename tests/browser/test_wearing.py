@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from conftest import unfold
+from app_page import unfold
 from playwright.sync_api import Page, expect
 
 pytestmark = pytest.mark.browser

@@ -1,0 +1,46 @@
+"""The result of a generation: one animation, its sound, and where it came from."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Float32
+
+from kmspeaker.animation.controls import NEUTRAL, Controls
+from kmspeaker.face.rig import Weights
+from kmspeaker.media.audio import Sound
+
+Use = Literal["stylize", "localize"]
+
+
+@dataclass(frozen=True)
+class FaceAnimation:
+    """ARKit weights that play on ``face.FaceModel``; frame ``k`` lies at ``k / fps`` seconds."""
+
+    weights: Weights
+    """In ``face.ARKIT_NAMES`` order, each within [0, 1]."""
+    fps: float
+    identity: str
+    """One of ``FaceModel.identities``."""
+    use: Use
+    sound: Sound
+    """The speech, at playback quality."""
+    model: str
+    """Which weights spoke: name and the first eight digits of their sha256, ``small@1a2b3c4d``."""
+    seed: int
+    steps: int
+    stage_seconds: Mapping[str, float] = field(default_factory=dict)
+    """How long each stage took, in order."""
+    head: Float32[np.ndarray, "frames 3"] | None = None
+    """Yaw, pitch and roll in radians, as ``Performance.head``; None where the head is still."""
+    controls: Controls = NEUTRAL
+    """What was asked beyond speech, reference and seed."""
+
+    def __len__(self) -> int:
+        return len(self.weights)
+
+    @property
+    def seconds(self) -> float:
+        """Duration of the motion."""
+        return len(self) / self.fps

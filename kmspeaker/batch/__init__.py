@@ -1,0 +1,1 @@
+"""Many pairs of speech and performance in one go."""

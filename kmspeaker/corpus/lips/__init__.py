@@ -1,0 +1,1 @@
+"""Lips from phone times: visemes, coarticulation, contacts, and the rule's calibration."""

@@ -1,0 +1,205 @@
+"""Real people's motion for the corpus: upper faces to replay, and lips that came with their sound.
+
+Place in the flow: read once by ``build``. Captured upper faces have no sound; played on other
+speech, mirrored, stretched and mixed from different moments, they teach that the upper face is not
+to be guessed from the voice. Lips come from FACEGOOD's captures here, and from ``videos``.
+"""
+
+import gzip
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float32, Float64
+
+from kmspeaker.corpus.lips.visemes import Phone
+from kmspeaker.corpus.speech.voices import licence_of
+from kmspeaker.errors import InputError
+from kmspeaker.face.interpolation import sample_rows
+from kmspeaker.face.rig import ARKIT_INDEX, ARKIT_NAMES, UPPER_SHAPES
+from kmspeaker.media.audio import SAMPLE_RATE, load_sound
+from kmspeaker.reference.live_link import read_live_link
+
+BROWS = np.array([name.startswith(("brow", "noseSneer")) for name in ARKIT_NAMES])
+EYES = UPPER_SHAPES & ~BROWS
+FACEGOOD_RATE = 30.0
+FACEGOOD_SHAPES: dict[str, tuple[tuple[str, float], ...]] = {
+    "mouth_stretch_c": (("jawOpen", 0.62),),
+    "mouth_oh_c": (("mouthFunnel", 0.35), ("mouthPucker", 0.25), ("jawOpen", 0.10)),
+    "mouth_oo_c": (("mouthPucker", 0.6), ("mouthFunnel", 0.2)),
+    "mouth_funnel_dl": (("mouthFunnel", 0.25),),
+    "mouth_funnel_dr": (("mouthFunnel", 0.25),),
+    "mouth_funnel_ul": (("mouthFunnel", 0.25),),
+    "mouth_funnel_ur": (("mouthFunnel", 0.25),),
+    "mouth_pucker_l": (("mouthPucker", 0.5),),
+    "mouth_pucker_r": (("mouthPucker", 0.5),),
+    "mouth_lipCornerPull_l": (("mouthSmileLeft", 1.0),),
+    "mouth_lipCornerPull_r": (("mouthSmileRight", 1.0),),
+    "mouth_lipStretch_l": (("mouthStretchLeft", 1.0),),
+    "mouth_lipStretch_r": (("mouthStretchRight", 1.0),),
+    "mouth_lowerLipDepress_l": (("mouthLowerDownLeft", 1.0),),
+    "mouth_lowerLipDepress_r": (("mouthLowerDownRight", 1.0),),
+    "mouth_upperLipRaise_l": (("mouthUpperUpLeft", 1.0),),
+    "mouth_upperLipRaise_r": (("mouthUpperUpRight", 1.0),),
+    "mouth_press_l": (("mouthPressLeft", 0.5),),
+    "mouth_press_r": (("mouthPressRight", 0.5),),
+    "mouth_suck_dl": (("mouthRollLower", 0.5),),
+    "mouth_suck_dr": (("mouthRollLower", 0.5),),
+    "mouth_suck_ul": (("mouthRollUpper", 0.5),),
+    "mouth_suck_ur": (("mouthRollUpper", 0.5),),
+    "mouth_chinRaise_u": (("mouthShrugUpper", 1.0),),
+}
+"""FACEGOOD's moving channels on our rig: its own map, with gains found by looking at both heads."""
+
+
+@dataclass(frozen=True)
+class UpperFaces:
+    """Captured takes at one rate, only the upper face."""
+
+    takes: tuple[Float32[np.ndarray, "_ 52"], ...]
+
+    @classmethod
+    def read(cls, folder: Path, fps: float) -> "UpperFaces":
+        """All Live Link Face files of a folder, packed or not.
+
+        Raises:
+            InputError: There are none.
+        """
+        paths = sorted(path for path in folder.glob("*.csv*") if path.suffix in (".csv", ".gz"))
+        if not paths:
+            raise InputError(f"Got no Live Link Face .csv in {folder}; put at least one there.")
+        return cls(tuple(_upper_only(path, fps) for path in paths))
+
+    def replay(self, rng: np.random.Generator, frames: int) -> Float64[np.ndarray, "frames 52"]:
+        """An upper face that nobody has made: brows of one moment with eyes of another."""
+        whole = self._moment(rng, frames)
+        if rng.random() < 0.5:
+            return whole * (BROWS * rng.uniform(0.6, 1.3) + EYES * rng.uniform(0.85, 1.1))
+        other = self._moment(rng, frames)
+        return whole * BROWS * rng.uniform(0.6, 1.3) + other * EYES * rng.uniform(0.85, 1.1)
+
+    def _moment(self, rng: np.random.Generator, frames: int) -> Float64[np.ndarray, "frames 52"]:
+        lengths = np.array([len(take) for take in self.takes], float)
+        take = self.takes[rng.choice(len(lengths), p=lengths / lengths.sum())]
+        pace = rng.uniform(0.8, 1.25)
+        # Forwards and back again, so that a short take has no seam.
+        turn = 2 * (len(take) - 1)
+        position = (rng.uniform(0, len(take) - 1) + pace * np.arange(frames)) % turn
+        position = np.where(position > len(take) - 1, turn - position, position)
+        below = position.astype(int)
+        share = (position - below)[:, None]
+        moment = take[below] * (1 - share) + take[np.minimum(below + 1, len(take) - 1)] * share
+        return mirrored(moment) if rng.random() < 0.5 else moment.astype(np.float64)
+
+
+@dataclass(frozen=True)
+class Take:
+    """Real lips and the sound they came with."""
+
+    name: str
+    speaker: str
+    source: str
+    licence: str
+    path: Path
+    """Of the sound, or of the video that has it."""
+    mouth: Float32[np.ndarray, "frames 52"]
+    fps: float
+    start: float = 0.0
+    """Seconds of the sound at which frame 0 lies."""
+    text: str = ""
+    phones: tuple[Phone, ...] = ()
+    """In seconds from ``start``; empty where nobody has written down what is said."""
+
+    @property
+    def seconds(self) -> float:
+        """Duration."""
+        return len(self.mouth) / self.fps
+
+    def sound(self) -> Float32[np.ndarray, " samples"]:
+        """As long as the motion, at ``SAMPLE_RATE``."""
+        first = round(self.start * SAMPLE_RATE)
+        length = round(self.seconds * SAMPLE_RATE)
+        samples = _heard(self.path)[first : first + length]
+        return np.pad(samples, (0, length - len(samples)))
+
+
+@lru_cache(maxsize=32)
+def _heard(path: Path) -> Float32[np.ndarray, " samples"]:
+    """A whole recording; many takes may be parts of it."""
+    return load_sound(path, sample_rate=SAMPLE_RATE).samples
+
+
+def mirrored(weights: np.ndarray) -> np.ndarray:
+    """The same face seen in a mirror."""
+    return weights[:, _MIRROR]
+
+
+def read_facegood(folder: Path, fps: float, late: float) -> tuple[Take, ...]:
+    """FACEGOOD's takes on our rig, in step with their sound, which their lips follow by ``late``.
+
+    Raises:
+        InputError: NaN in one of them.
+    """
+    return tuple(_facegood_take(path, fps, late) for path in sorted(folder.glob("*.npz")))
+
+
+def in_step(
+    motion: np.ndarray, rate: float, *, fps: float, late: float, frames: int
+) -> Float32[np.ndarray, "frames 52"]:
+    """Motion of ``rate`` that follows its sound by ``late`` seconds: at ``fps`` and in step."""
+    position = (np.arange(frames) / fps + late) * rate
+    return sample_rows(motion.astype(np.float32), position)
+
+
+def _facegood_take(path: Path, fps: float, late: float) -> Take:
+    with np.load(path, allow_pickle=False) as file:
+        weights = file["weights"].astype(np.float64)
+        names = [str(name) for name in file["names"]]
+    if not np.isfinite(weights).all():
+        raise InputError(f"Got NaN in {path}; fetch the capture again.")
+    mapped = np.zeros((len(weights), len(ARKIT_NAMES)))
+    for source, parts in FACEGOOD_SHAPES.items():
+        for name, gain in parts:
+            mapped[:, ARKIT_INDEX[name]] += gain * weights[:, names.index(source)]
+    voice = path.with_suffix(".opus")
+    heard = load_sound(voice, sample_rate=SAMPLE_RATE).seconds
+    frames = int(min(heard, len(weights) / FACEGOOD_RATE - late) * fps)
+    return Take(
+        f"facegood_{path.stem}",
+        "facegood",
+        "facegood",
+        licence_of(path.parent),
+        voice,
+        in_step(mapped, FACEGOOD_RATE, fps=fps, late=late, frames=frames).clip(0, 1),
+        fps,
+    )
+
+
+def _upper_only(path: Path, fps: float) -> Float32[np.ndarray, "frames 52"]:
+    if path.suffix == ".gz":
+        with tempfile.TemporaryDirectory() as folder:
+            unpacked = Path(folder) / path.stem
+            unpacked.write_bytes(gzip.decompress(path.read_bytes()))
+            weights = read_live_link(unpacked, fps).weights
+    else:
+        weights = read_live_link(path, fps).weights
+    weights = weights * UPPER_SHAPES
+    # A face at rest is zero here; each phone and person has an offset of its own.
+    still = [i for i in np.flatnonzero(UPPER_SHAPES) if not ARKIT_NAMES[i].startswith("eyeLook")]
+    weights[:, still] = (weights[:, still] - np.quantile(weights[:, still], 0.1, axis=0)).clip(0)
+    return weights.astype(np.float32)
+
+
+def _swap(names: Sequence[str]) -> np.ndarray:
+    def other(name: str) -> str:
+        if "Left" in name:
+            return name.replace("Left", "Right")
+        return name.replace("Right", "Left")
+
+    return np.array([names.index(other(name)) for name in names])
+
+
+_MIRROR = _swap(ARKIT_NAMES)

@@ -1,0 +1,1 @@
+"""The corpus's speech: sentences, voices, and phone times."""

@@ -1,0 +1,283 @@
+"""The head: 52 ARKit shapes that every identity shares, and everything fixed on their one topology.
+
+Place in the flow: the lowest stage. Tracking and retargeting read the landmarks, the model reads
+keypoints and masks, viewer and export read vertices. Built once by ``scripts/build_face.py`` from
+CC0 MakeHuman data; ``docs/face.md`` says how each index and mask was chosen.
+
+Millimetres; y up, z out of the face, +x to the subject's left; the origin lies midway between the
+eyeball centres of each identity.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from types import MappingProxyType
+
+import numpy as np
+from jaxtyping import Bool, Float, Float32, Float64, Int32, UInt8
+
+from kmspeaker.assets import ASSETS
+from kmspeaker.errors import InputError
+from kmspeaker.face.identities import Identity, eyeball_centre, find_identity, read_identities
+from kmspeaker.face.landmarks import INNER_LOWER_LIP, INNER_UPPER_LIP
+
+ARKIT_NAMES: tuple[str, ...] = (
+    *("eyeBlinkLeft", "eyeLookDownLeft", "eyeLookInLeft", "eyeLookOutLeft", "eyeLookUpLeft"),
+    *("eyeSquintLeft", "eyeWideLeft"),
+    *("eyeBlinkRight", "eyeLookDownRight", "eyeLookInRight", "eyeLookOutRight", "eyeLookUpRight"),
+    *("eyeSquintRight", "eyeWideRight"),
+    *("jawForward", "jawRight", "jawLeft", "jawOpen"),
+    *("mouthClose", "mouthFunnel", "mouthPucker", "mouthRight", "mouthLeft"),
+    *("mouthSmileLeft", "mouthSmileRight", "mouthFrownLeft", "mouthFrownRight"),
+    *("mouthDimpleLeft", "mouthDimpleRight", "mouthStretchLeft", "mouthStretchRight"),
+    *("mouthRollLower", "mouthRollUpper", "mouthShrugLower", "mouthShrugUpper"),
+    *("mouthPressLeft", "mouthPressRight", "mouthLowerDownLeft", "mouthLowerDownRight"),
+    *("mouthUpperUpLeft", "mouthUpperUpRight"),
+    *("browDownLeft", "browDownRight", "browInnerUp", "browOuterUpLeft", "browOuterUpRight"),
+    *("cheekPuff", "cheekSquintLeft", "cheekSquintRight"),
+    *("noseSneerLeft", "noseSneerRight", "tongueOut"),
+)
+"""The 52 shapes in the order of ARKit and of Live Link Face files."""
+ARKIT_INDEX: Mapping[str, int] = MappingProxyType({n: i for i, n in enumerate(ARKIT_NAMES)})
+UPPER_SHAPES = np.array(
+    [n.startswith(("eye", "brow", "cheekSquint", "noseSneer")) for n in ARKIT_NAMES]
+)
+"""True for shapes of the upper face: they move more in M_upper than in M_lower."""
+PART_NAMES = ("skin", "teeth_upper", "teeth_lower", "tongue", "eye_left", "eye_right", "lashes")
+"""What ``FaceModel.part`` counts."""
+
+FACE_FOLDER = ASSETS / "face"
+Weights = Float[np.ndarray, "frames 52"]
+"""ARKit weights in the order of ``ARKIT_NAMES``, each within [0, 1], one row a frame."""
+
+
+@dataclass(frozen=True)
+class KeypointSet:
+    """Vertices that stand for the face's motion."""
+
+    indices: Int32[np.ndarray, " keypoints"]
+    upper: Bool[np.ndarray, " keypoints"]
+    """True for those the temporal style sees; the global style sees all."""
+    names: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+
+@dataclass(frozen=True)
+class FaceModel:
+    """A linear rig: ``vertices = neutral(identity) + weights @ deltas``."""
+
+    deltas: Float32[np.ndarray, "52 vertices 3"]
+    """Displacement of each vertex at weight 1, mm, the same for every identity."""
+    faces: Int32[np.ndarray, "faces 3"]
+    part: UInt8[np.ndarray, " vertices"]
+    """Index into ``PART_NAMES``."""
+    lower_mask: Float32[np.ndarray, " vertices"]
+    """M_lower of the paper's App. B.3 (beta 1, centimetres)."""
+    upper_mask: Float32[np.ndarray, " vertices"]
+    """1 - ``lower_mask``."""
+    region: UInt8[np.ndarray, " vertices"]
+    """``landmarks.R_LOWER``, ``BAND`` or ``R_UPPER``."""
+    render_source: Int32[np.ndarray, " render_vertices"]
+    """The vertex each render vertex copies: seams are split so that each has one texture place."""
+    render_uv: Float32[np.ndarray, "render_vertices 2"]
+    """Texture place, origin at the lower left."""
+    render_faces: Int32[np.ndarray, "faces 3"]
+    landmark_triangles: Int32[np.ndarray, "468 3"]
+    landmark_weights: Float32[np.ndarray, "468 3"]
+    """Barycentric place of each of mediapipe's landmarks on its triangle of vertices."""
+    keypoints: Mapping[str, KeypointSet]
+    """``ours`` (55, of them 47 upper), ``ibug68`` and ``dense``."""
+    people: Mapping[str, Identity]
+    """Who can wear the motion, by name."""
+    eye_radius: float
+    incisor_edge: Int32[np.ndarray, " edge"]
+    """Vertices along the cutting edge of the upper front teeth."""
+    lower_lip_rim: Int32[np.ndarray, " rim"]
+    """Vertices on the middle of the lower lip that may touch that edge."""
+    folder: Path
+    """Where it was read from; ``heads.sliders`` and the renderer find their data there."""
+
+    @classmethod
+    def load(cls, folder: Path | None = None) -> "FaceModel":
+        """Read the rig that ``scripts/build_face.py`` wrote.
+
+        Args:
+            folder: Where ``rig.npz``, ``identities.json`` and ``textures/`` lie; the bundled face
+                when not given.
+
+        Raises:
+            InputError: A file is missing.
+        """
+        folder = FACE_FOLDER if folder is None else folder
+        if not (folder / "rig.npz").is_file():
+            raise InputError(f"Got no face in {folder}; it needs rig.npz, reinstall the program.")
+        with np.load(folder / "rig.npz", allow_pickle=False) as file:
+            rig = {name: file[name] for name in file.files}
+        return cls(
+            deltas=rig["deltas"].astype(np.float32),
+            faces=rig["faces"],
+            part=rig["part"],
+            lower_mask=rig["lower_mask"],
+            upper_mask=1 - rig["lower_mask"],
+            region=rig["region"],
+            render_source=rig["render_source"],
+            render_uv=rig["render_uv"],
+            render_faces=rig["render_faces"],
+            landmark_triangles=rig["landmark_triangles"],
+            landmark_weights=rig["landmark_weights"],
+            keypoints={
+                name: KeypointSet(
+                    rig[f"{name}_indices"],
+                    rig[f"{name}_upper"],
+                    tuple(str(n) for n in rig[f"{name}_names"]),
+                )
+                for name in ("ours", "ibug68", "dense")
+            },
+            people=read_identities(folder, rig),
+            eye_radius=float(rig["eye_radius"]),
+            incisor_edge=rig["incisor_edge"],
+            lower_lip_rim=rig["lower_lip_rim"],
+            folder=folder,
+        )
+
+    @property
+    def identities(self) -> tuple[str, ...]:
+        """Every identity's name."""
+        return tuple(self.people)
+
+    def neutral(self, identity: str) -> Float32[np.ndarray, "vertices 3"]:
+        """The face at rest.
+
+        Raises:
+            InputError: There is no such identity.
+        """
+        return find_identity(self.people, identity).neutral
+
+    def texture(self, identity: str) -> Path:
+        """The identity's colours, a PNG for ``render_uv``.
+
+        Raises:
+            InputError: There is no such identity.
+        """
+        return find_identity(self.people, identity).texture
+
+    def credit(self, identity: str) -> str:
+        """Whose head it is, and its licence.
+
+        Raises:
+            InputError: There is no such identity.
+        """
+        return find_identity(self.people, identity).credit
+
+    def with_identity(
+        self,
+        name: str,
+        neutral: Float32[np.ndarray, "vertices 3"],
+        *,
+        texture: Path | None = None,
+        description: str = "own face",
+        credit: str = "provided by the user",
+    ) -> "FaceModel":
+        """This face with one more identity; this one stays as it is.
+
+        Args:
+            name: what to call it; takes the place of one that was added under the same name.
+            neutral: the face at rest, mm, on this topology.
+            texture: a PNG for ``render_uv``; the most similar identity's where None.
+            description: for lists of people.
+            credit: whose head it is, and its licence.
+
+        Raises:
+            InputError: a bundled identity has the name, or ``neutral`` is no face of this topology.
+        """
+        if name in self.people and self.people[name].bundled:
+            raise InputError(f"Got the name {name!r}, which a bundled head has; choose another.")
+        if neutral.shape != self.deltas.shape[1:] or not np.isfinite(neutral).all():
+            raise InputError(
+                f"Got a face of shape {neutral.shape}; it needs {self.deltas.shape[1:]} finite "
+                "numbers, one row a vertex of the rig."
+            )
+        if texture is None:
+            texture = self.texture(self.most_similar(neutral))
+        eyes = [
+            eyeball_centre(neutral[self.part == PART_NAMES.index(eye)])
+            for eye in ("eye_left", "eye_right")
+        ]
+        own = Identity(neutral, np.stack(eyes), texture, description, credit, bundled=False)
+        return replace(self, people={**self.people, name: own})
+
+    def most_similar(self, neutral: Float32[np.ndarray, "vertices 3"]) -> str:
+        """The bundled identity whose skin comes closest to a face at rest."""
+        skin = self.part == PART_NAMES.index("skin")
+        bundled = {name: one.neutral for name, one in self.people.items() if one.bundled}
+        return min(bundled, key=lambda name: float(((bundled[name] - neutral)[skin] ** 2).sum()))
+
+    def vertices(self, weights: Weights, identity: str) -> Float32[np.ndarray, "frames vertices 3"]:
+        """The moving face, mm."""
+        return _combine(weights, self.deltas) + self.neutral(identity)
+
+    def landmarks(self, weights: Weights, identity: str) -> Float32[np.ndarray, "frames 468 3"]:
+        """Mediapipe's 468 landmarks on the moving face, mm."""
+        at_rest = self._at_landmarks(self.neutral(identity)[None])
+        return _combine(weights, self._landmark_deltas) + at_rest
+
+    def landmark_deltas(self) -> Float32[np.ndarray, "52 468 3"]:
+        """How each shape moves the landmarks at weight 1, mm."""
+        return self._landmark_deltas
+
+    def gram(
+        self, mask: Float[np.ndarray, " vertices"] | None = None
+    ) -> Float64[np.ndarray, "52 52"]:
+        """Inner products of the shapes, mm²: ``w @ gram @ w`` is the squared motion of ``w``.
+
+        Args:
+            mask: Multiplies each vertex's motion before it is squared (paper Sec. 3.2).
+        """
+        deltas = self.deltas if mask is None else self.deltas * mask[:, None].astype(np.float32)
+        flat = deltas.reshape(len(deltas), -1).astype(np.float64)
+        return flat @ flat.T
+
+    def lip_gap(self, weights: Weights, identity: str) -> Float32[np.ndarray, " frames"]:
+        """How far the inner lips are open on the midline, mm; below zero where they press."""
+        lips = [INNER_UPPER_LIP, INNER_LOWER_LIP]
+        at_rest = self._at_landmarks(self.neutral(identity)[None])[0, lips, 1]
+        height = weights.astype(np.float32) @ self._landmark_deltas[:, lips, 1] + at_rest
+        return height[:, 0] - height[:, 1]
+
+    @cached_property
+    def lip_opening(self) -> Float32[np.ndarray, " 52"]:
+        """How far each shape at weight 1 opens the lips on the midline, mm; the same on any head.
+
+        ``weights @ face.lip_opening`` is zero where the lips are as in the neutral face.
+        """
+        deltas = self._landmark_deltas
+        return deltas[:, INNER_UPPER_LIP, 1] - deltas[:, INNER_LOWER_LIP, 1]
+
+    def teeth_gap(self, weights: Weights, identity: str) -> Float32[np.ndarray, " frames"]:
+        """From the lower lip to the edge of the upper front teeth, mm (closed for f and v)."""
+        neutral = self.neutral(identity)
+        edge, lip = (
+            _combine(weights, self.deltas[:, indices]) + neutral[indices]
+            for indices in (self.incisor_edge, self.lower_lip_rim)
+        )
+        apart = np.linalg.norm(edge[:, :, None] - lip[:, None], axis=-1)
+        return apart.min(axis=(1, 2))
+
+    @cached_property
+    def _landmark_deltas(self) -> Float32[np.ndarray, "52 468 3"]:
+        return self._at_landmarks(self.deltas)
+
+    def _at_landmarks(
+        self, field: Float32[np.ndarray, "frames vertices 3"]
+    ) -> Float32[np.ndarray, "frames 468 3"]:
+        return np.einsum("lc,flcx->flx", self.landmark_weights, field[:, self.landmark_triangles])
+
+
+def _combine(
+    weights: Weights, deltas: Float32[np.ndarray, "52 points 3"]
+) -> Float32[np.ndarray, "frames points 3"]:
+    moved = weights.astype(np.float32) @ deltas.reshape(len(deltas), -1)
+    return moved.reshape(len(weights), -1, 3)

@@ -1,0 +1,125 @@
+"""Heads by sliders: age, gender, origins and weight blend MakeHuman's macro heads.
+
+Place in the flow: gives ``face.FaceModel`` one more identity. ``scripts/build_macros.py`` made the
+heads at the ends of the sliders, each mended like the twelve bundled people; between them every
+vertex moves straight, so lips, lids and teeth stay where they were mended to.
+"""
+
+from dataclasses import dataclass, field, fields
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float32, Int16
+
+from kmspeaker.errors import InputError
+from kmspeaker.face.identities import BUNDLED_CREDIT
+from kmspeaker.face.rig import FaceModel
+
+OWN = "own"
+"""What a sculpted identity is called."""
+_COLOUR_OF_AGE, _COLOUR_OF_GENDER = 1 / 50, 1.5
+"""How a year and the whole way from man to woman count when a skin is chosen; origins count 1."""
+
+
+def _slider(least: int, most: int, meaning: str) -> dict[str, Any]:
+    return {"range": (least, most), "help": meaning}
+
+
+@dataclass(frozen=True)
+class Macros:
+    """Where the sliders stand.
+
+    Raises:
+        InputError: A number outside its range, or no origin at all.
+    """
+
+    age: float = field(default=35.0, metadata=_slider(18, 90, "years"))
+    gender: float = field(default=0.5, metadata=_slider(0, 1, "0 male, 1 female"))
+    weight: float = field(default=0.0, metadata=_slider(-1, 1, "-1 lean, 1 heavy"))
+    european: float = field(default=1.0, metadata=_slider(0, 1, "share of European origin"))
+    asian: float = field(default=0.0, metadata=_slider(0, 1, "share of Asian origin"))
+    african: float = field(default=0.0, metadata=_slider(0, 1, "share of African origin"))
+
+    def __post_init__(self) -> None:
+        """Refuse what is out of range."""
+        for each in fields(self):
+            value, (least, most) = getattr(self, each.name), each.metadata["range"]
+            if not least <= value <= most:  # neither is what is not a number
+                raise InputError(
+                    f"Got {each.name} {value!r}; it must be from {least:g} to {most:g}."
+                )
+        if not any(self.origins):
+            raise InputError("Got no origin; give at least one of the three a share.")
+
+    @property
+    def origins(self) -> tuple[float, float, float]:
+        """European, Asian and African as given; only their proportions count."""
+        return self.european, self.asian, self.african
+
+    @property
+    def description(self) -> str:
+        """For lists of people, for example ``own face, 35 years``."""
+        return f"own face, {self.age:.0f} years"
+
+
+@dataclass(frozen=True)
+class _Basis:
+    """The heads at the ends: gender (2) x age (2) x origin (3) x weight (3), and how to paint."""
+
+    mean: Float32[np.ndarray, "vertices 3"]
+    ways: Int16[np.ndarray, "ways vertices 3"]
+    shares: Float32[np.ndarray, "36 ways"]
+    hair: Float32[np.ndarray, "vertices 3"]
+    """Displacement of hair that stands off by a millimetre."""
+    ages: Float32[np.ndarray, "2"]
+    people: Float32[np.ndarray, "people 5"]
+    """Gender, age and origins of the bundled people."""
+    people_hair: Float32[np.ndarray, " people"]
+    """How far their hair stands off, mm."""
+
+
+def sculpted(face: FaceModel, macros: Macros, name: str = OWN) -> FaceModel:
+    """The face with one more identity, as the sliders stand.
+
+    It wears the skin of the bundled person who is nearest in age, gender and origins.
+
+    Raises:
+        InputError: A bundled identity has the name.
+    """
+    basis = _load(face.folder)
+    origins = np.array(macros.origins) / sum(macros.origins)
+    young, old = basis.ages
+    aged = np.clip((macros.age - young) / (old - young), 0, 1)
+    heavy = max(macros.weight, 0.0)
+    lean = max(-macros.weight, 0.0)
+    shares = np.einsum(
+        "g,a,o,w->gaow",
+        [1 - macros.gender, macros.gender],
+        [1 - aged, aged],
+        origins,
+        [lean, 1 - lean - heavy, heavy],
+    )
+    neutral = basis.mean + np.tensordot(shares.ravel() @ basis.shares, basis.ways, axes=1)
+    asked = np.array([macros.gender, macros.age, *origins])
+    apart = (basis.people - asked) * [_COLOUR_OF_GENDER, _COLOUR_OF_AGE, 1, 1, 1]
+    person = int((apart**2).sum(1).argmin())
+    neutral = neutral + basis.people_hair[person] * basis.hair
+    return face.with_identity(
+        name,
+        neutral.astype(np.float32),
+        texture=face.texture(face.identities[person]),
+        description=macros.description,
+        credit=BUNDLED_CREDIT,
+    )
+
+
+@cache
+def _load(folder: Path) -> _Basis:
+    path = folder / "macros.npz"
+    if not path.is_file():
+        raise InputError(f"Got no sliders in {folder}; it needs macros.npz, reinstall the program.")
+    with np.load(path, allow_pickle=False) as file:
+        arrays = dict(file)
+    return _Basis(**arrays | {"hair": arrays["hair"].astype(np.float32)})

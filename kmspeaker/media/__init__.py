@@ -1,0 +1,1 @@
+"""Files of sound, picture and geometry, in and out; no room below knows of faces."""

@@ -1,0 +1,114 @@
+"""The three conditions of the network: speech, global style and temporal style (paper Table 4)."""
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+from kmspeaker.model.layers import sinusoids
+
+
+class SpeechProjection(nn.Module):
+    """Frozen speech features to the network's width.
+
+    The paper has one linear layer. A ``kernel`` above 1 adds a residual convolution over time:
+    neighbouring frames of speech then reach a frame in one step, where the bare network must learn
+    from scratch whom its attention should ask. A ridge regression on five frames of context is a
+    strong rival with little training, and this gives the network the same start.
+    """
+
+    def __init__(self, d_speech: int, d_model: int, kernel: int, dropout: float = 0.0) -> None:
+        super().__init__()
+        self.dropout = nn.Dropout1d(dropout)
+        self.linear = nn.Linear(d_speech, d_model)
+        self.context = (
+            nn.Conv1d(d_model, d_model, kernel, padding=kernel // 2) if kernel > 1 else None
+        )
+
+    def forward(
+        self, features: Float[Tensor, "batch frames d_speech"]
+    ) -> Float[Tensor, "batch frames d_model"]:
+        """Project standardised features."""
+        speech = self.linear(self.dropout(features.transpose(1, 2)).transpose(1, 2))
+        if self.context is None:
+            return speech
+        return speech + F.gelu(self.context(speech.transpose(1, 2))).transpose(1, 2)
+
+
+class _ConvBlock(nn.Module):
+    """Convolution, dropout, ELU, layer norm, in this order."""
+
+    def __init__(self, channels: int, width: int, dropout: float) -> None:
+        super().__init__()
+        self.conv = nn.Conv1d(channels, width, 3, padding=1)
+        self.dropout = nn.Dropout(dropout)
+        self.norm = nn.LayerNorm(width)
+
+    def forward(self, x: Float[Tensor, "batch frames channels"]) -> Float[Tensor, "batch frames w"]:
+        x = self.conv(x.transpose(1, 2)).transpose(1, 2)
+        return self.norm(F.elu(self.dropout(x)))
+
+
+class GlobalStyleEncoder(nn.Module):
+    """E_glob: full-face keypoints over time to the mean and log-variance of one style vector.
+
+    Convolutions, one transformer layer, convolutions, then the mean over the frames that were
+    seen. Frames without a face count as rest (zero) for the convolutions beside them, and neither
+    the attention nor the mean takes them in.
+    """
+
+    def __init__(self, channels: int, d_model: int, heads: int) -> None:
+        super().__init__()
+        self.before = nn.Sequential(
+            _ConvBlock(channels, d_model, 0.2), _ConvBlock(d_model, d_model, 0.2)
+        )
+        self.position_dropout = nn.Dropout(0.1)
+        self.attention = nn.TransformerEncoderLayer(
+            d_model, heads, d_model, dropout=0.1, activation="gelu", batch_first=True
+        )
+        self.after = _ConvBlock(d_model, 2 * d_model, 0.1)
+        self.out = nn.Conv1d(2 * d_model, 2 * d_model, 3, padding=1)
+
+    def forward(
+        self,
+        keypoints: Float[Tensor, "batch frames channels"],
+        present: Bool[Tensor, "batch frames"],
+    ) -> tuple[Float[Tensor, "batch d_model"], Float[Tensor, "batch d_model"]]:
+        """Mean and log-variance; every item needs at least one frame present."""
+        seen = present[..., None]
+        x = self.before(keypoints * seen)
+        place = torch.arange(x.shape[1], device=x.device)
+        x = self.position_dropout(x + sinusoids(place, x.shape[-1]).to(x.dtype))
+        x = self.attention(x, src_key_padding_mask=~present)
+        x = self.after(x * seen)
+        x = self.out(x.transpose(1, 2)).transpose(1, 2)
+        pooled = (x * seen).sum(1) / seen.sum(1)
+        mean, log_variance = pooled.chunk(2, dim=-1)
+        return mean, log_variance
+
+
+class TemporalStyleEncoder(nn.Module):
+    """E_temp: each frame's upper-face keypoints to that frame's style, frames apart.
+
+    The paper has two linear layers. ``linear`` adds a third beside them, without a bias: what the
+    upper face does is a linear function of its keypoints, which need then not be learnt through a
+    bend.
+    """
+
+    def __init__(self, channels: int, d_model: int, *, linear: bool) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Linear(channels, d_model), nn.GELU(), nn.Linear(d_model, d_model)
+        )
+        self.linear = nn.Linear(channels, d_model, bias=False) if linear else None
+
+    def forward(
+        self,
+        keypoints: Float[Tensor, "batch frames channels"],
+        present: Bool[Tensor, "batch frames"],
+    ) -> Float[Tensor, "batch frames d_model"]:
+        """Zero where the performance is absent, which is what no temporal style means."""
+        style = self.layers(keypoints)
+        if self.linear is not None:
+            style = style + self.linear(keypoints)
+        return style * present[..., None]

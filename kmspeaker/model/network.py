@@ -1,0 +1,301 @@
+"""The network of KM-Speaker (paper 3.1, Table 4) and its folder of weights.
+
+Place in the flow: ``training`` fits it, ``generate`` asks it, ``flow`` and ``windows`` carry noise
+to motion with it. All statistics are buffers, so a folder is complete.
+"""
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Bool, Float
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from kmspeaker.errors import InputError
+from kmspeaker.hub import verify_model, write_manifest
+from kmspeaker.model.conditions import GlobalStyleEncoder, SpeechProjection, TemporalStyleEncoder
+from kmspeaker.model.layers import FlowLayer, band, sinusoids
+from kmspeaker.model.motion_space import MotionSpace
+
+CONFIG_FILE = "config.json"
+WEIGHTS_FILE = "model.safetensors"
+CARD_FILE = "README.md"
+
+
+@dataclasses.dataclass(frozen=True)
+class ModelConfig:
+    """Sizes of the network, and what it was trained to understand."""
+
+    d_model: int
+    """Width of every layer and of the three conditions."""
+    layers: int
+    heads: int
+    feed_forward: int
+    """Hidden width of the feed-forward blocks; the paper's is twice ``d_model``."""
+    condition_width: int
+    """Hidden width of the adaptive norms' nets; the paper's is ``d_model``."""
+    fps: float
+    """Frames of motion a second."""
+    window_frames: int
+    """Frames the network sees at a time, in training and in use."""
+    window_overlap: int
+    """Least number of frames that neighbouring windows share in use."""
+    speech_encoder: str
+    """Name of the encoder, one of ``speech.ENCODERS``; features of two never mix."""
+    d_speech: int
+    """Width of its features."""
+    steps: int
+    """Steps of the sampler where the caller names none."""
+    n_coeffs: int = 128
+    """Components of the motion space; set by the data when training begins."""
+    speech_reach: float = 0.2
+    """Seconds of speech before and after a frame that its cross-attention sees (DiffPoseTalk's
+    alignment, softened); the paper says nothing."""
+    speech_kernel: int = 1
+    """Frames of the convolution over speech; 1 is the paper's bare linear layer."""
+    aligned_conditions: bool = False
+    """Whether each motion frame's token also gets that frame's speech and temporal style added, and
+    a linear path leads from each to the motion. In the paper's table speech enters by
+    cross-attention and style by the norms alone. Adding them saves the attention from having to
+    find the diagonal first, and the upper face from being told where it is by scales and shifts; in
+    hours instead of days of training that decides whether the lips move and the brows follow."""
+    tells_made_lips: bool = False
+    """Whether the network is told which lips were made by rule, and so need not give their mean
+    with real ones: made lips teach it many voices, and in use it speaks with real people's. The
+    paper has captured lips alone."""
+    dropout: float = 0.1
+    """In the flow layers; the style encoders have the paper's own."""
+    speech_dropout: float = 0.0
+    """Share of the speech features that are not heard, others in each window of training."""
+    keypoint_set: str = "ours"
+    n_keypoints: int = 55
+    n_upper_keypoints: int = 47
+    """Keypoints of the upper face, from which the temporal style is read."""
+    rig: str = ""
+    """``motion.rig_fingerprint`` of the face it was trained on."""
+
+
+PAPER = ModelConfig(
+    d_model=512,
+    layers=8,
+    heads=8,
+    feed_forward=1024,
+    condition_width=512,
+    fps=60.0,
+    window_frames=200,
+    window_overlap=50,
+    speech_encoder="w2v-bert-2.0",
+    d_speech=1024,
+    steps=50,
+)
+BASE = ModelConfig(
+    d_model=256,
+    layers=8,
+    heads=8,
+    feed_forward=512,
+    condition_width=256,
+    fps=30.0,
+    window_frames=128,
+    window_overlap=32,
+    speech_encoder="whisper-tiny.en",
+    d_speech=384,
+    steps=16,
+    speech_kernel=5,
+    aligned_conditions=True,
+    tells_made_lips=True,
+    speech_dropout=0.5,
+)
+SMALL = dataclasses.replace(
+    BASE,
+    d_model=192,
+    layers=4,
+    heads=6,
+    feed_forward=384,
+    condition_width=96,
+    steps=2,  # with more, held-out lips are followed and closed no better
+    dropout=0.0,  # so small that hours of speech do not overfit it, and a fifth off a step
+)
+PRESETS = {"paper": PAPER, "base": BASE, "small": SMALL}
+
+
+class KMSpeaker(nn.Module):
+    """Answers clean motion for noisy motion, speech, and the two styles.
+
+    The conditions are encoded apart, once for many calls: ``encode_speech``, ``encode_global`` and
+    ``encode_temporal`` take raw features and keypoints in mm, and ``forward`` takes what they gave.
+    """
+
+    keypoint_mean: Tensor
+    """(keypoints, 3) mm, over the training data."""
+    keypoint_scale: Tensor
+    """(keypoints, 1) mm: one spread for a keypoint's three axes keeps its directions."""
+    upper: Tensor
+    """(keypoints,) True for the upper face."""
+    speech_mean: Tensor
+    speech_scale: Tensor
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.config = config
+        d = config.d_model
+        self.motion = MotionSpace(config.n_coeffs)
+        self.register_buffer("keypoint_mean", torch.zeros(config.n_keypoints, 3))
+        self.register_buffer("keypoint_scale", torch.ones(config.n_keypoints, 1))
+        upper = torch.arange(config.n_keypoints) < config.n_upper_keypoints
+        self.register_buffer("upper", upper)
+        self.register_buffer("speech_mean", torch.zeros(config.d_speech))
+        self.register_buffer("speech_scale", torch.ones(config.d_speech))
+
+        self.speech = SpeechProjection(
+            config.d_speech, d, config.speech_kernel, config.speech_dropout
+        )
+        self.global_style = GlobalStyleEncoder(3 * config.n_keypoints, d, config.heads)
+        self.temporal_style = TemporalStyleEncoder(
+            3 * config.n_upper_keypoints, d, linear=config.aligned_conditions
+        )
+        self.time = nn.Sequential(nn.Linear(d, d), nn.SiLU(), nn.Linear(d, d))
+        self.motion_in = nn.Linear(config.n_coeffs, d)
+        # Without biases: no temporal style is zeros, and the head has a bias of its own.
+        aligned = config.aligned_conditions
+        self.speech_in = nn.Linear(d, d, bias=False) if aligned else None
+        self.temporal_in = nn.Linear(d, d, bias=False) if aligned else None
+        self.speech_out = nn.Linear(d, config.n_coeffs, bias=False) if aligned else None
+        self.temporal_out = nn.Linear(d, config.n_coeffs, bias=False) if aligned else None
+        self.made_lips = nn.Parameter(torch.zeros(d)) if config.tells_made_lips else None
+        self.layers = nn.ModuleList(
+            FlowLayer(d, config.heads, config.feed_forward, config.condition_width, config.dropout)
+            for _ in range(config.layers)
+        )
+        self.head = nn.Sequential(
+            nn.Linear(d, d // 2), nn.GELU(), nn.Linear(d // 2, config.n_coeffs)
+        )
+
+    def encode_speech(
+        self, features: Float[Tensor, "batch frames d_speech"]
+    ) -> Float[Tensor, "batch frames d_model"]:
+        """Features of the config's encoder at the config's rate, standardised and projected."""
+        return self.speech((features - self.speech_mean) / self.speech_scale)
+
+    def encode_global(
+        self,
+        keypoints: Float[Tensor, "batch frames keypoints 3"],
+        present: Bool[Tensor, "batch frames"] | None = None,
+    ) -> tuple[Float[Tensor, "batch d_model"], Float[Tensor, "batch d_model"]]:
+        """Mean and log-variance of the global style of full-face keypoints (mm from neutral)."""
+        keypoints = (keypoints - self.keypoint_mean) / self.keypoint_scale
+        return self.global_style(keypoints.flatten(2), self._present(present, keypoints))
+
+    def encode_temporal(
+        self,
+        keypoints: Float[Tensor, "batch frames keypoints 3"],
+        present: Bool[Tensor, "batch frames"] | None = None,
+    ) -> Float[Tensor, "batch frames d_model"]:
+        """Temporal style of keypoints (mm from neutral); only the upper ones are read."""
+        keypoints = ((keypoints - self.keypoint_mean) / self.keypoint_scale)[:, :, self.upper]
+        return self.temporal_style(keypoints.flatten(2), self._present(present, keypoints))
+
+    def forward(
+        self,
+        x_t: Float[Tensor, "batch frames coeffs"],
+        t: Float[Tensor, " batch"],
+        speech: Float[Tensor, "batch frames d_model"],
+        global_style: Float[Tensor, "batch d_model"],
+        temporal_style: Float[Tensor, "batch frames d_model"] | None = None,
+        made: Bool[Tensor, " batch"] | None = None,
+    ) -> Float[Tensor, "batch frames coeffs"]:
+        """The clean motion expected at ``(x_t, t)``; no temporal style is the same as zeros.
+
+        ``made`` says, in training, whose lips were made by rule; without it lips are real people's.
+        """
+        frames, d_model = x_t.shape[1], self.config.d_model
+        place = sinusoids(torch.arange(frames, device=x_t.device), d_model).to(x_t.dtype)
+        time = self.time(sinusoids(1000 * t, d_model).to(x_t.dtype))
+        condition = (global_style + time)[:, None]
+        if self.made_lips is not None and made is not None:
+            condition = condition + made[:, None, None] * self.made_lips
+        if temporal_style is not None:
+            condition = condition + temporal_style
+        reach = round(self.config.speech_reach * self.config.fps)
+        heard = band(frames, reach, x_t.device)
+        x = self.motion_in(x_t) + place
+        if self.speech_in is not None:
+            x = x + self.speech_in(speech)
+        if self.temporal_in is not None and temporal_style is not None:
+            x = x + self.temporal_in(temporal_style)
+        memory = speech + place
+        for layer in self.layers:
+            x = layer(x, condition, memory, heard)
+        motion = self.head(x)
+        if self.speech_out is not None:
+            motion = motion + self.speech_out(speech)
+        if self.temporal_out is not None and temporal_style is not None:
+            motion = motion + self.temporal_out(temporal_style)
+        return motion
+
+    def _present(self, present: Tensor | None, keypoints: Tensor) -> Tensor:
+        if present is not None:
+            return present
+        return torch.ones(keypoints.shape[:2], dtype=torch.bool, device=keypoints.device)
+
+    def save(self, folder: Path, card: str) -> None:
+        """Write the folder that ``load`` reads.
+
+        Args:
+            folder: made if absent; files of the same names are replaced.
+            card: the model card, Markdown: what it was trained on, how well it does.
+        """
+        folder.mkdir(parents=True, exist_ok=True)
+        config = json.dumps(dataclasses.asdict(self.config), indent=2)
+        (folder / CONFIG_FILE).write_text(config + "\n")
+        tensors = {
+            name: tensor.detach().cpu().contiguous() for name, tensor in self.state_dict().items()
+        }
+        save_file(tensors, folder / WEIGHTS_FILE)
+        (folder / WEIGHTS_FILE).chmod(0o644)  # safetensors keeps files from other users
+        (folder / CARD_FILE).write_text(card)
+        write_manifest(folder)
+
+    @classmethod
+    def load(cls, folder: Path, device: str = "cpu") -> "KMSpeaker":
+        """The model of a folder, ready to be asked.
+
+        Raises:
+            InputError: a file is missing or altered, the config has an unknown or missing setting,
+                or the tensors are not the config's.
+        """
+        verify_model(folder)
+        model = cls(_read_config(folder / CONFIG_FILE))
+        path = folder / WEIGHTS_FILE
+        try:
+            tensors = load_file(path)
+        except SafetensorError as error:
+            raise InputError(f"Got {path}, which is no safetensors file ({error}).") from None
+        expected = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
+        got = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+        wrong = sorted(name for name in expected | got if expected.get(name) != got.get(name))
+        if wrong:
+            raise InputError(
+                f"Got {path} whose tensors are not those of {CONFIG_FILE} beside it (first: "
+                f"{wrong[0]}); take the whole folder anew."
+            )
+        model.load_state_dict(tensors)
+        return model.to(device).eval()
+
+
+def _read_config(path: Path) -> ModelConfig:
+    try:
+        settings: dict[str, Any] = json.loads(path.read_text())
+    except (json.JSONDecodeError, UnicodeDecodeError):
+        raise InputError(f"Got {path}, which is not JSON; take the whole folder anew.") from None
+    known = {field.name for field in dataclasses.fields(ModelConfig)}
+    if set(settings) != known:
+        odd = sorted(set(settings) ^ known)
+        raise InputError(
+            f"Got {path} with unknown or missing settings ({', '.join(odd)}); it was written by "
+            "another version of KM-Speaker."
+        )
+    return ModelConfig(**settings)

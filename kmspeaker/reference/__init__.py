@@ -1,0 +1,1 @@
+"""What shows a style: a video, a saved track or a Live Link Face CSV becomes a performance."""

@@ -1,0 +1,81 @@
+"""A performance: what every kind of reference becomes, and what the rig plays.
+
+Place in the flow: ``retarget`` and ``live_link`` make it, ``keypoints`` and ``pipeline`` read it.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float, Float32
+
+from kmspeaker.errors import InputError
+from kmspeaker.face.interpolation import sample_rows
+from kmspeaker.face.rig import Weights
+
+
+@dataclass(frozen=True)
+class Performance:
+    """ARKit weights over time at a constant rate; frame ``k`` lies at ``k / fps`` seconds."""
+
+    weights: Weights
+    """In ``face.ARKIT_NAMES`` order, each within [0, 1]."""
+    fps: float
+    """Frames a second."""
+    present: Bool[np.ndarray, " frames"]
+    """False where the face was lost for longer than can be bridged; weights there mean nothing."""
+    bridged: Bool[np.ndarray, " frames"]
+    """True where a short gap was interpolated; a subset of ``present``."""
+    head: Float32[np.ndarray, "frames 3"]
+    """Yaw, pitch and roll in radians about the performance's median pose."""
+
+    def __post_init__(self) -> None:
+        """Refuse arrays of unequal length and numbers that are not finite."""
+        lengths = {len(self.weights), len(self.present), len(self.bridged), len(self.head)}
+        if len(lengths) != 1:
+            raise InputError(
+                f"Got a performance whose parts have {sorted(lengths)} frames; they must be equal."
+            )
+        if not np.isfinite(self.weights).all():
+            raise InputError("Got a performance with NaN or infinite weights; track it again.")
+
+    def __len__(self) -> int:
+        return len(self.weights)
+
+    @property
+    def seconds(self) -> float:
+        """Duration."""
+        return len(self) / self.fps
+
+    def resampled(self, fps: float) -> "Performance":
+        """The same performance at another rate, linear between frames."""
+        if fps == self.fps:
+            return self
+        frames = max(1, round(self.seconds * fps))
+        return self.sampled(np.arange(frames) / fps, fps)
+
+    def sampled(self, times: Float[np.ndarray, " frames"], fps: float) -> "Performance":
+        """The performance at these seconds, which become frames at ``fps``; linear between frames.
+
+        Before its beginning and after its end it stands still.
+        """
+        position = np.clip(np.round(times * self.fps, 6), 0, len(self) - 1)
+        nearest = np.round(position).astype(int)
+        return Performance(
+            weights=sample_rows(self.weights, position),
+            fps=fps,
+            present=self.present[nearest],
+            bridged=self.bridged[nearest],
+            head=sample_rows(self.head, position),
+        )
+
+
+def steady(weights: Weights, fps: float) -> Performance:
+    """A performance seen in every frame with the head held still."""
+    frames = len(weights)
+    return Performance(
+        weights=weights,
+        fps=fps,
+        present=np.ones(frames, bool),
+        bridged=np.zeros(frames, bool),
+        head=np.zeros((frames, 3), np.float32),
+    )

@@ -1,0 +1,199 @@
+"""Follow one face through a video: the largest that persists becomes a ``FaceTrack``.
+
+Place in the flow: ``landmarker`` finds faces in each frame -> here -> ``retarget``. A saved track
+stands in for its video and does not show the person.
+"""
+
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float32, Float64, UInt8
+
+from kmspeaker.errors import InputError
+from kmspeaker.face.rig import ARKIT_NAMES
+from kmspeaker.limits import MAX_SECONDS
+from kmspeaker.media.files import replacing
+from kmspeaker.media.video_reader import Frame, probe_video, read_frames
+from kmspeaker.progress import Progress
+from kmspeaker.reference.landmarker import Detection, detect_faces
+from kmspeaker.reference.linking import follow_largest
+
+MAX_GAP = 0.5
+"""Seconds without the face that are bridged; longer, and it counts as lost."""
+MIN_SEEN = 0.4
+"""Share of the frames in which the face must be seen."""
+MIN_SECONDS = 0.4
+"""Shorter clips hold no performance."""
+MAX_FPS = 60.0
+"""Frames beyond this rate are passed over."""
+SEEN, BRIDGED, LOST = 0, 1, 2
+"""What ``FaceTrack.status`` counts."""
+
+FORMAT = "kmspeaker-track-1"
+MAX_BYTES = 4 * 1024**3
+
+
+@dataclass(frozen=True)
+class FaceTrack:
+    """One face over the frames of a video."""
+
+    landmarks: Float32[np.ndarray, "frames 478 3"]
+    """mediapipe's: x right, y down, z away from the camera, in pixels of the scaled frame."""
+    scores: Float32[np.ndarray, "frames 52"]
+    """mediapipe's blendshape scores in ``face.ARKIT_NAMES`` order, 0 to 1."""
+    pose: Float32[np.ndarray, "frames 4 4"]
+    """From mediapipe's canonical face to the camera (y up, z towards the viewer, cm)."""
+    confidence: Float32[np.ndarray, " frames"]
+    """Share of the landmarks that lie inside the picture; 0 where there is no face."""
+    times: Float64[np.ndarray, " frames"]
+    """Seconds from the first frame, rising."""
+    width: int
+    """Of the frames the landmarks refer to, pixels."""
+    height: int
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be a track, so that a damaged file ends here."""
+        frames = len(self.times)
+        shapes = {"landmarks": (478, 3), "scores": (52,), "pose": (4, 4), "confidence": ()}
+        for name, shape in shapes.items():
+            value = getattr(self, name)
+            if value.shape != (frames, *shape) or not np.isfinite(value).all():
+                raise InputError(
+                    f"Got a face track whose {name} are damaged; track the video again."
+                )
+        if not ((self.confidence > 0).any() and (np.abs(self.confidence - 0.5) <= 0.5).all()):
+            raise InputError("Got a face track without a face in it; track a video of a face.")
+        times_rise = np.isfinite(self.times).all() and (np.diff(self.times) > 0).all()
+        if not frames or not times_rise or self.width < 1 or self.height < 1:
+            raise InputError("Got a face track whose times are damaged; track the video again.")
+
+    def __len__(self) -> int:
+        return len(self.times)
+
+    @cached_property
+    def status(self) -> UInt8[np.ndarray, " frames"]:
+        """``SEEN``, ``BRIDGED`` where the face is away for up to ``MAX_GAP``, else ``LOST``."""
+        status = np.where(self.confidence > 0, SEEN, LOST).astype(np.uint8)
+        away = np.flatnonzero(status)
+        for gap in np.split(away, np.flatnonzero(np.diff(away) > 1) + 1):
+            if len(gap):
+                until = self.times[min(gap[-1] + 1, len(self) - 1)]
+                short = until - self.times[gap[0]] <= MAX_GAP + 1e-6
+                status[gap] = BRIDGED if short else LOST
+        return status
+
+    def save(self, path: Path | str) -> None:
+        """Write an ``.npz``; it appears whole or not at all.
+
+        Raises:
+            InputError: The file cannot be written there.
+        """
+        path = Path(path)
+        arrays = {field.name: np.asarray(getattr(self, field.name)) for field in fields(self)}
+        with replacing(path) as unfinished, unfinished.open("wb") as file:
+            np.savez(file, allow_pickle=False, format=np.asarray(FORMAT), **arrays)
+
+    @classmethod
+    def load(cls, path: Path | str) -> "FaceTrack":
+        """Read what ``save`` wrote.
+
+        Raises:
+            InputError: No such file, not a track, of another version, or damaged.
+        """
+        path = Path(path)
+        try:
+            with zipfile.ZipFile(path) as archive:
+                if sum(entry.file_size for entry in archive.infolist()) > MAX_BYTES:
+                    raise InputError(f"Got {path.name}, which is too large to be a face track.")
+            with np.load(path, allow_pickle=False) as file:
+                found = str(file["format"]) if "format" in file.files else "no face track"
+                if found != FORMAT:
+                    raise InputError(
+                        f"Got {path.name}, which is {found}; a track of this version "
+                        f"({FORMAT}) is needed, track the video again."
+                    )
+                arrays = {field.name: file[field.name] for field in fields(cls)}
+            return cls(
+                *(arrays[n].astype(np.float32) for n in ("landmarks", "scores", "pose")),
+                confidence=arrays["confidence"].astype(np.float32),
+                times=arrays["times"].astype(np.float64),
+                width=int(arrays["width"]),
+                height=int(arrays["height"]),
+            )
+        except InputError:
+            raise
+        except FileNotFoundError as error:
+            raise InputError(f"Cannot read {path}, there is no such file.") from error
+        except (OSError, ValueError, KeyError, TypeError, MemoryError, zipfile.BadZipFile) as error:
+            raise InputError(
+                f"Got {path.name}, which is no face track or is damaged; track the video again."
+            ) from error
+
+
+def track_video(
+    path: Path | str, *, progress: Progress | None = None, max_seconds: float = MAX_SECONDS
+) -> FaceTrack:
+    """Track the largest face that persists.
+
+    Raises:
+        InputError: The video cannot be read (``video.read_frames``), is shorter than
+            ``MIN_SECONDS``, shows no face, or shows it in less than ``MIN_SEEN`` of its frames.
+    """
+    path = Path(path)
+    total = probe_video(path).seconds
+    times, sizes, found = [], [], []
+    for seconds, size, faces in detect_faces(_thinned(read_frames(path, max_seconds=max_seconds))):
+        times.append(seconds)
+        sizes.append(size)
+        found.append(faces)
+        if progress is not None and total:
+            progress(min(seconds / total, 1.0))
+    if times[-1] < MIN_SECONDS:
+        raise InputError(
+            f"Got {times[-1]:.2f} s of video in {path.name}, at least {MIN_SECONDS:g} s is needed; "
+            "give a longer clip."
+        )
+    chosen = follow_largest(found)
+    seen = sum(face is not None for face in chosen)
+    if not seen:
+        raise InputError(
+            f"Got no face in any of the {len(times)} frames of {path.name}; "
+            "a face must be seen from the front, not too small."
+        )
+    if seen < MIN_SEEN * len(times):
+        raise InputError(
+            f"Got a face in only {seen} of the {len(times)} frames of {path.name}; at least "
+            f"{MIN_SEEN:.0%} is needed, give a clip in which the face stays in view."
+        )
+    if progress is not None:
+        progress(1.0)
+    return _as_track(chosen, np.array(times), *sizes[0])
+
+
+def _as_track(
+    chosen: list[Detection | None], times: Float64[np.ndarray, " frames"], width: int, height: int
+) -> FaceTrack:
+    frames = len(chosen)
+    landmarks = np.zeros((frames, 478, 3), np.float32)
+    scores = np.zeros((frames, len(ARKIT_NAMES)), np.float32)
+    pose = np.tile(np.eye(4, dtype=np.float32), (frames, 1, 1))
+    confidence = np.zeros(frames, np.float32)
+    for k, face in enumerate(chosen):
+        if face is not None:
+            landmarks[k], scores[k], pose[k] = face.landmarks, face.scores, face.pose
+            place = face.landmarks[:, :2]
+            confidence[k] = ((place >= 0) & (place < (width, height))).all(axis=1).mean()
+    return FaceTrack(landmarks, scores, pose, confidence, times, width, height)
+
+
+def _thinned(timed_frames: Iterator[tuple[float, Frame]]) -> Iterator[tuple[float, Frame]]:
+    """Pass over frames that come faster than ``MAX_FPS``."""
+    due = 0.0
+    for seconds, frame in timed_frames:
+        if seconds >= due - 0.1 / MAX_FPS:
+            yield seconds, frame
+            due = max(due + 1 / MAX_FPS, seconds + 0.5 / MAX_FPS)

@@ -1,0 +1,1 @@
+"""What is heard: sound becomes features of a frozen speech encoder."""

@@ -1,0 +1,97 @@
+"""One training step's loss (paper 3.2, 3.3): who hears and follows whom, and what is judged."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from kmspeaker.face.keypoints import keypoint_track
+from kmspeaker.face.rig import FaceModel
+from kmspeaker.model import flow
+from kmspeaker.model.network import KMSpeaker
+from kmspeaker.training.data import Batch
+from kmspeaker.training.losses import (
+    RegionGrams,
+    closure_loss,
+    divergence,
+    motion_loss,
+    region_grams,
+)
+from kmspeaker.training.options import TrainingOptions
+
+
+@dataclass(frozen=True)
+class Objective:
+    """The loss and the fixed tensors of the face it needs."""
+
+    options: TrainingOptions
+    grams: RegionGrams
+    keypoint_deltas: Float[Tensor, "52 keypoints 3"]
+    """How each shape moves the keypoints at weight 1, mm."""
+
+    @classmethod
+    def of(
+        cls, face: FaceModel, keypoint_set: str, options: TrainingOptions, device: torch.device
+    ) -> "Objective":
+        """The objective on a face."""
+        grams = region_grams(face, options)
+        deltas = keypoint_track(face, np.eye(len(face.deltas), dtype=np.float32), keypoint_set)
+        return cls(options, grams.to(device), torch.from_numpy(deltas).to(device))
+
+    def keypoints(
+        self, weights: Float[Tensor, "batch frames 52"]
+    ) -> Float[Tensor, "batch frames keypoints 3"]:
+        """Keypoint displacements of weights, mm."""
+        return torch.einsum("bfw,wkx->bfkx", weights, self.keypoint_deltas)
+
+    def __call__(
+        self, model: KMSpeaker, batch: Batch
+    ) -> tuple[Float[Tensor, ""], dict[str, Float[Tensor, ""]]]:
+        """The loss of a batch, a mean over its items, and what adds up to it by name.
+
+        Args:
+            model: in training mode; its dropout is all that is left to chance.
+            batch: on the model's device.
+        """
+        options, device = self.options, batch.weights.device
+        items, passes = len(batch.weights), len(batch.speech_of)
+        x_1 = model.motion.encode(batch.weights)
+        t = batch.time
+        x_t = flow.interpolate(batch.noise, x_1, t[:, None, None])
+        keypoints = self.keypoints(batch.followed_weights)
+        style_keypoints = self.keypoints(batch.style_weights)
+        with torch.autocast(device.type, torch.bfloat16, enabled=options.precision == "bf16"):
+            style_mean, log_variance = model.encode_global(style_keypoints, batch.style_present)
+            style = style_mean + batch.style_noise * (0.5 * log_variance).exp()
+            speech = model.encode_speech(batch.features)
+            temporal = model.encode_temporal(keypoints)
+            # Both passes see the same x_t, t and global style, and run as one batch.
+            present = batch.temporal_present[None, :, :, None]
+            predicted = model(
+                x_t.repeat(passes, 1, 1),
+                t.repeat(passes),
+                speech[batch.speech_of.flatten()],
+                style.repeat(passes, 1),
+                (temporal[batch.temporal_of] * present).flatten(0, 1),
+                batch.made.repeat(passes),
+            )
+        weights = model.motion.decode(predicted.float())
+        target = batch.weights.repeat(passes, 1, 1)
+
+        def mean(losses: Tensor, chosen: Tensor) -> Tensor:
+            return (losses * chosen.flatten()).sum() / (items * passes)
+
+        lower, upper = (
+            motion_loss(weights, target, gram, options.velocity_weight)
+            for gram in (self.grams.lower, self.grams.upper)
+        )
+        lower = lower + options.closure_weight * closure_loss(weights, target, self.grams)
+        parts = {
+            "lower": mean(lower, batch.lower),
+            "upper": mean(upper, batch.upper),
+            "kl": divergence(style_mean.float(), log_variance.float()).mean(),
+        }
+        total = parts["lower"] + parts["upper"] + options.kl_weight * parts["kl"]
+        return total, {"loss": total.detach(), **{k: part.detach() for k, part in parts.items()}}

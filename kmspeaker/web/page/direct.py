@@ -1,0 +1,214 @@
+"""The Direct panel: every field of ``controls.Controls`` in plain words, in groups that open."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+from gradio.components import Component
+
+from kmspeaker.animation.controls import CHOICES, DEFAULTS, RANGES
+from kmspeaker.web.service import MOST_TAKES
+
+
+@dataclass(frozen=True)
+class Text:
+    """How a control is put to someone who never saw it."""
+
+    label: str
+    info: str
+    step: float = 0.05
+    words: Mapping[str, str] | None = None
+    """For a choice: what to call each."""
+
+
+GROUPS: Mapping[str, Mapping[str, Text]] = {
+    "Manner": {
+        "style_strength": Text(
+            "Strength of the manner",
+            "0 speaks plainly, 1 as the reference does, 2 exaggerates it.",
+        ),
+        "guidance": Text(
+            "How closely a dub follows",
+            "Only for dubs. 0 leaves brows and eyes free, 1 follows, more clings to every move.",
+        ),
+    },
+    "Intensity": {
+        "upper": Text("Brows, cheeks and nose", "0 keeps them at rest, 2 doubles their motion."),
+        "lower": Text(
+            "Mouth and jaw", "0 keeps the mouth shut, 2 doubles its motion. Lips still close."
+        ),
+        "smoothing": Text(
+            "Smoothing",
+            "Seconds over which motion is evened. Lip contacts and blinks stay sharp.",
+            step=0.01,
+        ),
+    },
+    "Head and eyes": {
+        "head": Text(
+            "Head",
+            "Turns and nods.",
+            words={"none": "Still", "reference": "As the reference"},
+        ),
+        "gaze": Text(
+            "Gaze",
+            "Where the eyes look.",
+            words={"generated": "The model's", "reference": "As the reference"},
+        ),
+        "blinks": Text(
+            "Blinks",
+            "When the eyes shut.",
+            words={"generated": "The model's", "reference": "As the reference"},
+        ),
+    },
+    "Timing": {
+        "offset": Text(
+            "Performance later by",
+            "Seconds. Moves what is followed against the speech; below 0 is earlier.",
+        ),
+        "fit": Text(
+            "If its length differs from the speech",
+            "What happens to the performance that is followed.",
+            words={
+                "as is": "Leave it",
+                "stretch": "Stretch it to fit",
+                "hold": "Hold its last moment",
+            },
+        ),
+    },
+}
+"""``style_mix`` stands with the second reference, in ``Manner``."""
+MIX = Text(
+    "Share of the second reference", "0 takes the first one's manner alone, 1 the second's alone."
+)
+
+
+@dataclass(frozen=True)
+class Direct:
+    """The panel's components."""
+
+    controls: Mapping[str, Component]
+    """By the names of ``Controls``."""
+    second: gr.File
+    count: gr.Slider
+    models: gr.CheckboxGroup
+    summary: gr.HTML
+
+    @property
+    def all(self) -> list[Component]:
+        """What Reset puts back, in the order of ``defaults``."""
+        return [*self.controls.values(), self.second, self.count, self.models]
+
+    def defaults(self, own_model: str) -> list[Any]:
+        """What a fresh page has."""
+        return [*(DEFAULTS[name] for name in self.controls), None, 1, [own_model]]
+
+
+def direct(models: tuple[str, ...]) -> Direct:
+    """Build the panel.
+
+    Args:
+        models: Names of the models that can speak, the page's own first.
+    """
+    made: dict[str, Component] = {}
+    with gr.Accordion("Direct the take", open=False, elem_id="direct", elem_classes="km-direct"):
+        gr.HTML(
+            "<p class='km-lead'>Every setting is optional; at its default it changes nothing.</p>",
+            apply_default_css=False,
+        )
+        second = None
+        for title, texts in GROUPS.items():
+            with gr.Accordion(title, open=False, elem_classes="km-group"):
+                for name, text in texts.items():
+                    made[name] = _control(name, text)
+                if title == "Manner":
+                    second = gr.File(
+                        label="A second reference to blend in (video, track or CSV)",
+                        file_types=["video", ".npz", ".csv"],
+                        height=92,
+                        elem_classes="km-second",
+                    )
+                    made["style_mix"] = _control("style_mix", MIX)
+        assert second is not None
+        with gr.Accordion("Number of takes and models", open=False, elem_classes="km-group"):
+            count = gr.Slider(
+                1,
+                MOST_TAKES,
+                value=1,
+                step=1,
+                label="Takes at once",
+                info="Each has its own seed, counted up from the one below. Default 1.",
+            )
+            speakers = gr.CheckboxGroup(
+                list(models),
+                value=[models[0]],
+                label="Models that speak",
+                info="Each makes its own takes, to be compared on the stage.",
+                visible=len(models) > 1,
+                elem_id="models",
+            )
+        reset = gr.Button("Reset all", size="sm", elem_id="reset", elem_classes="km-quiet")
+    # Said also while the panel is closed: a forgotten setting is not taken for the model's fault.
+    summary = gr.HTML("", apply_default_css=False, elem_id="direct-summary")
+    panel = Direct(made, second, count, speakers, summary)
+    reset.click(None, None, panel.all, js=returning(panel.defaults(models[0])))
+    names = {name: _label(name) for name in made}
+    gr.on(
+        [component.change for component in made.values()],  # pyright: ignore[reportAttributeAccessIssue]
+        None,
+        list(made.values()),
+        summary,
+        js=_summing(names),
+        api_visibility="private",
+        show_progress="hidden",
+    )
+    return panel
+
+
+def _control(name: str, text: Text) -> Component:
+    default = DEFAULTS[name]
+    if name in CHOICES:
+        words = text.words or {}
+        named = [(words.get(choice, choice.capitalize()), choice) for choice in CHOICES[name]]
+        usual = {value: label for label, value in named}[str(default)]
+        return gr.Radio(
+            named,
+            value=default,
+            label=text.label,
+            info=f"{text.info} Default: {usual}.",
+            elem_id=f"control-{name}",
+        )
+    least, most = RANGES[name]
+    return gr.Slider(
+        least,
+        most,
+        value=float(default),
+        step=text.step,
+        label=text.label,
+        info=f"{text.info} Default {default:g}.",
+        elem_id=f"control-{name}",
+    )
+
+
+def _label(name: str) -> str:
+    texts = {key: text for group in GROUPS.values() for key, text in group.items()}
+    return {**texts, "style_mix": MIX}[name].label
+
+
+def returning(values: list[Any]) -> str:
+    """A script that gives components these values."""
+    return f"() => {json.dumps(values)}"
+
+
+def _summing(names: Mapping[str, str]) -> str:
+    """The script that says which controls are not as usual."""
+    labels, usual = json.dumps(list(names.values())), json.dumps([DEFAULTS[name] for name in names])
+    return (
+        "(...values) => {"
+        f" const labels = {labels}, usual = {usual};"
+        " const moved = labels.filter((label, i) => values[i] !== usual[i])"
+        "  .map((label) => label.toLowerCase());"
+        " return moved.length ? `<p class='km-summary'>Directed: ${moved.join(', ')}.</p>` : '';"
+        "}"
+    )

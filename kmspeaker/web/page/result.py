@@ -1,0 +1,91 @@
+"""The right of the page: examples, the stage, whose head it is, and the downloads."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+
+from kmspeaker.examples import Example, portrait
+from kmspeaker.export import FORMATS
+from kmspeaker.face.rig import FaceModel
+from kmspeaker.web.page.curves import curves
+from kmspeaker.web.page.own_head_panel import OwnFacePart, own_face
+from kmspeaker.web.page.viewer import choices, stage
+
+
+@dataclass(frozen=True)
+class Result:
+    """What the visitor gets."""
+
+    examples: Mapping[str, gr.Button]
+    screen: gr.HTML
+    curves: gr.HTML
+    person: gr.HTML
+    own: OwnFacePart
+    facts: gr.HTML
+    take: gr.Dropdown
+    downloads: Mapping[str, gr.Button]
+    compared: gr.Button
+    track: gr.Button
+    ready: gr.DownloadButton
+
+
+def result(
+    face: FaceModel,
+    examples: Mapping[str, Example],
+    assets: Mapping[str, Any],
+    identity: str,
+    at_first: Mapping[str, Any],
+) -> Result:
+    """Build it.
+
+    Args:
+        face: Whose identities can be worn.
+        examples: What one click shows.
+        assets: What ``viewer.viewer_assets`` tells about the page's files.
+        identity: Who wears the takes until somebody else is chosen.
+        at_first: The stage's value on a fresh page.
+    """
+    with gr.Row(elem_classes="km-examples"):
+        buttons = {name: _example_button(each) for name, each in examples.items()}
+    screen = stage(assets, value=dict(at_first), elem_id="stage")
+    inspected = curves(face, elem_id="curves")
+    person = choices(_people(face), name="Head", value=identity, elem_id="people")
+    own = own_face()
+    facts = gr.HTML("", apply_default_css=False, elem_id="facts")
+    with gr.Row(elem_classes="km-downloads"):
+        take = gr.Dropdown(
+            [], label="Take to download", elem_id="take", min_width=120, show_label=True
+        )
+        downloads = {
+            suffix: gr.Button(form.words, size="sm", elem_id=f"save{suffix[1:]}")
+            for suffix, form in FORMATS.items()
+        }
+        compared = gr.Button("MP4 of the stage", size="sm", elem_id="savecompared")
+        track = gr.Button("Track of the reference", size="sm", elem_id="savetrack")
+        ready = gr.DownloadButton(visible="hidden", elem_id="download")
+    return Result(
+        buttons, screen, inspected, person, own, facts, take, downloads, compared, track, ready
+    )
+
+
+def _people(face: FaceModel) -> list[dict[str, str]]:
+    return [
+        {
+            "value": name,
+            "label": name.capitalize(),
+            "description": face.people[name].description,
+            "picture": str(portrait(name)),
+        }
+        for name in face.identities
+    ]
+
+
+def _example_button(example: Example) -> gr.Button:
+    return gr.Button(
+        f"{example.title}\n{example.line}",
+        icon=example.picture,
+        elem_classes="km-example",
+        elem_id=f"example-{example.name}",
+    )

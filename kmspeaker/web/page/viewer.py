@@ -1,0 +1,240 @@
+"""The stage of the page: a Gradio component around ``static/viewer.js``, and the files it reads.
+
+The shapes of the face travel once; a person is one small neutral file and a texture; a take is only
+its weights. Everything is a file with an address, so the component's value stays a few names long.
+"""
+
+import hashlib
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import numpy as np
+from jaxtyping import Integer, UInt8
+from PIL import Image
+from scipy.sparse import csr_matrix
+
+from kmspeaker.export.material import sharp_vertices, surface
+from kmspeaker.export.occlusion import light_let_in
+from kmspeaker.export.subdivision import subdivide
+from kmspeaker.face.head_pose import HEAD_PIVOT
+from kmspeaker.face.rig import ARKIT_NAMES, PART_NAMES, FaceModel
+from kmspeaker.heads.glb_geometry import OwnBody
+from kmspeaker.web.packing import pack_arrays
+from kmspeaker.web.page.decimation import LIGHT, MIDDLE, thinned
+
+STATIC = Path(__file__).parents[1] / "static"
+THREE_VERSION = "0.187.0"
+THREE_FILES = {
+    "build/three.core.js": (
+        "sha384-drH6BueSlcvoXCwAqWkNJvXwu2Ax3mnGOmZnIXaomedIw+uXSP9Bf/XIUINgLUW+"
+    ),
+    "build/three.module.js": (
+        "sha384-T/E3B9AvPtLn5PKD7aTSFqizQcA4kHDfU0lub7u0fvM4w9BMGcSb3yI7r5LqMAMn"
+    ),
+    "examples/jsm/controls/OrbitControls.js": (
+        "sha384-ZVBN/wmVxgX0mUGjFJXakzzdZrAF4g4aHfKyusbjoF0WsVXSoGpeM/qRaVnXtaFo"
+    ),
+}
+"""What the viewer loads of three.js and the hash each file must have, from whatever source."""
+THREE_CDN = f"https://cdn.jsdelivr.net/npm/three@{THREE_VERSION}/"
+
+_SMALLEST_MOVE = 0.005
+"""mm; what moves a vertex less at weight 1 is not sent."""
+
+
+# Plain functions, not subclasses: Gradio writes a stub beside the source of every component class.
+
+
+def stage(assets: Mapping[str, Any], **options: Any) -> gr.HTML:
+    """Up to four 3D heads with their sound, and the reference beside them in step.
+
+    Its value, where ``motion``, ``sound``, ``data`` and ``video`` name files::
+
+        {"heads": [{"key", "label", "detail", "identity", "motion", "repeats"}, ...],
+         "shown": [key, ...],
+         "sound": file or None,
+         "reference": {"data", "video", "repeats"} or None,
+         "identity": of the head that waits while there are no heads,
+         "identities": {name: what ``write_identity`` or ``write_body`` says} of others' heads}
+
+    ``take_arrays`` (or ``reference_arrays``) packed a ``motion``, ``reference_arrays`` the
+    ``data``. ``repeats`` (left out: False) says that what is shorter than the sound starts again.
+    All that is only looking (who is solo, colours, camera) is the browser's and stands in the
+    address.
+
+    Args:
+        assets: What ``viewer_assets`` tells about the page's files.
+        options: Passed on to ``gr.HTML``.
+    """
+    return gr.HTML(
+        html_template=(STATIC / "stage.html").read_text(),
+        js_on_load=mounting("viewer.js"),
+        apply_default_css=False,
+        assets=dict(assets),
+        static=str(STATIC),
+        **options,
+    )
+
+
+def choices(options: list[dict[str, str]], *, name: str, **others: Any) -> gr.HTML:
+    """Cards to choose one from; its value is the chosen card's ``value``.
+
+    Args:
+        options: For each card ``value``, ``label``, ``description``, perhaps a ``picture``'s path.
+        name: What is chosen, for those who hear the page.
+        others: Passed on to ``gr.HTML``.
+    """
+    return gr.HTML(
+        html_template=f'<div class="km-choices" role="radiogroup" aria-label="{name}"></div>',
+        js_on_load=mounting("choices.js"),
+        apply_default_css=False,
+        options=options,
+        static=str(STATIC),
+        **others,
+    )
+
+
+def mounting(module: str) -> str:
+    """The script that hands a component over to one of our modules."""
+    return (
+        "const root = window.gradio_config?.root ?? '';"
+        f"import(root + '/gradio_api/file=' + props.static + '/{module}')"
+        ".then((module) => module.mount(element, props, watch))"
+        ".catch((error) => { element.textContent = 'This part of the page could not be loaded: '"
+        " + error.message; });"
+    )
+
+
+def three_folder() -> Path:
+    """Where set-up puts three.js."""
+    cache = os.environ.get("KMSPEAKER_CACHE")
+    root = Path(cache) if cache else Path.home() / ".cache" / "kmspeaker"
+    return root / "node" / "node_modules" / "three"
+
+
+def viewer_assets(face: FaceModel, folder: Path) -> dict[str, Any]:
+    """Write the face's files for the browser into ``folder`` and say where everything lies.
+
+    File names carry a hash of their content, so a browser may keep them for good.
+    """
+    three = three_folder()
+    local = [f"{three}/"] if all((three / file).is_file() for file in THREE_FILES) else []
+    return {
+        "three": [*local, THREE_CDN],
+        "integrity": THREE_FILES,
+        "basis": str(_write_hashed(folder, "basis", _basis(face))),
+        "identities": {name: write_identity(face, name, folder) for name in face.identities},
+        "identity": face.identities[0],
+    }
+
+
+def write_identity(face: FaceModel, identity: str, folder: Path) -> dict[str, str]:
+    """Write one person's file for the browser into ``folder``; says where it and the skin lie."""
+    neutral = pack_arrays({"neutral": face.neutral(identity).astype(np.float32)})
+    return {
+        "neutral": str(_write_hashed(folder, identity, neutral)),
+        "texture": str(face.texture(identity).resolve()),
+    }
+
+
+def write_body(body: OwnBody, identity: str, folder: Path) -> dict[str, str]:
+    """Write a head of another mesh for the browser into ``folder``; says where it lies."""
+    texture = folder / f"{identity}.jpg"
+    Image.fromarray(body.picture).save(texture, quality=88)
+    counts = [len(body.shapes[k][0]) if k in body.shapes else 0 for k in range(len(ARKIT_NAMES))]
+    moved = [body.shapes[k] for k in sorted(body.shapes)]
+    # Those seen from one side first: two calls draw all.
+    order = np.argsort(body.both_sides, kind="stable")
+    surface = np.tile([0.6, 0.5, 1.0, 1.0], (len(body.source), 1))
+    surface[:, 3] = body.opacity
+    arrays = {
+        "neutral": body.vertices.ravel(),
+        "starts": np.cumsum([0, *counts]).astype(np.uint32),
+        "indices": np.concatenate([which for which, _ in moved]).astype(np.uint32),
+        "deltas": np.concatenate([by for _, by in moved]).ravel(),
+        "source": body.source.astype(np.uint32),
+        "uv": body.uv.ravel(),
+        "surface": np.round(255 * surface).astype(np.uint8).ravel(),
+        "triangles": body.triangles[order].astype(np.uint32).ravel(),
+        "skin": np.unique(np.concatenate([which for which, _ in moved])).astype(np.uint32),
+    }
+    content = pack_arrays(arrays, {"oneSided": int(3 * (~body.both_sides).sum())})
+    return {"body": str(_write_hashed(folder, identity, content)), "texture": str(texture)}
+
+
+def _write_hashed(folder: Path, name: str, content: bytes) -> Path:
+    path = folder / f"{name}-{hashlib.sha256(content).hexdigest()[:12]}.bin"
+    path.write_bytes(content)
+    return path
+
+
+def _basis(face: FaceModel) -> bytes:
+    """The rig for the browser: shapes without their zeros, and the finer surface that is drawn."""
+    shape, vertex = np.nonzero(np.abs(face.deltas).max(axis=-1) > _SMALLEST_MOVE)
+    scales = np.abs(face.deltas).max(axis=(1, 2)) / 32767
+    deltas = np.round(face.deltas[shape, vertex] / scales[shape, None]).astype(np.int16)
+    fine = subdivide(
+        face.faces,
+        face.render_source,
+        face.render_uv,
+        face.render_faces,
+        sharp=sharp_vertices(face),
+    )
+    matrix = fine.matrix
+    part = face.part[face.faces[:, 0]]
+    # By part, and the four pieces of a triangle together: neighbours share transformed corners.
+    whole = np.argsort(part, kind="stable")
+    pieces = np.arange(4 * len(whole)).reshape(4, -1).T[whole].ravel()
+    points = face.keypoints.values()
+    counts = np.bincount(part, minlength=len(PART_NAMES))
+    middle, light = thinned(face, MIDDLE), thinned(face, LIGHT)
+    return pack_arrays(
+        {
+            "starts": np.searchsorted(shape, np.arange(len(ARKIT_NAMES) + 1)).astype(np.uint32),
+            "scales": scales.astype(np.float32),
+            "indices": vertex.astype(np.uint16),
+            "deltas": deltas.reshape(-1),
+            "faces": face.faces.astype(np.uint16).reshape(-1),
+            "rows": matrix.indptr.astype(np.uint32),
+            "columns": matrix.indices.astype(np.uint16),
+            "shares": np.round(matrix.data * 65535).astype(np.uint16),
+            "renderSource": fine.source.astype(np.uint16),
+            "uv": fine.uv.astype(np.float32).reshape(-1),
+            "coarseTriangles": face.render_faces[whole].astype(np.uint16).reshape(-1),
+            "triangles": fine.render_faces[pieces].astype(np.uint16).reshape(-1),
+            "middleTriangles": np.concatenate(middle).astype(np.uint16).reshape(-1),
+            "lightTriangles": np.concatenate(light).astype(np.uint16).reshape(-1),
+            "pointVertices": np.concatenate([each.indices for each in points]).astype(np.uint16),
+            "pointUpper": np.concatenate([each.upper for each in points]).astype(np.uint8),
+            "surface": _surface(face, matrix)[fine.source].reshape(-1),
+        },
+        {
+            "names": list(ARKIT_NAMES),
+            "vertexCount": len(face.part),
+            "coarseRenderCount": len(face.render_source),
+            "headPivot": HEAD_PIVOT,
+            "pointSets": {name: len(each) for name, each in face.keypoints.items()},
+            "groups": _groups(counts),
+            "middleGroups": _groups(np.array([len(triangles) for triangles in middle])),
+            "lightGroups": _groups(np.array([len(triangles) for triangles in light])),
+        },
+    )
+
+
+def _groups(counts: Integer[np.ndarray, " parts"]) -> list[dict[str, Any]]:
+    """Where each part's triangles lie among all, in corners."""
+    ends = np.cumsum(counts)
+    return [
+        {"part": name, "start": 3 * int(end - count), "count": 3 * int(count)}
+        for name, end, count in zip(PART_NAMES, ends, counts, strict=True)
+    ]
+
+
+def _surface(face: FaceModel, matrix: csr_matrix) -> UInt8[np.ndarray, "fine_vertices 4"]:
+    """Scatter, roughness, light let in and opacity, 255 for 1: what ``skin.js`` reads."""
+    rest = face.neutral(face.identities[0])
+    coarse = surface(face.faces, face.part, light_let_in(face), rest)
+    return np.round(255 * (matrix @ coarse)).astype(np.uint8)

@@ -1,0 +1,132 @@
+"""The renderer shows what the weights say, the same each time, and needs no display."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import trimesh
+
+from kmspeaker.errors import InputError
+from kmspeaker.export.render import HeadRenderer
+from kmspeaker.export.subdivision import subdivide
+from kmspeaker.face.rig import ARKIT_INDEX, FaceModel
+
+SIZE = 160
+
+
+@pytest.fixture(scope="module")
+def renderer(face: FaceModel) -> Iterator[HeadRenderer]:
+    with HeadRenderer(face, face.identities[0], SIZE, SIZE, yaw=0.0) as renderer:
+        yield renderer
+
+
+def pose(**weights: float) -> np.ndarray:
+    """ARKit weights by name; a name without its side means both."""
+    values = np.zeros(52, np.float32)
+    for name, value in weights.items():
+        for full in (name,) if name in ARKIT_INDEX else (f"{name}Left", f"{name}Right"):
+            values[ARKIT_INDEX[full]] = value
+    return values
+
+
+def difference(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """The largest change of a channel, pixel by pixel."""
+    return np.abs(one.astype(int) - other.astype(int)).max(axis=2)
+
+
+def test_a_picture_is_a_head_before_a_bright_background(renderer: HeadRenderer):
+    picture = renderer.frame(pose())
+    assert picture.shape == (SIZE, SIZE, 3) and picture.dtype == np.uint8
+    corner, cheek = picture[2, 2].astype(int), picture[SIZE // 2, SIZE * 2 // 5].astype(int)
+    assert corner.min() > 150 and np.ptp(corner) < 30, "the background is nearly grey"
+    assert cheek[0] > cheek[2] + 15, "skin is redder than blue"
+
+
+def test_the_same_weights_give_the_same_picture(renderer: HeadRenderer):
+    first = renderer.frame(pose(jawOpen=0.4))
+    renderer.frame(pose(eyeBlink=1))
+    np.testing.assert_array_equal(renderer.frame(pose(jawOpen=0.4)), first)
+
+
+@pytest.mark.parametrize(
+    ("weights", "rows"),
+    [({"jawOpen": 0.5}, "lower"), ({"eyeBlink": 1.0}, "upper"), ({"browInnerUp": 1.0}, "upper")],
+)
+def test_a_shape_changes_the_half_of_the_picture_it_moves(
+    renderer: HeadRenderer, weights: dict[str, float], rows: str
+):
+    changed = difference(renderer.frame(pose(**weights)), renderer.frame(pose()))
+    upper, lower = (changed[half] > 12 for half in np.split(np.arange(SIZE), 2))
+    moved, still = (upper, lower) if rows == "upper" else (lower, upper)
+    assert moved.sum() > 40
+    assert still.sum() < 0.25 * moved.sum()
+
+
+@pytest.mark.parametrize("yaw", [30.0, -30.0])
+def test_yaw_turns_the_head_to_the_viewers_right(face: FaceModel, yaw: float):
+    with HeadRenderer(face, face.identities[0], SIZE, SIZE, yaw=yaw) as turned:
+        changed = difference(turned.frame(pose(jawOpen=0.5)), turned.frame(pose()))
+    mouth = (changed.sum(axis=0) * np.arange(SIZE)).sum() / changed.sum()
+    assert np.sign(mouth - SIZE / 2) == np.sign(yaw)
+    assert abs(mouth - SIZE / 2) > 4
+
+
+def test_an_unknown_identity_is_refused(face: FaceModel):
+    with pytest.raises(InputError, match="nobody"):
+        HeadRenderer(face, "nobody")
+
+
+def test_without_an_opengl_library_one_sentence_says_what_to_install():
+    code = (
+        "from kmspeaker.export.render import HeadRenderer\n"
+        "from kmspeaker.face.rig import FaceModel\n"
+        "face = FaceModel.load()\n"
+        "try:\n    HeadRenderer(face, face.identities[0])\n"
+        "except ValueError as error:\n    print(error)\n"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=Path(__file__).parents[2],
+        env={**os.environ, "__EGL_VENDOR_LIBRARY_DIRS": "/nonexistent"},
+    )
+    assert "libegl1" in run.stdout
+    assert run.stderr == "", "VTK keeps quiet"
+
+
+def test_subdivision_keeps_a_plane_and_rounds_a_solid():
+    box = trimesh.creation.box()
+    corners, faces = np.array(box.vertices), np.array(box.faces, np.int32)
+    source = np.arange(len(corners), dtype=np.int32)
+    uv, none = corners[:, :2].astype(np.float32), np.zeros(len(corners), bool)
+    fine = subdivide(faces, source, uv, faces, sharp=none)
+    kept = subdivide(faces, source, uv, faces, sharp=~none)
+    assert len(fine.faces) == 4 * len(faces)
+    np.testing.assert_array_equal(fine.source[fine.render_faces], fine.faces)
+    np.testing.assert_allclose(np.asarray(fine.matrix.sum(axis=1)), 1, atol=1e-6)
+    flat = fine.matrix @ (corners * [1, 1, 0])
+    assert np.abs(flat[:, 2]).max() == 0
+    radius, fine_radius = (
+        np.linalg.norm(v, axis=1).max() for v in (corners, fine.matrix @ corners)
+    )
+    assert fine_radius < radius
+    np.testing.assert_allclose((kept.matrix @ corners)[: len(corners)], corners, atol=1e-6)
+
+
+def test_subdivision_keeps_seams_closed(face: FaceModel):
+    """Render vertices that copy one vertex stay together, whatever their texture places."""
+    fine = subdivide(
+        face.faces,
+        face.render_source,
+        face.render_uv,
+        face.render_faces,
+        sharp=np.zeros(len(face.part), bool),
+    )
+    np.testing.assert_array_equal(fine.source[fine.render_faces], fine.faces)
+    assert set(fine.source) == set(range(fine.faces.max() + 1))

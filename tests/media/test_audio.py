@@ -1,0 +1,304 @@
+"""Every file that holds sound becomes the same mono samples; every other one, a sentence."""
+
+import struct
+import wave
+from collections.abc import Iterable
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from av.audio.stream import AudioStream
+
+from kmspeaker.errors import InputError
+from kmspeaker.media.audio import Sound, load_sound, write_wav
+
+SECONDS = 1.0
+FREQUENCY = 440.0
+
+
+def sine(rate: int, seconds: float = SECONDS, frequency: float = FREQUENCY) -> np.ndarray:
+    return 0.5 * np.sin(2 * np.pi * frequency * np.arange(round(rate * seconds)) / rate)
+
+
+def write(
+    path: Path,
+    channels: Iterable[np.ndarray],
+    rate: int,
+    codec: str,
+    layout: str,
+    format: str,
+) -> Path:
+    """Encode float channels with any codec; the container goes by the name."""
+    data = np.stack(list(channels)).astype(np.float32)
+    with av.open(path, "w") as out:
+        stream = out.add_stream(codec, rate=rate, layout=layout, format=format)
+        assert isinstance(stream, AudioStream)
+        resampler = av.AudioResampler(format, layout, rate, frame_size=stream.frame_size or 1024)
+        frame = av.AudioFrame.from_ndarray(data, "fltp", layout)
+        frame.sample_rate = rate
+        frame.pts = 0
+        frame.time_base = Fraction(1, rate)
+        for part in (*resampler.resample(frame), *resampler.resample(None)):
+            out.mux(stream.encode(part))
+        out.mux(stream.encode(None))
+    return path
+
+
+@pytest.fixture
+def recording(tmp_path: Path) -> Path:
+    path = tmp_path / "recording.wav"
+    write_wav(path, Sound(sine(16_000).astype(np.float32), 16_000))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("name", "rate", "codec", "layout", "format", "tolerance"),
+    [
+        ("a.wav", 44_100, "pcm_s16le", "stereo", "s16", 1e-3),
+        ("a.wav", 8_000, "pcm_u8", "mono", "u8", 2e-2),
+        ("a.wav", 192_000, "pcm_s32le", "stereo", "s32", 1e-3),
+        ("a.wav", 48_000, "pcm_f64le", "mono", "dbl", 1e-3),
+        ("a.wav", 48_000, "pcm_s16le", "5.1", "s16", 1e-3),
+        ("a.flac", 22_050, "flac", "mono", "s16", 1e-3),
+        ("a.mp3", 44_100, "libmp3lame", "stereo", "fltp", 3e-2),
+        ("a.ogg", 48_000, "libopus", "stereo", "flt", 3e-2),
+        ("a.webm", 48_000, "libopus", "mono", "flt", 3e-2),
+        ("a.m4a", 44_100, "aac", "stereo", "fltp", 3e-2),
+        ("a.mkv", 44_100, "aac", "mono", "fltp", 3e-2),
+    ],
+)
+def test_whatever_the_file_the_tone_is_the_same_in_the_same_place(
+    tmp_path: Path, name: str, rate: int, codec: str, layout: str, format: str, tolerance: float
+):
+    count = av.AudioLayout(layout).nb_channels
+    path = write(tmp_path / name, [sine(rate)] * count, rate, codec, layout, format)
+    sound = load_sound(path, sample_rate=16_000)
+    assert sound.sample_rate == 16_000 and sound.samples.dtype == np.float32
+    assert abs(sound.seconds - SECONDS) < 0.06  # lossy codecs fill their last frame
+    inner = slice(1_600, 14_400)
+    error = sound.samples[inner] - sine(16_000)[inner]
+    assert np.sqrt(np.mean(error**2)) < tolerance
+
+
+def test_the_bass_channel_is_left_out_and_the_centre_leads(tmp_path: Path):
+    rate = 48_000
+    silence, tone = np.zeros(rate), sine(rate)
+    level = {}
+    for at, speaker in enumerate(("FL", "FR", "FC", "LFE", "BL", "BR")):
+        channels = [tone if k == at else silence for k in range(6)]
+        path = write(tmp_path / f"{speaker}.wav", channels, rate, "pcm_s16le", "5.1", "s16")
+        level[speaker] = float(np.abs(load_sound(path).samples).max())
+    assert level["LFE"] < 1e-3
+    assert level["FC"] > level["FL"] == level["FR"] > level["BL"] == level["BR"] > 0.03
+
+
+def test_opposite_sides_of_stereo_are_averaged(tmp_path: Path):
+    rate = 16_000
+    path = write(
+        tmp_path / "a.wav", [sine(rate), 0 * sine(rate)], rate, "pcm_s16le", "stereo", "s16"
+    )
+    assert np.allclose(load_sound(path, sample_rate=rate).samples, sine(rate) / 2, atol=1e-3)
+
+
+@pytest.mark.parametrize("rate", [8_000, 11_025, 16_000, 47_999, 96_000])
+def test_resampling_keeps_place_pitch_and_length(rate: int):
+    sound = Sound(sine(48_000).astype(np.float32), 48_000).resampled(rate)
+    assert len(sound) == round(rate * SECONDS)
+    inner = slice(len(sound) // 10, -len(sound) // 10)
+    assert np.abs(sound.samples[inner] - sine(rate)[inner]).max() < 1e-3
+
+
+def test_resampling_to_the_same_rate_changes_nothing():
+    sound = Sound(sine(16_000).astype(np.float32), 16_000)
+    assert sound.resampled(16_000) is sound
+
+
+def test_written_sound_is_read_back(recording: Path):
+    sound = load_sound(recording, sample_rate=16_000)
+    assert sound.seconds == SECONDS
+    assert np.abs(sound.samples - sine(16_000)).max() < 1e-4
+
+
+def test_nothing_is_left_where_writing_fails(tmp_path: Path):
+    sound = Sound(sine(16_000).astype(np.float32), 16_000)
+    with pytest.raises(InputError, match="Cannot write"):
+        write_wav(tmp_path / "no" / "such" / "folder.wav", sound)
+    (tmp_path / "taken.wav").mkdir()
+    with pytest.raises(InputError, match="Cannot write"):
+        write_wav(tmp_path / "taken.wav", sound)
+    assert [path.name for path in tmp_path.iterdir()] == ["taken.wav"]
+
+
+def test_silence_is_sound(tmp_path: Path):
+    path = tmp_path / "silence.wav"
+    write_wav(path, Sound(np.zeros(16_000, np.float32), 16_000))
+    assert not load_sound(path).samples.any()
+
+
+def test_samples_beyond_full_scale_are_scaled_down_together(tmp_path: Path):
+    tone = 8 * sine(16_000)
+    path = write(tmp_path / "loud.wav", [tone], 16_000, "pcm_f32le", "mono", "flt")
+    samples = load_sound(path, sample_rate=16_000).samples
+    assert np.allclose(samples, tone / np.abs(tone).max(), atol=1e-3)
+
+
+@pytest.mark.parametrize("starts_with", ["sound", "picture"])
+def test_time_zero_is_the_first_picture(tmp_path: Path, starts_with: str):
+    """A click 0.5 s after the first picture is found there, whichever of the two begins first."""
+    rate, lead = 48_000, 0.32
+    click = np.zeros(rate, np.float32)
+    sound_start = 0.0 if starts_with == "sound" else lead
+    picture_start = lead if starts_with == "sound" else 0.0
+    click[round((picture_start + 0.5 - sound_start) * rate)] = 0.9
+    path = tmp_path / "video.mkv"
+    with av.open(path, "w") as out:
+        video = out.add_stream("mpeg4", rate=25, width=64, height=48, pix_fmt="yuv420p")
+        audio = out.add_stream("pcm_s16le", rate=rate, layout="mono")
+        for k in range(25):
+            picture = av.VideoFrame.from_ndarray(np.zeros((48, 64, 3), np.uint8), "rgb24")
+            picture.pts = round((picture_start + k / 25) * 1000)
+            picture.time_base = Fraction(1, 1000)
+            out.mux(video.encode(picture))
+        out.mux(video.encode(None))
+        for k in range(0, rate, 1000):
+            pcm = (click[k : k + 1000] * 32767).astype(np.int16)[None]
+            frame = av.AudioFrame.from_ndarray(pcm, "s16", "mono")
+            frame.sample_rate = rate
+            frame.pts = round(sound_start * rate) + k
+            frame.time_base = Fraction(1, rate)
+            out.mux(audio.encode(frame))
+        out.mux(audio.encode(None))
+    found = np.abs(load_sound(path).samples).argmax() / rate
+    assert found == pytest.approx(0.5, abs=0.002)
+
+
+def test_the_sound_of_a_real_video_is_as_long_as_the_video(shared: Path):
+    path = next((shared / "data" / "grid_s1").glob("*.mp4"))
+    assert load_sound(path).seconds == pytest.approx(3.0, abs=0.1)
+
+
+def test_real_speech_is_read_at_any_rate(shared: Path):
+    path = next((shared / "data" / "speech" / "cathy" / "opus").glob("*.opus"))
+    low, high = load_sound(path, sample_rate=16_000), load_sound(path, sample_rate=48_000)
+    assert low.seconds == pytest.approx(high.seconds, abs=1e-4)
+    again = high.resampled(16_000).samples
+    assert np.corrcoef(low.samples, again)[0, 1] > 0.999
+
+
+# What cannot be used.
+
+
+def test_what_is_no_sound_is_refused_in_one_sentence(tmp_path: Path, shared: Path):
+    (tmp_path / "empty.wav").touch()
+    (tmp_path / "letter.mp4").write_text("Dear reader,\n" * 100)
+    (tmp_path / "list.m3u8").write_text("#EXTM3U\n#EXTINF:10,\nrecording.wav\n#EXT-X-ENDLIST\n")
+    (tmp_path / "list.wav").write_text("ffconcat version 1.0\nfile recording.wav\n")
+    write_wav(tmp_path / "recording.wav", Sound(np.zeros(16_000, np.float32), 16_000))
+    for name, sentence in {
+        "missing.wav": "Cannot read",
+        "": "Cannot read",
+        "empty.wav": "is empty",
+        "letter.mp4": "not sound or video",
+        "list.m3u8": "not sound or video",
+        "list.wav": "not sound or video",
+    }.items():
+        with pytest.raises(InputError, match=sentence) as caught:
+            load_sound(tmp_path / name)
+        assert "\n" not in str(caught.value)
+
+
+def test_video_without_sound_is_refused(tmp_path: Path):
+    path = tmp_path / "mute.mp4"
+    with av.open(path, "w") as out:
+        stream = out.add_stream("mpeg4", rate=25, width=64, height=48, pix_fmt="yuv420p")
+        for _ in range(25):
+            picture = av.VideoFrame.from_ndarray(np.zeros((48, 64, 3), np.uint8), "rgb24")
+            out.mux(stream.encode(picture))
+        out.mux(stream.encode(None))
+    with pytest.raises(InputError, match="without a sound track"):
+        load_sound(path)
+
+
+def test_a_tenth_of_a_second_is_refused(tmp_path: Path):
+    path = tmp_path / "short.wav"
+    write_wav(path, Sound(sine(16_000, 0.1).astype(np.float32), 16_000))
+    with pytest.raises(InputError, match=r"Got 0\.10 s .* at least 0\.4 s"):
+        load_sound(path)
+
+
+def test_half_an_hour_is_refused_with_the_limit_and_its_option(tmp_path: Path):
+    path = tmp_path / "long.wav"
+    with wave.open(str(path), "wb") as out:
+        out.setparams((1, 1, 8_000, 0, "NONE", ""))
+        for _ in range(30):
+            out.writeframes(bytes([128]) * 8_000 * 60)
+    with pytest.raises(InputError, match=r"more than 600 s .* --max-seconds"):
+        load_sound(path)
+
+
+def test_the_limit_can_be_raised(tmp_path: Path):
+    path = tmp_path / "long.wav"
+    write_wav(path, Sound(np.zeros(8_000 * 30, np.float32), 8_000))
+    with pytest.raises(InputError, match="more than 29 s"):
+        load_sound(path, max_seconds=29.0)
+    assert load_sound(path, max_seconds=30.0).seconds == 30
+
+
+def test_reading_stops_at_the_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """What a file claims to hold is never believed: only what was heard is kept."""
+    path = tmp_path / "long.wav"
+    write_wav(path, Sound(np.zeros(16_000 * 20, np.float32), 16_000))
+    heard = []
+    mono = "kmspeaker.media.audio._mono"
+    original = __import__("kmspeaker.media.audio", fromlist=["_mono"])._mono
+    monkeypatch.setattr(mono, lambda frame: heard.append(frame.samples) or original(frame))
+    with pytest.raises(InputError, match="more than 2 s"):
+        load_sound(path, max_seconds=2.0)
+    assert sum(heard) < 3 * 16_000
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_samples_that_are_no_numbers_are_refused(tmp_path: Path, bad: float):
+    tone = sine(16_000).astype("<f4")
+    tone[5_000] = bad
+    path = tmp_path / "bad.wav"
+    header = struct.pack(
+        "<4sI4s4sIHHIIHH4sI",
+        *(b"RIFF", 36 + tone.nbytes, b"WAVE", b"fmt ", 16, 3, 1, 16_000, 64_000, 4, 32),
+        *(b"data", tone.nbytes),
+    )
+    path.write_bytes(header + tone.tobytes())
+    with pytest.raises(InputError, match="NaN or infinite"):
+        load_sound(path)
+    with pytest.raises(InputError, match="NaN or infinite"):
+        Sound(tone.astype(np.float32), 16_000)
+
+
+@pytest.mark.parametrize(
+    ("name", "codec", "layout"),
+    [("a.wav", "pcm_s16le", "mono"), ("a.flac", "flac", "mono"), ("a.m4a", "aac", "mono")],
+)
+def test_a_file_that_was_cut_off_is_refused(tmp_path: Path, name: str, codec: str, layout: str):
+    format = "fltp" if codec == "aac" else "s16"
+    noise = np.random.default_rng(0).standard_normal(48_000 * 4) * 0.1
+    path = write(tmp_path / name, [noise], 48_000, codec, layout, format)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    with pytest.raises(InputError, match="cut off"):
+        load_sound(path)
+
+
+def test_a_wav_written_before_its_length_was_known_is_read(recording: Path):
+    data = bytearray(recording.read_bytes())
+    data[4:8] = data[40:44] = b"\xff\xff\xff\xff"
+    recording.write_bytes(data)
+    assert load_sound(recording).seconds == pytest.approx(SECONDS)
+
+
+def test_a_video_that_was_cut_off_is_refused(tmp_path: Path, shared: Path):
+    path = tmp_path / "cut.mp4"
+    whole = next((shared / "data" / "grid_s1").glob("*.mp4")).read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(InputError, match="cut off"):
+        load_sound(path)

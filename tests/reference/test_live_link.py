@@ -1,0 +1,185 @@
+"""Laws of the Live Link Face CSV: our files read back the same, the app's own files read."""
+
+import csv
+import gzip
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from kmspeaker.errors import InputError
+from kmspeaker.face.rig import ARKIT_INDEX
+from kmspeaker.reference.live_link import read_live_link, write_live_link
+
+RATES = (24.0, 24000 / 1001, 25.0, 30000 / 1001, 30.0, 50.0, 60.0, 12.5)
+
+
+@pytest.fixture(scope="module")
+def weights() -> np.ndarray:
+    return np.random.default_rng(0).random((200, 52)).astype(np.float32)
+
+
+@pytest.fixture
+def capture(shared: Path, tmp_path: Path) -> Path:
+    packed = shared / "data" / "capture" / "livelink" / "facial.csv.gz"
+    path = tmp_path / "facial.csv"
+    path.write_bytes(gzip.decompress(packed.read_bytes()))
+    return path
+
+
+@pytest.mark.parametrize("fps", RATES)
+@pytest.mark.parametrize("frames", [2, 7, 200])
+def test_what_is_written_is_read_back(
+    weights: np.ndarray, tmp_path: Path, fps: float, frames: int
+) -> None:
+    path = tmp_path / "out.csv"
+    write_live_link(path, weights[:frames], fps)
+    performance = read_live_link(path)
+    assert performance.fps == pytest.approx(fps)
+    assert len(performance) == frames
+    assert np.allclose(performance.weights, weights[:frames], atol=1e-6)
+    assert performance.present.all()
+    assert not performance.bridged.any()
+
+
+def test_head_angles_are_read_back_about_their_median(weights: np.ndarray, tmp_path: Path) -> None:
+    head = np.random.default_rng(1).normal(0.2, 0.1, (200, 3))
+    write_live_link(tmp_path / "out.csv", weights, 30.0, head=head)
+    performance = read_live_link(tmp_path / "out.csv")
+    assert np.allclose(performance.head, head - np.median(head, axis=0), atol=1e-5)
+
+
+def test_our_columns_are_those_of_the_app(
+    capture: Path, weights: np.ndarray, tmp_path: Path
+) -> None:
+    write_live_link(tmp_path / "out.csv", weights, 30.0)
+    ours, theirs = ((tmp_path / "out.csv").open().readline(), capture.open().readline())
+    assert ours.split(",") == theirs.split(",")
+    row = (tmp_path / "out.csv").read_text().splitlines()[1].split(",")
+    assert row[:2] == ["00:00:00:00.000", "61"]
+
+
+def test_a_capture_of_the_app_reads_as_it_is(capture: Path) -> None:
+    performance = read_live_link(capture)
+    rows = list(csv.DictReader(capture.open()))
+    assert performance.fps == 30
+    assert performance.seconds == pytest.approx(63.8, abs=0.1)
+    assert performance.present.all()
+    for name, column in (("jawOpen", "JawOpen"), ("mouthLeft", "MouthLeft")):
+        found = performance.weights[:, ARKIT_INDEX[name]].mean()
+        assert found == pytest.approx(np.mean([float(row[column]) for row in rows]), abs=1e-3)
+
+
+def test_rows_without_a_face_are_a_gap(shared: Path, tmp_path: Path) -> None:
+    packed = shared / "data" / "capture" / "livelink" / "S88-001.csv.gz"
+    path = tmp_path / "gap.csv"
+    path.write_bytes(gzip.decompress(packed.read_bytes()))
+    performance = read_live_link(path)
+    assert 9 < np.sum(~performance.present) / performance.fps < 10
+
+
+def _edited(path: Path, change: Callable[[list[list[str]]], list[list[str]]]) -> Path:
+    rows = change(list(csv.reader(path.open(newline=""))))
+    with path.open("w", newline="") as file:
+        csv.writer(file).writerows(rows)
+    return path
+
+
+def test_columns_are_found_by_name(weights: np.ndarray, tmp_path: Path) -> None:
+    path = tmp_path / "out.csv"
+    write_live_link(path, weights, 30.0)
+    order = np.random.default_rng(2).permutation(63)
+    _edited(path, lambda rows: [[row[k].upper() for k in order] for row in rows])
+    assert np.allclose(read_live_link(path).weights, weights, atol=1e-6)
+
+
+def test_short_gaps_are_bridged_and_long_ones_are_not_present(
+    weights: np.ndarray, tmp_path: Path
+) -> None:
+    path = tmp_path / "out.csv"
+    write_live_link(path, weights, 30.0)
+    _edited(path, lambda rows: rows[:31] + rows[41:101] + rows[131:])
+    performance = read_live_link(path)
+    assert len(performance) == 200
+    assert np.flatnonzero(performance.bridged).tolist() == list(range(30, 40))
+    assert np.flatnonzero(~performance.present).tolist() == list(range(100, 130))
+
+
+@pytest.mark.parametrize(
+    ("code", "fps"),
+    [
+        (lambda k: f"00:00:{k // 30:02}:{k % 30:02}", 30),
+        (lambda k: f"10:59:{k // 25:02}:{k % 25:02}.000", 25),
+        (lambda k: f"00:01:{k // 50:02}.{k % 50 * 20:03}", 50),
+        (
+            lambda k: f"{23 if k < 90 else 0}:{59 if k < 90 else 0}:{(57 + k // 30) % 60}:{k % 30}",
+            30,
+        ),
+    ],
+    ids=["thirtieths", "twenty-fifths", "milliseconds", "past midnight"],
+)
+def test_other_time_codes(
+    weights: np.ndarray, tmp_path: Path, code: Callable[[int], str], fps: float
+) -> None:
+    path = tmp_path / "out.csv"
+    write_live_link(path, weights, 30.0)
+    _edited(path, lambda rows: [rows[0], *([code(k), *row[1:]] for k, row in enumerate(rows[1:]))])
+    performance = read_live_link(path)
+    assert performance.fps == pytest.approx(fps)
+    assert len(performance) == 200
+
+
+def test_weights_are_clipped(weights: np.ndarray, tmp_path: Path) -> None:
+    write_live_link(tmp_path / "out.csv", 3 * weights - 1, 30.0)
+    found = read_live_link(tmp_path / "out.csv").weights
+    assert np.allclose(found, (3 * weights - 1).clip(0, 1), atol=1e-6)
+
+
+def _with(row: int, column: int, value: str) -> Callable[[list[list[str]]], list[list[str]]]:
+    def change(rows: list[list[str]]) -> list[list[str]]:
+        rows[row][column] = value
+        return rows
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (
+            lambda rows: [row[:10] + row[12:] for row in rows],
+            "without the columns EyeLookDownRight",
+        ),
+        (lambda rows: [row[:2] for row in rows], "EyeBlinkLeft.* and 47 more"),
+        (_with(5, 20, "nan"), "NaN"),
+        (_with(5, 20, "inf"), "NaN or infinite"),
+        (_with(5, 20, "much"), "no number"),
+        (_with(5, 20, ""), "missing value"),
+        (_with(5, 0, "noon"), "time code 'noon'"),
+        (lambda rows: rows[:2], "at least two"),
+        (lambda rows: rows[:1], "at least two"),
+        (lambda rows: [], "empty"),
+        (_with(-1, 0, "05:00:00:00.000"), "the limit is"),
+    ],
+)
+def test_a_bad_file_is_one_sentence(
+    weights: np.ndarray,
+    tmp_path: Path,
+    change: Callable[[list[list[str]]], list[list[str]]],
+    says: str,
+) -> None:
+    path = tmp_path / "bad.csv"
+    write_live_link(path, weights, 30.0)
+    _edited(path, change)
+    with pytest.raises(InputError, match=says) as caught:
+        read_live_link(path)
+    assert str(caught.value).endswith(".")
+
+
+def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "bad.csv").write_bytes(bytes(range(256)))
+    with pytest.raises(InputError, match="no CSV"):
+        read_live_link(tmp_path / "bad.csv")
+    with pytest.raises(InputError, match="No such file"):
+        read_live_link(tmp_path / "absent.csv")

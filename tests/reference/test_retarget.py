@@ -1,0 +1,250 @@
+"""Laws of retargeting: what the rig did before a camera it does again, and lips follow lips."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy.interpolate import CubicSpline
+from scipy.spatial.transform import Rotation
+
+from kmspeaker.errors import InputError
+from kmspeaker.face.rig import ARKIT_INDEX, ARKIT_NAMES, PART_NAMES, FaceModel
+from kmspeaker.reference.performance import Performance
+from kmspeaker.reference.retarget import OPPOSITES, retarget
+from kmspeaker.reference.tracking import FaceTrack, track_video
+
+FPS = 30.0
+RESPONSE: Mapping[str, float] = {
+    **{"mouthSmile": 0.92, "mouthPucker": 0.98, "eyeBlink": 0.75, "jawOpen": 0.74},
+    **{"browDown": 0.63, "browInnerUp": 0.46, "mouthUpperUp": 0.45, "mouthShrugLower": 0.57},
+}
+"""What mediapipe answers to our shapes at 1; nothing to the others."""
+
+
+def both_sides(name: str) -> list[int]:
+    return [ARKIT_INDEX[n] for n in (name, f"{name}Left", f"{name}Right") if n in ARKIT_INDEX]
+
+
+def acted(**curves: np.ndarray) -> np.ndarray:
+    weights = np.zeros((len(next(iter(curves.values()))), len(ARKIT_NAMES)), np.float32)
+    for name, curve in curves.items():
+        weights[:, both_sides(name)] = curve[:, None]
+    return weights
+
+
+def wavy(frames: int, seed: int, low: float, high: float, every: int) -> np.ndarray:
+    """A smooth curve that rests at zero in the first half second."""
+    knots = np.random.default_rng(seed).uniform(low, high, frames // every + 3)
+    curve = CubicSpline(np.arange(len(knots)) * every, knots)(np.arange(frames)).clip(0, high)
+    return np.where(np.arange(frames) < 15, 0, curve)
+
+
+@pytest.fixture(scope="module")
+def speech() -> np.ndarray:
+    """Talk with smiles, brows, blinks and glances; the face is at rest at first."""
+    blinks = np.clip(1.2 - np.abs(np.arange(150) % 40 - 20) / 2, 0, 1)
+    weights = acted(
+        jawOpen=wavy(150, 1, -0.2, 0.5, 6),
+        mouthSmile=wavy(150, 2, -0.3, 0.5, 20),
+        mouthPucker=wavy(150, 3, -0.6, 0.8, 6),
+        browInnerUp=wavy(150, 4, -0.2, 0.8, 15),
+        browDown=wavy(150, 5, -0.8, 0.7, 15),
+        mouthLowerDown=wavy(150, 6, -0.3, 0.4, 6),
+        eyeBlink=np.where(np.arange(150) < 15, 0, blinks),
+    )
+    weights[:, ARKIT_INDEX["jawLeft"]] = wavy(150, 9, -0.6, 0.5, 20)
+    glance = wavy(150, 10, -0.5, 0.6, 20)
+    weights[:, [ARKIT_INDEX["eyeLookOutLeft"], ARKIT_INDEX["eyeLookInRight"]]] = glance[:, None]
+    return weights
+
+
+def filmed(
+    face: FaceModel,
+    weights: np.ndarray,
+    identity: str,
+    *,
+    noise: float = 0.3,
+    times: np.ndarray | None = None,
+) -> FaceTrack:
+    """What a tracker would see: perspective camera, moving head, noise in pixels."""
+    times = np.arange(len(weights)) / FPS if times is None else times
+    points = face.landmarks(weights, identity).astype(np.float64)
+    for eye in ("eye_right", "eye_left"):
+        ball = np.flatnonzero(face.part == PART_NAMES.index(eye))
+        pupil = ball[face.neutral(identity)[ball, 2].argmax()]
+        iris = (weights @ face.deltas[:, pupil] + face.neutral(identity)[pupil])[:, None]
+        points = np.concatenate([points, np.repeat(iris, 5, axis=1)], axis=1)
+    angles = np.stack([np.sin(1.7 * times), np.sin(2.3 * times + 1), np.sin(times)], axis=1)
+    turn = Rotation.from_euler("YXZ", angles * (0.15, 0.1, 0.05)).as_matrix()
+    points = np.einsum("fij,flj->fli", turn, points)
+    points[..., 0] += 8 * np.sin(times)[:, None]
+    scale = 2.2 * 600 / (600 - points[..., 2:])  # 600 mm from the camera
+    pixels = points * (1, -1, -1) * np.concatenate([scale, scale, np.full_like(scale, 2.2)], axis=2)
+    pixels += np.random.default_rng(0).normal(0, noise, pixels.shape) + np.array((320, 240, 0))
+    scores = np.zeros_like(weights)
+    for name, response in RESPONSE.items():
+        scores[:, both_sides(name)] = weights[:, both_sides(name)] * response
+    pose = np.tile(np.eye(4, dtype=np.float32), (len(times), 1, 1))
+    pose[:, :3, :3] = turn
+    return FaceTrack(
+        landmarks=pixels.astype(np.float32),
+        scores=scores,
+        pose=pose,
+        confidence=np.ones(len(times), np.float32),
+        times=times,
+        width=640,
+        height=480,
+    )
+
+
+@pytest.fixture(scope="module", params=[0, 3, 6, 9])
+def identity(face: FaceModel, request: pytest.FixtureRequest) -> str:
+    return face.identities[request.param]
+
+
+@pytest.fixture(scope="module")
+def recovered(face: FaceModel, speech: np.ndarray, identity: str) -> Performance:
+    return retarget(filmed(face, speech, identity), face)
+
+
+def test_the_rig_does_again_what_it_did(
+    face: FaceModel, speech: np.ndarray, recovered: Performance, identity: str
+) -> None:
+    assert len(recovered) == len(speech)
+    wanted, found = (face.vertices(w, identity) for w in (speech, recovered.weights))
+    error = np.sqrt(np.mean(np.sum((found - wanted) ** 2, axis=-1)))
+    motion = np.sqrt(np.mean(np.sum((wanted - face.neutral(identity)) ** 2, axis=-1)))
+    assert error < 0.25 * motion
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("jawOpen", "jawLeft", "mouthSmileLeft", "mouthPucker", "browInnerUp", "browDownRight"),
+        *("eyeBlinkLeft", "eyeLookOutLeft"),
+    ],
+)
+def test_each_shape_is_found_again(speech: np.ndarray, recovered: Performance, name: str) -> None:
+    wanted, found = (w[:, ARKIT_INDEX[name]] for w in (speech, recovered.weights))
+    assert np.corrcoef(wanted, found)[0, 1] > 0.95
+    assert np.sqrt(np.mean((wanted - found) ** 2)) < 0.12
+
+
+def test_lips_open_as_far_and_at_the_same_time(
+    face: FaceModel, speech: np.ndarray, recovered: Performance, identity: str
+) -> None:
+    wanted, found = (face.lip_gap(w, identity) for w in (speech, recovered.weights))
+    assert np.corrcoef(wanted, found)[0, 1] > 0.99
+    assert 0.9 < np.polyfit(wanted, found, 1)[0] < 1.1
+    lags = [
+        np.corrcoef(wanted[5:-5], found[5 + k : len(found) - 5 + k])[0, 1] for k in range(-5, 6)
+    ]
+    assert np.argmax(lags) == 5
+
+
+def test_the_head_turns_about_its_median(recovered: Performance) -> None:
+    times = np.arange(150) / FPS
+    yaw, pitch, roll = (
+        0.15 * np.sin(1.7 * times),
+        0.1 * np.sin(2.3 * times + 1),
+        0.05 * np.sin(times),
+    )
+    angles = np.stack([yaw, pitch, roll], axis=1)
+    assert np.allclose(recovered.head, angles - np.median(angles, axis=0), atol=0.005)
+
+
+def test_nonsense_does_not_appear(recovered: Performance) -> None:
+    weights = recovered.weights
+    assert ((weights >= 0) & (weights <= 1)).all()
+    jaw, close = ARKIT_INDEX["jawOpen"], ARKIT_INDEX["mouthClose"]
+    assert (weights[:, close] <= weights[:, jaw] + 1e-6).all()
+    for one, other in OPPOSITES:
+        assert not np.minimum(weights[:, ARKIT_INDEX[one]], weights[:, ARKIT_INDEX[other]]).any()
+    silent = [k for k, name in enumerate(ARKIT_NAMES) if name in ("cheekPuff", "tongueOut")]
+    assert weights[:, silent].max() < 0.15
+
+
+def test_a_still_face_stays_still(face: FaceModel) -> None:
+    still = np.zeros((60, 52), np.float32)
+    weights = retarget(filmed(face, still, face.identities[1]), face).weights
+    assert np.percentile(weights, 99) < 0.08
+    assert np.abs(np.diff(weights, axis=0)).max() < 0.1
+
+
+def test_closures_of_two_frames_survive(face: FaceModel) -> None:
+    """An m between two open vowels: shut for two frames of thirty a second."""
+    identity = face.identities[2]
+    jaw = np.where(np.arange(90) < 15, 0, 0.3)
+    closed = np.array([k for k in range(15, 90) if k % 15 in (7, 8)])
+    jaw[closed] = 0
+    weights = acted(jawOpen=jaw)
+    found = face.lip_gap(retarget(filmed(face, weights, identity), face).weights, identity)
+    wanted = face.lip_gap(weights, identity)
+    assert found[closed].max() < 0.6
+    assert np.abs(found[20:] - wanted[20:])[jaw[20:] > 0].max() < 1.0
+
+
+def test_the_rate_of_the_video_does_not_matter(face: FaceModel, speech: np.ndarray) -> None:
+    """A variable frame rate gives the same performance at the constant one."""
+    identity = face.identities[4]
+    times = np.cumsum(np.random.default_rng(3).uniform(0.02, 0.05, 140))
+    times = (times - times[0])[times - times[0] < 149 / FPS]
+    at_times = CubicSpline(np.arange(150) / FPS, speech)(times).clip(0, 1).astype(np.float32)
+    found = retarget(filmed(face, at_times, identity, times=times), face)
+    frames = len(found)
+    assert frames == round((times[-1] + np.median(np.diff(times))) * FPS)
+    gap, wanted = (face.lip_gap(w, identity) for w in (found.weights, speech[:frames]))
+    assert np.corrcoef(gap, wanted)[0, 1] > 0.98
+
+
+def test_short_gaps_are_bridged_and_long_ones_are_not_present(
+    face: FaceModel, speech: np.ndarray
+) -> None:
+    track = filmed(face, speech, face.identities[5], noise=0.1)
+    confidence = track.confidence.copy()
+    confidence[40:52] = 0
+    confidence[80:110] = 0
+    landmarks = np.where(confidence[:, None, None] > 0, track.landmarks, 0)
+    found = retarget(replace(track, confidence=confidence, landmarks=landmarks), face)
+    assert np.flatnonzero(found.bridged).tolist() == list(range(40, 52))
+    assert np.flatnonzero(~found.present).tolist() == list(range(80, 110))
+    jumps = np.abs(np.diff(found.weights[38:54], axis=0)).max()
+    assert jumps < 0.35  # a blink is as fast
+
+
+def test_hardly_a_face_is_refused(face: FaceModel, speech: np.ndarray) -> None:
+    track = filmed(face, speech[:10], face.identities[0])
+    confidence = np.zeros(10, np.float32)
+    confidence[:3] = 1
+    with pytest.raises(InputError, match="3 frames of the face"):
+        retarget(replace(track, confidence=confidence), face)
+
+
+REAL = ("LipNet_id2_vcd_swwp2s", "LipNet_test_video", "LipReadingQuiz_nicole_budget")
+
+
+@pytest.fixture(scope="module", params=REAL)
+def real(shared: Path, face: FaceModel, request: pytest.FixtureRequest) -> FaceTrack:
+    return track_video(shared / "data" / "clips" / f"{request.param}.mp4")
+
+
+def test_real_lips_are_followed_and_close(real: FaceTrack, face: FaceModel) -> None:
+    fps = 1 / float(np.median(np.diff(real.times)))
+    found = retarget(real, face, fps=fps)
+    gap = face.lip_gap(found.weights, "clara")[: len(real)]
+    lips = np.linalg.norm(real.landmarks[:, 13, :2] - real.landmarks[:, 14, :2], axis=1)
+    height = np.linalg.norm(real.landmarks[:, 168, :2] - real.landmarks[:, 2, :2], axis=1)
+    lips = (
+        lips
+        / np.median(height)
+        * np.linalg.norm(
+            np.subtract(*face.landmarks(np.zeros((1, 52), np.float32), "clara")[0, [168, 2]])
+        )
+    )  # mm
+    assert np.corrcoef(lips, gap)[0, 1] > 0.97
+    assert 0.7 < np.polyfit(lips, gap, 1)[0] < 1.3
+    closed = lips < 1
+    assert closed.any()
+    assert np.median(gap[closed]) < 0.7
