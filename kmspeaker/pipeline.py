@@ -108,14 +108,14 @@ class Pipeline:
 
         Args:
             sound: the speech.
-            performance: whose manner to take, of any length; with ``localize`` the upper face also
-                follows it frame by frame. Where it has ended, or shows no face, its manner alone is
+            performance: whose style to take, of any length; with ``localize`` the upper face also
+                follows it frame by frame. Where it has ended, or shows no face, its style alone is
                 followed.
             use: "stylize" (example-based generation) or "localize" (dubbing).
             identity: one of ``face.identities``; the first where None.
             seeds: each gives another take, the same as it would be alone.
             controls: what else is asked; the defaults change nothing.
-            second: the performance whose manner ``controls.style_mix`` blends in.
+            second: the performance whose style ``controls.style_mix`` blends in.
             steps: steps of the sampler; the model's own number where None.
             progress: told each stage and the fraction of it that is done.
 
@@ -124,7 +124,7 @@ class Pipeline:
 
         Raises:
             InputError: an unknown identity, a performance without a face, no seeds or a bad one, a
-                bad number of steps, or a manner to blend in that is not given.
+                bad number of steps, or a style to blend in that is not given.
         """
         identity = self.face.identities[0] if identity is None else identity
         self.face.neutral(identity)  # refuses an unknown one before any work
@@ -141,7 +141,7 @@ class Pipeline:
             self.model,
             self.face,
             features,
-            self._manner(performance, second, controls),
+            self._global_style(performance, second, controls),
             followed if use == "localize" else None,
             seeds=seeds,
             guidance=controls.guidance,
@@ -177,7 +177,7 @@ class Pipeline:
         steps: int | None = None,
         progress: StageProgress | None = None,
     ) -> FaceAnimation:
-        """Say the speech in the manner of a reference: one plain take, see ``take``."""
+        """Say the speech in the style of a reference: one plain take, see ``take``."""
         (animation,) = self.take(
             sound,
             reference,
@@ -214,12 +214,12 @@ class Pipeline:
         )
         return animation
 
-    def _manner(
+    def _global_style(
         self, first: Performance, second: Performance | None, controls: Controls
     ) -> Float[Tensor, "1 d_model"]:
-        """The global style asked for: blended, then taken towards or away from the mean manner.
+        """The global style asked for: blended, then taken towards or away from the mean style.
 
-        The mean manner is the mean of the VAE's prior, the zero vector, to which the KL loss draws
+        The mean style is the mean of the VAE's prior, the zero vector, to which the KL loss draws
         all styles, so it needs no data. That loss is small but does its work: with the first
         weights of ``small`` the styles of 150 training clips lay 11 from zero, and their mean 3.6.
         """

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from kmspeaker.corpus.lips.coarticulation import Manner, articulate
+from kmspeaker.corpus.lips.coarticulation import Articulation, articulate
 from kmspeaker.corpus.lips.visemes import Phone
 from kmspeaker.corpus.performances.upper_face import pose
 from kmspeaker.corpus.speech.forced_alignment import Aligner
@@ -45,7 +45,7 @@ class Performance:
     identity: str
     voice: str
     line: str
-    manner: Manner
+    articulation: Articulation
     held: dict[str, float]
     """The expression worn throughout."""
     keys: Keys
@@ -72,7 +72,7 @@ SCENES = (
     Scene(
         name="delighted",
         title="Delighted",
-        line="English, in the manner of a happy woman",
+        line="English, in the style of a happy woman",
         voice="af_heart",
         speech="We looked for it everywhere, and it was in my pocket the whole time. "
         "Can you believe it?",
@@ -80,7 +80,7 @@ SCENES = (
             identity="sofia",
             voice="af_bella",
             line="Oh, this is wonderful! I never thought we would make it, and here we are!",
-            manner=Manner(jaw=1.15, lips=1.15, spread=1.5),
+            articulation=Articulation(jaw=1.15, lips=1.15, spread=1.5),
             held={"mouthSmile": 0.65, "cheekSquint": 0.6, "eyeSquint": 0.15, "mouthUpperUp": 0.08},
             keys={
                 "browInnerUp": [
@@ -117,7 +117,7 @@ SCENES = (
             identity="victor",
             voice="bm_george",
             line="So, you were at home, all night? And nobody saw you? How strange.",
-            manner=Manner(jaw=0.85, lips=0.95, spread=0.8, asymmetry=0.25),
+            articulation=Articulation(jaw=0.85, lips=0.95, spread=0.8, asymmetry=0.25),
             held={
                 "eyeSquint": 0.55,
                 "browDownLeft": 0.7,
@@ -211,7 +211,7 @@ def cropped(picture: np.ndarray) -> np.ndarray:
 
 def play(performance: Performance, phones: tuple[Phone, ...], seconds: float):
     """ARKit weights (frames, 52) of a scripted performance."""
-    weights = articulate(phones, seconds, fps=FPS, manner=performance.manner)
+    weights = articulate(phones, seconds, fps=FPS, articulation=performance.articulation)
     times = np.arange(len(weights)) / FPS
     weights = weights + pose(performance.held)
     for shape, points in performance.keys.items():

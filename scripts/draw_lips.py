@@ -185,8 +185,8 @@ def instants(one: Spoken) -> list[float]:
 def draw_lips(sheet: Sheet, lips: np.ndarray, middle: tuple[float, float]) -> None:
     places = np.array(middle) + lips * PIXELS_PER_MM * np.array([1, -1])
     for points, colour in (
-        (places[:OUTER], LIP),
-        (places[OUTER:], MOUTH),
+        (places[: len(OUTER_LIPS)], LIP),
+        (places[len(OUTER_LIPS) :], MOUTH),
     ):
         sheet.polygon([(float(x), float(y)) for x, y in points], colour)
 

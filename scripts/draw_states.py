@@ -1,7 +1,7 @@
 """Draw one sentence in the eight states: a row for each actor, a column for each state.
 
 python -m scripts.draw_states --data ../data -o docs/states.png --model small
-    the model says the speech in the manner of eight performances that each actor plays for it
+    the model says the speech in the style of eight performances that each actor plays for it
 python -m scripts.draw_states --data ../data -o docs/acted.png
     those performances themselves, as the corpus has them
 python -m scripts.draw_states ... --video docs/states.mp4
@@ -145,7 +145,7 @@ def chosen(utterances: Sequence[Utterance], name: str | None) -> Utterance:
 
 
 def said(pipeline: Pipeline, sound: Sound, styles: Performances, identity: str) -> Takes:
-    """The model's takes of one speech, each in the manner of a performance."""
+    """The model's takes of one speech, each in the style of a performance."""
     return {
         state: pipeline.stylize(sound, steady(style, FPS), identity=identity)
         for state, style in styles.items()

@@ -63,7 +63,7 @@ def blank_video(path: Path, seconds: float, sound: Sound | None = None) -> Path:
 
 
 def refused(arguments: list[object], out: Path, capsys: pytest.CaptureFixture[str]) -> str:
-    """Run, check the manners of a refusal, and give back the sentence."""
+    """Run, check the form of a refusal, and give back the sentence."""
     assert main([str(argument) for argument in arguments]) == 2
     printed = capsys.readouterr()
     lines = [line for line in printed.err.replace("\r", "\n").splitlines() if "kmspeaker:" in line]

@@ -190,7 +190,7 @@ def test_all_takes_are_one_batch(
         np.testing.assert_allclose(part.weights, one.weights, atol=1e-4)
 
 
-def test_without_style_strength_nobodys_manner_is_taken_and_with_more_it_shows_more(ask: Ask):
+def test_without_style_strength_nobodys_style_is_taken_and_with_more_it_shows_more(ask: Ask):
     nobody = ask(style_strength=0.0).weights
     np.testing.assert_array_equal(nobody, ask(who="other", style_strength=0.0).weights)
     away = [
@@ -212,7 +212,7 @@ def test_a_mixed_style_lies_between_the_two(
         pipeline.take(sound, performance, use="stylize", controls=Controls(style_mix=0.5))
 
 
-def test_guidance_goes_from_the_manner_alone_past_the_performance(ask: Ask, face: FaceModel):
+def test_guidance_goes_from_the_style_alone_past_the_performance(ask: Ask, face: FaceModel):
     free, followed = ask("stylize").weights, ask("localize").weights
     np.testing.assert_array_equal(ask("localize", guidance=0.0).weights, free)
     between = ask("localize", guidance=0.5).weights

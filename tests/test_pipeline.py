@@ -84,7 +84,7 @@ def test_lips_listen_to_the_speech_whoever_performs(
     assert np.abs(gaps[1] - gaps[0]).mean() < 0.5 * np.abs(gaps[2] - gaps[0]).mean()
 
 
-def test_where_the_performance_shows_no_face_its_manner_alone_is_followed(
+def test_where_the_performance_shows_no_face_its_style_alone_is_followed(
     pipeline: Pipeline, sound: Sound, performance: Performance
 ):
     nothing_seen = np.zeros(len(performance), bool)

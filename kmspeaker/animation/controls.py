@@ -39,7 +39,7 @@ class Controls:
     style_strength: float = field(
         default=1.0,
         metadata=_number(
-            0.0, 2.0, "the reference's manner: 0 the model's mean one, 1 as read, 2 exaggerated"
+            0.0, 2.0, "the reference's style: 0 the model's mean one, 1 as read, 2 exaggerated"
         ),
     )
     guidance: float = field(
@@ -84,7 +84,7 @@ class Controls:
     style_mix: float = field(
         default=0.0,
         metadata=_number(
-            0.0, 1.0, "share of the second reference's manner, 0 only the first, 1 only the second"
+            0.0, 1.0, "share of the second reference's style, 0 only the first, 1 only the second"
         ),
     )
 

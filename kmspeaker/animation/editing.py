@@ -1,7 +1,7 @@
 """How a take obeys its controls: timing of the performance, and what is done to the weights.
 
 Place in the flow: ``pipeline`` fits the performance to the speech before the network is asked, and
-directs the weights it answers. What of the controls the network itself obeys (manner, guidance)
+directs the weights it answers. What of the controls the network itself obeys (style, guidance)
 lies in ``pipeline`` and ``generate``.
 """
 

@@ -17,7 +17,7 @@ MAY_REST = 3 * CLOSED
 LONGEST_CONSONANT = 0.3
 """Seconds; lips that stay closed for less are saying p, b or m."""
 EVEN = 0.3
-"""Seconds, standard deviation of the evening of resting lips: slow changes of the manner stay."""
+"""Seconds, standard deviation of the evening of resting lips: slow changes of the style stay."""
 EASE = 0.1
 """Seconds over which rest comes and goes."""
 

@@ -41,7 +41,7 @@ class Wish:
     seed: int = 0
     controls: Controls = NEUTRAL
     second: Path | None = None
-    """Whose manner ``controls.style_mix`` blends in."""
+    """Whose style ``controls.style_mix`` blends in."""
 
 
 PLAIN = Wish()

@@ -33,7 +33,7 @@ def build_parser() -> argparse.ArgumentParser:
     """The subcommands and their options."""
     parser = argparse.ArgumentParser(
         prog="kmspeaker",
-        description="Animate a 3D face from speech in the manner of a reference performance.",
+        description="Animate a 3D face from speech in the style of a reference performance.",
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
@@ -45,7 +45,7 @@ def build_parser() -> argparse.ArgumentParser:
     track.set_defaults(run=_track)
 
     for use, reference, summary in (
-        ("stylize", "reference", "say SPEECH in the manner of REFERENCE"),
+        ("stylize", "reference", "say SPEECH in the style of REFERENCE"),
         ("localize", "performance", "dub: lips say SPEECH, upper face follows PERFORMANCE"),
     ):
         command = commands.add_parser(use, help=summary, description=f"{summary}.")

@@ -39,13 +39,13 @@ def measure(subject: Subject, dubs: Sequence[Dub]) -> Part:
                 target=RATIO,
             ),
             Finding(
-                "the same where the foreign performance's manner is taken too",
+                "the same where the foreign performance's style is taken too",
                 ratio(mean["localized"], mean["matching"]),
                 of="pairs",
             ),
             Finding("lip error (LVE, mean), matching", median(mean["matching"]), "mm", "pairs"),
             Finding("lip error, foreign", median(mean["followed"]), "mm", "pairs"),
-            Finding("lip error, foreign with its manner", median(mean["localized"]), "mm", "pairs"),
+            Finding("lip error, foreign with its style", median(mean["localized"]), "mm", "pairs"),
             Finding(
                 "largest lip error of a frame (LVE, max), foreign",
                 median(largest["followed"]),
@@ -55,7 +55,7 @@ def measure(subject: Subject, dubs: Sequence[Dub]) -> Part:
         ),
         notes=(
             "In the ratio the global style is the speech's own, as in training (paper 3.2), so "
-            "that only what leaks from the upper face counts. With the foreign manner the lips "
+            "that only what leaks from the upper face counts. With the foreign style the lips "
             "are to differ: they smile where the performance smiles.",
         ),
     )

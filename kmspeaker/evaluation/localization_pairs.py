@@ -30,13 +30,13 @@ class Dub:
     performed: Weights
     """The performance to follow."""
     localized: Weights
-    """The speech, following the performance in manner and frame by frame, as the program does."""
+    """The speech, following the performance in style and frame by frame, as the program does."""
     followed: Weights
-    """The speech in its own manner, following the performance frame by frame alone."""
+    """The speech in its own style, following the performance frame by frame alone."""
     matching: Weights
     """The speech, following its own performance."""
     styled: Weights
-    """The speech in the performance's manner alone: the lower half of Blend."""
+    """The speech in the performance's style alone: the lower half of Blend."""
 
 
 def make_dubs(subject: Subject, pairs: int = PAIRS) -> tuple[Dub, ...]:

@@ -1,6 +1,6 @@
 """A classifier that reads the eight states from a moving face.
 
-What it looks at is KM-Speaker's own description of a manner (paper App. D): keypoints and their
+What it looks at is KM-Speaker's own description of a style (paper App. D): keypoints and their
 velocities, by their mean and spread over a window. A multinomial logistic regression is enough,
 and is the same at every run.
 """

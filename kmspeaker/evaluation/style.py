@@ -1,4 +1,4 @@
-"""Is a manner kept? What a classifier reads from originals, and from takes in their manner.
+"""Is a style kept? What a classifier reads from originals, and from takes in their style.
 
 Example-based generation (paper 1.11): the global style is a test actor's performance, the speech
 another clip's, so that neither its words nor its voice tell the state.
@@ -25,7 +25,7 @@ KEPT = Target(least=0.85)
 
 
 def measure(subject: Subject, takes: int | None = None) -> Part:
-    """Shares of windows read right, in originals and in takes of their manner.
+    """Shares of windows read right, in originals and in takes of their style.
 
     Raises:
         InputError: A state without training clips, or no test clips of two states.
@@ -36,7 +36,7 @@ def measure(subject: Subject, takes: int | None = None) -> Part:
     rng = np.random.default_rng(0)
     counts: list[tuple[int, int, int, int]] = []
     read_as: dict[str, Counter[str]] = {state: Counter() for state in STATE_NAMES}
-    for seed, clip in enumerate(tqdm(chosen, desc="manners")):
+    for seed, clip in enumerate(tqdm(chosen, desc="styles")):
         speech = subject.read(_another(subject.performed, clip, rng), frames)
         original = subject.read(clip, frames).weights
         take = subject.say(speech.features, original, seed=seed)
@@ -53,7 +53,7 @@ def measure(subject: Subject, takes: int | None = None) -> Part:
     right, of, right_original, of_original = np.array(counts, np.float64).T
     kept = bootstrap(np.array(counts, np.float64), _kept)
     return Part(
-        title="the manner is kept: the state is read from the take",
+        title="the style is kept: the state is read from the take",
         on=f"{len(chosen)} performances of {subject.actors}, each with the speech of a clip in "
         "another state",
         findings=(
@@ -91,7 +91,7 @@ def _another(clips: Sequence[Clip], clip: Clip, rng: np.random.Generator) -> Cli
     others = [other for other in clips if other.emotion != clip.emotion]
     if not others:
         raise InputError(
-            f"Got only test clips that are {clip.emotion}; a manner needs the speech of another "
+            f"Got only test clips that are {clip.emotion}; a style needs the speech of another "
             "state, build a larger corpus."
         )
     return others[int(rng.integers(len(others)))]

@@ -38,7 +38,7 @@ def generate(
     method: flow.Method = "midpoint",
     progress: Callable[[float], None] | None = None,
 ) -> Weights:
-    """One take in the manner of ``style``; see ``generate_takes`` for the arguments.
+    """One take in the style of ``style``; see ``generate_takes`` for the arguments.
 
     Raises:
         InputError: the model learnt another rig, the features are not its encoder's, ``style`` has
@@ -82,9 +82,9 @@ def generate_takes(
         model: asked as it is; its state does not change.
         face: the rig it was trained on.
         speech: features of the model's encoder, one row a frame at the model's rate.
-        global_style: the manner, of ``global_style_of``.
+        global_style: the style, of ``global_style_of``.
         temporal: the performance the upper face follows frame by frame (dialogue localization);
-            frames beyond its end and frames without a face follow the manner alone. None for
+            frames beyond its end and frames without a face follow the style alone. None for
             example-based generation.
         seeds: each chooses the noise of one take.
         guidance: how far to go from the motion without ``temporal`` to the motion with it, as
@@ -179,7 +179,7 @@ def _check(model: KMSpeaker, face: FaceModel, speech: np.ndarray, steps: int | N
 def global_style_of(
     model: KMSpeaker, face: FaceModel, performance: Performance
 ) -> Float[Tensor, "1 d_model"]:
-    """The manner of a performance: the mean of its windows' global styles.
+    """The style of a performance: the mean of its windows' global styles.
 
     Windows are as long as in training, and count by how many of their frames show a face.
 

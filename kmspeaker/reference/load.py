@@ -1,4 +1,4 @@
-"""A reference: any of the files that show a manner of speaking, as one performance.
+"""A reference: any of the files that show a style of speaking, as one performance.
 
 Place in the flow: a video goes through ``tracking`` and ``retarget``, a saved track through
 ``retarget``, a Live Link Face CSV through ``live_link``.

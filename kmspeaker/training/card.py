@@ -75,9 +75,9 @@ at its mean would be {last["upper_still"]:.2f} mm off in the upper face.
 
 ## Limits
 
-Most of the motion it learnt from is made by rule, its manners are those of made-up actors, and its
+Most of the motion it learnt from is made by rule, its styles are those of made-up actors, and its
 captured lips are those of few people: it knows no one's face closely. Nearly all speech in training
-is English. It does not move the head, and a manner comes through only as far as 52 ARKit shapes can
+is English. It does not move the head, and a style comes through only as far as 52 ARKit shapes can
 show it. Laughter, singing and speech of several people at once were not in the data.
 
 ## Not for

@@ -21,7 +21,7 @@ def validate(model: KMSpeaker, face: FaceModel, clips: Sequence[Clip]) -> dict[s
     """Lips against the clip's own, and the upper face against the performance it was to follow.
 
     Each clip is spoken twice. In localization the upper face follows *another* clip, so that lips
-    read off the upper face would be found out; in stylization there is only the clip's own manner.
+    read off the upper face would be found out; in stylization there is only the clip's own style.
 
     Returns:
         ``lip_localize`` and ``lip_stylize``: mean correlation of the lip gap with the clip's;

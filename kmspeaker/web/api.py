@@ -41,14 +41,14 @@ class Api:
         format: str = ".glb",
         progress: gr.Progress = gr.Progress(),  # noqa: B008 - Gradio finds it by its default
     ) -> tuple[list[str], dict[str, Any]]:
-        """Say a speech in the manner of a reference performance; any language, up to ten minutes.
+        """Say a speech in the style of a reference performance; any language, up to ten minutes.
 
         Voices and faces are personal: by calling this you say that you may use them. Files are kept
         for this session alone and deleted with it, after an hour at most.
 
         Args:
             speech: A recording; any audio file, or a video with sound.
-            reference: Whose manner to take: a video, a saved track (.npz) or a Live Link Face .csv.
+            reference: Whose style to take: a video, a saved track (.npz) or a Live Link Face .csv.
             identity: Whose head: a name that /identities lists, the first where empty.
             seed: Another seed gives another take.
             controls: Fields of Controls, e.g. {"style_strength": 1.5}; or null.

@@ -36,7 +36,7 @@ def stage_value(session: Session, identity: str, shown: Iterable[str] = ()) -> d
     if not keys and current is not None:
         keys = [current.key]
     first = next((take for take in takes if take.key in keys), None)
-    # Whose manner is taken may end before the speech does, and starts again; a dub ends.
+    # Whose style is taken may end before the speech does, and starts again; a dub ends.
     repeats = first is not None and first.animation.use == "stylize"
     heads: list[dict[str, Any]] = [
         {

@@ -46,7 +46,7 @@ class Order:
     identity: str
     seeds: tuple[int, ...] = (0,)
     second: Path | None = None
-    """Whose manner ``controls.style_mix`` blends in."""
+    """Whose style ``controls.style_mix`` blends in."""
     controls: Controls = field(default_factory=Controls)
     models: tuple[str, ...] = ()
     """The page's own where empty."""
@@ -81,7 +81,7 @@ class Service:
             raise InputError(f"Got {len(order.seeds)} takes; ask for 1 to {MOST_TAKES}.")
         if order.controls.style_mix > 0 and order.second is None:
             raise InputError(
-                "There is no second reference to blend in yet; give one under Manner, or set its "
+                "There is no second reference to blend in yet; give one under Style, or set its "
                 "share to 0."
             )
         self.rate.check(visitor, order.takes)

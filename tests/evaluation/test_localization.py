@@ -1,4 +1,4 @@
-"""The upper face follows, the lips do not, the seam holds, and the manner is read."""
+"""The upper face follows, the lips do not, the seam holds, and the style is read."""
 
 import dataclasses
 

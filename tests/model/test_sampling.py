@@ -73,14 +73,14 @@ def test_a_performance_ends_where_it_ends(model, face, style):
 
 
 def test_the_global_style_hardly_knows_when_things_happen(model, face, style):
-    """Whole windows in another order are the same manner."""
+    """Whole windows in another order are the same style."""
     weights = some_weights(2 * WINDOW)
     swapped = np.concatenate([weights[WINDOW:], weights[:WINDOW]])
     first, second = (global_style_of(model, face, steady(w, TINY.fps)) for w in (weights, swapped))
     assert torch.allclose(first, second, atol=1e-5)
 
 
-def test_frames_without_a_face_do_not_matter_to_the_manner(model, face):
+def test_frames_without_a_face_do_not_matter_to_the_global_style(model, face):
     weights = some_weights(WINDOW)
     present = np.arange(WINDOW) < WINDOW - 6
     seen = dataclasses.replace(steady(weights, TINY.fps), present=present)

@@ -66,7 +66,7 @@ def test_the_endpoints_are_named_typed_and_explained(address: str):
     with urllib.request.urlopen(f"{address}gradio_api/info") as response:
         info = json.load(response)["named_endpoints"]
     assert set(info) == {"/stylize", "/localize", "/track", "/identities", "/export"}
-    assert "manner of a reference" in json.dumps(info["/stylize"])
+    assert "style of a reference" in json.dumps(info["/stylize"])
     parameters = info["/stylize"]["parameters"]
     wanted = {p["parameter_name"] for p in parameters}
     assert wanted == {"speech", "reference", "identity", "seed", "controls", "second", "format"}

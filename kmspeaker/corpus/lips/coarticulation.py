@@ -57,7 +57,7 @@ SETTLE = 0.06
 
 
 @dataclass(frozen=True)
-class Manner:
+class Articulation:
     """How someone articulates; 1 is the table's way. JALI's two axes are ``jaw`` and ``lips``."""
 
     jaw: float = 1.0
@@ -98,7 +98,7 @@ def articulate(
     *,
     fps: float = 30.0,
     effort: Float[np.ndarray, " phones"] | None = None,
-    manner: Manner | None = None,
+    articulation: Articulation | None = None,
 ) -> Float32[np.ndarray, "frames 52"]:
     """The mouth motion of ``phones``, before contacts are enforced.
 
@@ -107,24 +107,25 @@ def articulate(
         seconds: Duration of the motion.
         fps: Its rate.
         effort: How strongly each phone is said, 1 is usual; see ``vocal_effort``.
-        manner: The speaker's way of articulating.
+        articulation: The speaker's way of articulating.
 
     Raises:
         InputError: An unknown phone.
     """
-    manner = Manner() if manner is None else manner
+    articulation = Articulation() if articulation is None else articulation
     times = np.arange(round(seconds * GRID_RATE) + 1) / GRID_RATE
     pulls = pulls_of(phones, seconds, np.ones(len(phones)) if effort is None else effort)
-    gains = manner.gains()
+    gains = articulation.gains()
     channels = np.concatenate(
-        [_blend(pulls, group, times, manner.reach) * gains[group] for group in GROUP_NAMES], axis=1
+        [_blend(pulls, group, times, articulation.reach) * gains[group] for group in GROUP_NAMES],
+        axis=1,
     )
     channels *= 1 - resting(pulls, times)[:, None]
     channels = gaussian_filter1d(channels, SMOOTHING * GRID_RATE, axis=0, mode="nearest")
     frames = round(seconds * fps)
     at = np.arange(frames) / fps
     sampled = np.stack([np.interp(at, times, channel) for channel in channels.T], axis=1)
-    return (_on_sides(sampled, manner.asymmetry)).clip(0, 1).astype(np.float32)
+    return (_on_sides(sampled, articulation.asymmetry)).clip(0, 1).astype(np.float32)
 
 
 def vocal_effort(

@@ -1,4 +1,4 @@
-"""Twelve actors, eight states: the manner in which a clip is performed.
+"""Twelve actors, eight states: the style in which a clip is performed.
 
 Place in the flow: ``build`` gives speech and its phones, this gives the whole face. An actor is a
 way of articulating, habits of the upper face and a resting expression; a state is a pose of the
@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Float, Float32, Float64
 
-from kmspeaker.corpus.lips.coarticulation import Manner, articulate
+from kmspeaker.corpus.lips.coarticulation import Articulation, articulate
 from kmspeaker.corpus.lips.contacts import Contacts
 from kmspeaker.corpus.lips.visemes import Phone
 from kmspeaker.corpus.performances.recordings import UpperFaces
@@ -45,7 +45,7 @@ class State:
     lower: Mapping[str, float]
     jaw: float = 1.0
     lips: float = 1.0
-    """Factors on the actor's manner."""
+    """Factors on the actor's articulation."""
     restlessness: float = 1.0
     blinks: float = 1.0
     accents: float = 1.0
@@ -146,10 +146,10 @@ STATES: Mapping[str, State] = {
 
 @dataclass(frozen=True)
 class Actor:
-    """One identity and its manner."""
+    """One identity and its articulation."""
 
     identity: str
-    manner: Manner
+    articulation: Articulation
     habits: Habits
     rest: Float64[np.ndarray, " 52"]
     """The expression worn at all times: a hint of a smile, a lifted brow."""
@@ -179,7 +179,7 @@ def _actor(identity: str, seed: int) -> Actor:
     lean = float(np.clip(rng.normal(0, 0.12), -0.3, 0.3))
     return Actor(
         identity,
-        Manner(
+        Articulation(
             jaw=float(np.clip(rng.normal(1.0, 0.18), 0.68, 1.35)),
             lips=float(np.clip(rng.normal(1.0, 0.22), 0.6, 1.45)),
             rounding=float(np.clip(rng.normal(1.0, 0.14), 0.75, 1.3)),
@@ -264,7 +264,11 @@ def perform(
     felt = (pose(state.lower) * _sides(actor.lean))[None] * shown[:, None]
     if mouth is None:
         said = articulate(
-            phones, seconds, fps=fps, effort=effort, manner=_manner(rng, direction, state)
+            phones,
+            seconds,
+            fps=fps,
+            effort=effort,
+            articulation=_articulation(rng, direction, state),
         )
     else:
         felt, said = 0.6 * felt, mouth
@@ -275,14 +279,14 @@ def perform(
     return contacts.enforce(face.clip(0, 1).astype(np.float32), phones, fps)
 
 
-def _manner(rng: np.random.Generator, direction: Direction, state: State) -> Manner:
+def _articulation(rng: np.random.Generator, direction: Direction, state: State) -> Articulation:
     """The actor's, as the state has it, some days mumbled and some days with care."""
-    manner, amount = direction.actor.manner, min(direction.amount, 1.2)
+    articulation, amount = direction.actor.articulation, min(direction.amount, 1.2)
     care = float(np.clip(rng.lognormal(0, 0.15), 0.65, 1.4))
     return replace(
-        manner,
-        jaw=care * manner.jaw * (1 + (state.jaw - 1) * amount),
-        lips=care * manner.lips * (1 + (state.lips - 1) * amount),
+        articulation,
+        jaw=care * articulation.jaw * (1 + (state.jaw - 1) * amount),
+        lips=care * articulation.lips * (1 + (state.lips - 1) * amount),
     )
 
 

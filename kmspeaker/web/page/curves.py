@@ -39,7 +39,7 @@ NUMBERS: Mapping[str, str] = {
     ),
     "Upper face off the reference": (
         "How far brows, eyes and cheeks are on average from where the reference has them; only a "
-        "dub follows it moment by moment, a manner does not."
+        "dub follows it moment by moment, a style does not."
     ),
     "Unsteadiness of the lips": (
         "How far lips lie off a smooth path from one picture to the next; much more than the "

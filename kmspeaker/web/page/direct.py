@@ -24,9 +24,9 @@ class Text:
 
 
 GROUPS: Mapping[str, Mapping[str, Text]] = {
-    "Manner": {
+    "Style": {
         "style_strength": Text(
-            "Strength of the manner",
+            "Strength of the style",
             "0 speaks plainly, 1 as the reference does, 2 exaggerates it.",
         ),
         "guidance": Text(
@@ -78,9 +78,9 @@ GROUPS: Mapping[str, Mapping[str, Text]] = {
         ),
     },
 }
-"""``style_mix`` stands with the second reference, in ``Manner``."""
+"""``style_mix`` stands with the second reference, in ``Style``."""
 MIX = Text(
-    "Share of the second reference", "0 takes the first one's manner alone, 1 the second's alone."
+    "Share of the second reference", "0 takes the first one's style alone, 1 the second's alone."
 )
 
 
@@ -122,7 +122,7 @@ def direct(models: tuple[str, ...]) -> Direct:
             with gr.Accordion(title, open=False, elem_classes="km-group"):
                 for name, text in texts.items():
                     made[name] = _control(name, text)
-                if title == "Manner":
+                if title == "Style":
                     second = gr.File(
                         label="A second reference to blend in (video, track or CSV)",
                         file_types=["video", ".npz", ".csv"],

@@ -16,7 +16,7 @@ from kmspeaker.web.page.viewer import STATIC, choices
 USES = [
     {
         "value": "stylize",
-        "label": "In the manner of",
+        "label": "In the style of",
         "description": "The whole face takes its style from the video, of any length.",
         "picture": str(STATIC / "use-stylize.svg"),
     },

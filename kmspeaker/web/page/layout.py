@@ -239,7 +239,7 @@ def _work(shown_on: Component) -> dict[str, Any]:
 def _header(model_name: str) -> str:
     return (
         "<header class='km-header'><div><h1>KM-Speaker</h1>"
-        "<p>Give it a voice and a face on video. A 3D head says the words of the one in the manner "
+        "<p>Give it a voice and a face on video. A 3D head says the words of the one in the style "
         "of the other.</p></div>"
         "<button type='button' class='km-how' title='Play again' "
         "aria-label='voice + face = speaking head. Play this picture again'>"

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from kmspeaker.corpus.lips.coarticulation import Manner, articulate, vocal_effort
+from kmspeaker.corpus.lips.coarticulation import Articulation, articulate, vocal_effort
 from kmspeaker.corpus.lips.contacts import Contacts, contact_envelope
 from kmspeaker.corpus.lips.visemes import CHANNELS, Phone, channel_matrix
 from kmspeaker.corpus.performances.upper_face import pose
@@ -83,11 +83,11 @@ def test_fast_speech_undershoots():
     assert peaks[0] < peaks[1] < peaks[2]
 
 
-def test_effort_and_manner_scale_the_mouth():
+def test_effort_and_articulation_scale_the_mouth():
     phones, seconds = said(("SIL", 0.3), ("AA", 0.2), ("SIL", 0.3))
     usual = curve("jawOpen", phones, seconds).max()
     loud = curve("jawOpen", phones, seconds, effort=np.array([1, 1.3, 1])).max()
-    mumbled = curve("jawOpen", phones, seconds, manner=Manner(jaw=0.5)).max()
+    mumbled = curve("jawOpen", phones, seconds, articulation=Articulation(jaw=0.5)).max()
     assert loud == pytest.approx(1.3 * usual, rel=0.01)
     assert mumbled == pytest.approx(0.5 * usual, rel=0.01)
 
@@ -100,8 +100,14 @@ def test_mumbled_and_careful_speech_differ_and_both_close_round_and_touch(face):
     gap_of = face.lip_opening
     contacts = Contacts.of(face)
     opened = []
-    for manner in (Manner(jaw=0.6, lips=0.6, reach=1.3), Manner(), Manner(jaw=1.3, lips=1.4)):
-        weights = contacts.enforce(articulate(phones, seconds, manner=manner), phones, FPS)
+    for articulation in (
+        Articulation(jaw=0.6, lips=0.6, reach=1.3),
+        Articulation(),
+        Articulation(jaw=1.3, lips=1.4),
+    ):
+        weights = contacts.enforce(
+            articulate(phones, seconds, articulation=articulation), phones, FPS
+        )
         gap = weights @ gap_of
         opened.append(gap.max())
         for name, start, end in phones:
@@ -118,7 +124,7 @@ def test_mumbled_and_careful_speech_differ_and_both_close_round_and_touch(face):
 def test_asymmetry_moves_one_side_more_and_leaves_the_mean():
     phones, seconds = said(("IY", 0.3))
     even = articulate(phones, seconds)
-    leaning = articulate(phones, seconds, manner=Manner(asymmetry=0.2))
+    leaning = articulate(phones, seconds, articulation=Articulation(asymmetry=0.2))
     left, right = ARKIT_INDEX["mouthStretchLeft"], ARKIT_INDEX["mouthStretchRight"]
     assert (leaning[:, left] > leaning[:, right]).all()
     np.testing.assert_allclose(leaning[:, [left, right]].mean(1), even[:, left], atol=1e-6)

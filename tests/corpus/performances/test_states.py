@@ -57,12 +57,12 @@ def every_direction(actor):
             yield from (Direction(actor, emotion, intensity) for intensity in INTENSITIES)
 
 
-def test_twelve_actors_have_manners_of_their_own_and_the_same_each_time(face, actors):
+def test_twelve_actors_have_articulations_of_their_own_and_the_same_each_time(face, actors):
     again = cast(face.identities, 0)
-    assert [actor.manner for actor in again] == [actor.manner for actor in actors]
-    assert len({actor.manner for actor in actors}) == 12
+    assert [actor.articulation for actor in again] == [actor.articulation for actor in actors]
+    assert len({actor.articulation for actor in actors}) == 12
     assert len({actor.habits.blinks_a_minute for actor in actors}) == 12
-    assert cast(face.identities, 1)[0].manner != actors[0].manner
+    assert cast(face.identities, 1)[0].articulation != actors[0].articulation
 
 
 def test_lips_close_in_every_state_and_the_weights_can_be_played(face, actors, play):
@@ -90,8 +90,8 @@ def test_a_state_shows_on_the_whole_face_and_more_when_heightened(actors, play):
         return float(np.mean(takes))
 
     smile = [
-        mean(*manner, "mouthSmileLeft")
-        for manner in (("neutral", "none"), ("happy", "moderate"), ("happy", "heightened"))
+        mean(*articulation, "mouthSmileLeft")
+        for style in (("neutral", "none"), ("happy", "moderate"), ("happy", "heightened"))
     ]
     assert smile[0] + 0.1 < smile[1] < smile[2] - 0.05
     assert mean("angry", "heightened", "browDownLeft") > mean(
