@@ -20,14 +20,13 @@ from kmspeaker.corpus.store import Corpus
 from kmspeaker.errors import InputError
 from kmspeaker.evaluation.context import Subject
 from kmspeaker.evaluation.lips import (
-    OUTER_EYES,
     Agreement,
     agreement,
     lip_opening,
     real_clips,
     track_of,
 )
-from kmspeaker.face.landmarks import LIPS, MOUTH_CORNERS
+from kmspeaker.face.landmarks import LIPS, MOUTH_CORNERS, OUTER_EYES, OUTER_LIPS
 from kmspeaker.face.rig import FaceModel
 from kmspeaker.media.audio import SAMPLE_RATE, load_sound
 from kmspeaker.pipeline import Pipeline

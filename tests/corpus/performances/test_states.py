@@ -90,7 +90,7 @@ def test_a_state_shows_on_the_whole_face_and_more_when_heightened(actors, play):
         return float(np.mean(takes))
 
     smile = [
-        mean(*articulation, "mouthSmileLeft")
+        mean(*style, "mouthSmileLeft")
         for style in (("neutral", "none"), ("happy", "moderate"), ("happy", "heightened"))
     ]
     assert smile[0] + 0.1 < smile[1] < smile[2] - 0.05
