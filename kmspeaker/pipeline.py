@@ -1,8 +1,8 @@
 """The whole program in one call, ``take``; ``stylize`` and ``localize`` are its plain uses.
 
-Everything above (command line, app, evaluation) goes through here, and everything here through the
-stages. The pipeline holds what is loaded; nothing of a request stays on it, so that two visitors
-may share one.
+Place in the flow: command line, batch and app go through here, and everything here through the
+stages. Evaluation and training call ``model.sampling`` themselves. The pipeline holds what is
+loaded; nothing of a request stays on it, so that two visitors may share one.
 """
 
 import time
@@ -17,6 +17,7 @@ from torch import Tensor
 from kmspeaker.animation.animation import FaceAnimation, Use
 from kmspeaker.animation.controls import NEUTRAL, Controls
 from kmspeaker.animation.editing import directed, fitted, head_of
+from kmspeaker.animation.silence import settle_lips
 from kmspeaker.errors import InputError
 from kmspeaker.face.rig import FaceModel
 from kmspeaker.hub import resolve_model, verify_model
@@ -134,21 +135,26 @@ class Pipeline:
         report("listen", 0.0)
         frames = max(1, round(sound.seconds * self.fps))
         features = speech_features(self.encoder, sound, fps=self.fps, frames=frames)
-        listened = time.perf_counter()
+        encoded = time.perf_counter()
         report("listen", 1.0)
-        followed = fitted(performance, frames, self.fps, controls)
+        performance_in_time = fitted(performance, frames, self.fps, controls)
         takes = generate_takes(
             self.model,
             self.face,
             features,
             self._global_style(performance, second, controls),
-            followed if use == "localize" else None,
+            performance_in_time if use == "localize" else None,
             seeds=seeds,
             guidance=controls.guidance,
             steps=steps,
             progress=lambda fraction: report("generate", fraction),
         )
-        takes = [directed(weights, followed, self.face, controls) for weights in takes]
+        takes = [
+            directed(
+                settle_lips(weights, self.face, self.fps), performance_in_time, self.face, controls
+            )
+            for weights in takes
+        ]
         generated = time.perf_counter()
         return tuple(
             FaceAnimation(
@@ -160,8 +166,8 @@ class Pipeline:
                 model=self.model_name,
                 seed=seed,
                 steps=self.model.config.steps if steps is None else steps,
-                stage_seconds={"listen": listened - started, "generate": generated - listened},
-                head=head_of(followed) if controls.head == "reference" else None,
+                stage_seconds={"listen": encoded - started, "generate": generated - encoded},
+                head=head_of(performance_in_time) if controls.head == "reference" else None,
                 controls=controls,
             )
             for seed, weights in zip(seeds, takes, strict=True)
@@ -217,11 +223,10 @@ class Pipeline:
     def _global_style(
         self, first: Performance, second: Performance | None, controls: Controls
     ) -> Float[Tensor, "1 d_model"]:
-        """The global style asked for: blended, then taken towards or away from the mean style.
+        """The global style, blended, then taken towards or away from the mean style.
 
         The mean style is the mean of the VAE's prior, the zero vector, to which the KL loss draws
-        all styles, so it needs no data. That loss is small but does its work: with the first
-        weights of ``small`` the styles of 150 training clips lay 11 from zero, and their mean 3.6.
+        all styles, so it needs no data. (Ours: the paper has no such control.)
         """
         style = global_style_of(self.model, self.face, first)
         if controls.style_mix > 0:

@@ -1,8 +1,10 @@
 """Lips that stay closed longer than any consonant are at rest, and rest is still.
 
-Place in the flow: the last step of ``generate``. A small network never falls quite silent: in
-pauses its lips tremble about the closed mouth at a sixth of the speed of speech, a fault the eye
-finds at once. What it says is left alone, and so is the upper face, which never rests.
+Place in the flow: ``pipeline.take`` applies it to what the network gives, as does ``corpus`` to
+captured lips. It is post-processing of ours, not the paper's: a small network never falls quite
+silent, its lips tremble in pauses (``python -m kmspeaker.evaluation --only phonetic_contacts``
+prints how fast, with and without this). Speech is left alone, and so is the upper face, which never
+rests.
 """
 
 import numpy as np
@@ -22,12 +24,12 @@ EASE = 0.1
 """Seconds over which rest comes and goes."""
 
 
-def settled(weights: Weights, face: FaceModel, fps: float) -> Weights:
-    """The same take with still lips where they rest; see ``stilled``."""
-    return stilled(weights, weights @ face.lip_opening < MAY_REST, fps)
+def settle_lips(weights: Weights, face: FaceModel, fps: float) -> Weights:
+    """The same take with still lips where they rest; see ``still_lips``."""
+    return still_lips(weights, weights @ face.lip_opening < MAY_REST, fps)
 
 
-def stilled(weights: Weights, quiet: Bool[np.ndarray, " frames"], fps: float) -> Weights:
+def still_lips(weights: Weights, quiet: Bool[np.ndarray, " frames"], fps: float) -> Weights:
     """The lower face evened where ``quiet`` lasts longer than any consonant.
 
     Each new frame of a rest is a mean of frames of that rest, so weights stay within their bounds

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float32
 
-from kmspeaker.animation.silence import stilled
+from kmspeaker.animation.silence import still_lips
 from kmspeaker.corpus.config import Config
 from kmspeaker.corpus.lips.coarticulation import vocal_effort
 from kmspeaker.corpus.lips.contacts import Contacts
@@ -153,7 +153,7 @@ def reel(takes: Sequence[Take], speed: float = 1.0) -> Spoken:
         if name != SILENCE and (start + s) / speed < seconds
     ]
     if phones:
-        mouth = stilled(mouth, _silent(filled(phones, seconds), frames, fps), fps)
+        mouth = still_lips(mouth, _silent(filled(phones, seconds), frames, fps), fps)
     text = " / ".join(take.text for take in takes if take.text)
     return Spoken(
         _fitted(samples, round(seconds * SAMPLE_RATE)), filled(phones, seconds), text, mouth

@@ -1,7 +1,7 @@
 """One animation from speech features, a global style and, for localization, a temporal style.
 
-Place in the flow: ``pipeline`` and ``training`` call it. It alone knows how the network, the
-sampler and the windows meet; nothing of a request stays on the model.
+Place in the flow: ``pipeline``, ``training`` and ``evaluation`` call it. It alone knows how the
+network, the sampler and the windows meet; nothing of a request stays on the model.
 """
 
 from collections.abc import Callable, Sequence
@@ -11,7 +11,6 @@ import torch
 from jaxtyping import Bool, Float, Float32
 from torch import Tensor
 
-from kmspeaker.animation.silence import settled
 from kmspeaker.errors import InputError
 from kmspeaker.face.keypoints import keypoint_track
 from kmspeaker.face.rig import UPPER_SHAPES, FaceModel, Weights
@@ -22,7 +21,7 @@ from kmspeaker.model.windows import Windows, frame_noise
 from kmspeaker.reference.performance import Performance
 
 MOST_WINDOWS = 256
-"""The network is asked about so many windows at a time; many takes of a long speech would not fit
+"""The network answers for so many windows at a time; many takes of a long speech would not fit
 into memory at once."""
 
 
@@ -35,7 +34,6 @@ def generate(
     *,
     seed: int = 0,
     steps: int | None = None,
-    method: flow.Method = "midpoint",
     progress: Callable[[float], None] | None = None,
 ) -> Weights:
     """One take in the style of ``style``; see ``generate_takes`` for the arguments.
@@ -54,7 +52,6 @@ def generate(
         temporal,
         seeds=(seed,),
         steps=steps,
-        method=method,
         progress=progress,
     )
     return weights
@@ -71,7 +68,6 @@ def generate_takes(
     seeds: Sequence[int] = (0,),
     guidance: float = 1.0,
     steps: int | None = None,
-    method: flow.Method = "midpoint",
     progress: Callable[[float], None] | None = None,
 ) -> tuple[Weights, ...]:
     """ARKit weights that say the speech, as many frames as ``speech`` has, for each seed.
@@ -79,10 +75,10 @@ def generate_takes(
     All takes are one batch of the network, and each is what it would be alone.
 
     Args:
-        model: asked as it is; its state does not change.
+        model: its state does not change.
         face: the rig it was trained on.
         speech: features of the model's encoder, one row a frame at the model's rate.
-        global_style: the style, of ``global_style_of``.
+        global_style: of ``global_style_of``; may be scaled or blended.
         temporal: the performance the upper face follows frame by frame (dialogue localization);
             frames beyond its end and frames without a face follow the style alone. None for
             example-based generation.
@@ -92,7 +88,6 @@ def generate_takes(
             condition that training drops, so the motion without it is known.) Beyond 1 only the
             upper face goes further; what little of the performance the lips follow would grow too.
         steps: steps of the sampler; the model's own number where None.
-        method: "midpoint" asks the network twice a step, "euler" once.
         progress: told the fraction done.
 
     Raises:
@@ -104,56 +99,54 @@ def generate_takes(
     device = model.motion.mean.device
     frames, takes = len(speech), len(seeds)
     windows = Windows.over(frames, window=config.window_frames, overlap=config.window_overlap)
-    said = model.encode_speech(windows.cut(torch.from_numpy(speech).to(device)))
-    followed = None
+    speech_windows = model.encode_speech(windows.cut(torch.from_numpy(speech).to(device)))
+    temporal_style = None
     if temporal is not None and guidance != 0:
-        keypoints, present = _followed(
+        keypoints, present = _keypoints_of(
             face, temporal.resampled(config.fps), frames, config.keypoint_set
         )
-        followed = model.encode_temporal(
+        temporal_style = model.encode_temporal(
             windows.cut(keypoints.flatten(1).to(device)).unflatten(2, keypoints.shape[1:]),
             windows.cut(present[:, None].to(device))[..., 0],
         )
 
-    # Where guided, every window is asked about twice: with and without the temporal style, and
-    # without it is the same as with zeros.
-    guided = followed is not None and guidance != 1
-    towards = _towards(model, guidance)
-    times = takes * (1 + guided)
-    said_parts = said.repeat(times, 1, 1).split(MOST_WINDOWS)
-    followed_parts: Sequence[Tensor | None] = [None] * len(said_parts)
-    if followed is not None:
-        followed = followed.repeat(takes, 1, 1)
-        followed = torch.cat([followed, torch.zeros_like(followed)]) if guided else followed
-        followed_parts = followed.split(MOST_WINDOWS)
+    # Where guided, the network answers for every window twice: with and without the temporal
+    # style, and without it is the same as with zeros.
+    guided = temporal_style is not None and guidance != 1
+    guidance_matrix = _guidance_matrix(model, guidance)
+    speech_parts = speech_windows.repeat(takes * (1 + guided), 1, 1).split(MOST_WINDOWS)
+    style_parts: Sequence[Tensor | None] = [None] * len(speech_parts)
+    if temporal_style is not None:
+        style = temporal_style.repeat(takes, 1, 1)
+        style = torch.cat([style, torch.zeros_like(style)]) if guided else style
+        style_parts = style.split(MOST_WINDOWS)
 
     def predict(x_t: Tensor, t: float) -> Tensor:
         parts = []
-        asked = x_t.repeat(1 + guided, 1, 1).split(MOST_WINDOWS)
-        for part, heard, style in zip(asked, said_parts, followed_parts, strict=True):
-            time = torch.full((len(part),), t, device=device)
-            parts.append(model(part, time, heard, global_style.expand(len(part), -1), style))
-        answers = torch.cat(parts)
+        x_parts = x_t.repeat(1 + guided, 1, 1).split(MOST_WINDOWS)
+        for x, speech_part, style_part in zip(x_parts, speech_parts, style_parts, strict=True):
+            time = torch.full((len(x),), t, device=device)
+            parts.append(model(x, time, speech_part, global_style.expand(len(x), -1), style_part))
+        x_1 = torch.cat(parts)
         if guided:
-            conditional, free = answers.chunk(2)
-            answers = free + (conditional - free) @ towards
-        return answers
+            conditional, free = x_1.chunk(2)
+            x_1 = free + (conditional - free) @ guidance_matrix
+        return x_1
 
     x_0 = torch.stack([frame_noise(frames, config.n_coeffs, seed) for seed in seeds]).to(device)
     coefficients = flow.sample(
         windows.predict(predict),
         x_0,
         steps=config.steps if steps is None else steps,
-        method=method,
         progress=progress,
     )
     weights = model.motion.decode(coefficients).cpu().numpy().astype(np.float64)
     gram = face.gram()
-    return tuple(settled(playable(take, gram), face, config.fps) for take in weights)
+    return tuple(playable(take, gram) for take in weights)
 
 
-def _towards(model: KMSpeaker, guidance: float) -> Float[Tensor, "coeffs coeffs"]:
-    """What guidance makes of the step from unfollowed to followed motion, as a matrix."""
+def _guidance_matrix(model: KMSpeaker, guidance: float) -> Float[Tensor, "coeffs coeffs"]:
+    """What guidance makes of the step from the free to the conditional motion."""
     upper = torch.from_numpy(UPPER_SHAPES).to(model.motion.mean)
     on_upper = model.motion.basis * upper @ model.motion.analysis
     whole = min(guidance, 1.0) * torch.eye(len(on_upper), device=on_upper.device)
@@ -179,7 +172,7 @@ def _check(model: KMSpeaker, face: FaceModel, speech: np.ndarray, steps: int | N
 def global_style_of(
     model: KMSpeaker, face: FaceModel, performance: Performance
 ) -> Float[Tensor, "1 d_model"]:
-    """The style of a performance: the mean of its windows' global styles.
+    """The global style of a performance: the mean over its windows (how to join them is ours).
 
     Windows are as long as in training, and count by how many of their frames show a face.
 
@@ -194,21 +187,21 @@ def global_style_of(
     windows = Windows.over(len(performance), window=length, overlap=0)
     present = windows.cut(torch.from_numpy(performance.present)[:, None])[..., 0]
     cut = windows.cut(torch.from_numpy(keypoints).flatten(1)).unflatten(2, keypoints.shape[1:])
-    seen = present.sum(1)
-    kept = seen >= min(length // 4, int(seen.max()))
+    visible = present.sum(1)
+    kept = visible >= min(length // 4, int(visible.max()))
     device = model.motion.mean.device
     mean, _ = model.encode_global(cut[kept].to(device), present[kept].to(device))
-    share = (seen[kept] / seen[kept].sum()).to(device)
+    share = (visible[kept] / visible[kept].sum()).to(device)
     return (share @ mean)[None]
 
 
-def _followed(
+def _keypoints_of(
     face: FaceModel, performance: Performance, frames: int, keypoint_set: str
 ) -> tuple[Float[Tensor, "frames keypoints 3"], Bool[Tensor, " frames"]]:
     """Keypoints of exactly ``frames`` frames, and which of them show a face."""
-    shown = min(frames, len(performance))
-    keypoints = keypoint_track(face, performance.weights[:shown], keypoint_set)
-    missing = frames - shown
-    present = np.pad(performance.present[:shown], (0, missing))
+    common = min(frames, len(performance))
+    keypoints = keypoint_track(face, performance.weights[:common], keypoint_set)
+    missing = frames - common
+    present = np.pad(performance.present[:common], (0, missing))
     padded = np.pad(keypoints, ((0, missing), (0, 0), (0, 0)))
     return torch.from_numpy(padded), torch.from_numpy(present)

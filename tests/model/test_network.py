@@ -42,7 +42,8 @@ def test_an_absent_performance_is_no_temporal_style():
     x_t, t, speech, style, _ = conditions(model, 24)
     keypoints = torch.randn(2, 24, TINY.n_keypoints, 3)
     absent = model.encode_temporal(keypoints, torch.zeros(2, 24, dtype=torch.bool))
-    assert torch.allclose(model(x_t, t, speech, style, absent), model(x_t, t, speech, style))
+    without = model(x_t, t, speech, style)
+    assert torch.allclose(model(x_t, t, speech, style, absent), without, atol=1e-5)
 
 
 @pytest.mark.parametrize("changed", [0, 1, 2, 3, 4])
