@@ -1,8 +1,8 @@
 """The same work in this process, in many, or on a Ray cluster; results come in order.
 
-Place in the flow: ``corpus.build`` and ``batch`` give every worker a function that opens what it
-needs, once, and the items to work on; results travel back. Each worker computes with one thread, so
-that their number does not change a bit of what they make.
+Place in the flow: ``corpus.build`` and ``batch.run`` give every worker a function that opens what
+it needs, once, and the items to work on; results travel back. Each worker computes with one thread,
+so that their number does not change a bit of what they make.
 """
 
 import os
@@ -41,45 +41,45 @@ class Workers:
             raise InputError(f"Got {self.jobs} jobs; give 1 or more.")
 
     def map(
-        self, opening: Callable[[], Callable[[Item], Result]], items: Sequence[Item]
+        self, open_worker: Callable[[], Callable[[Item], Result]], items: Sequence[Item]
     ) -> Iterator[Result]:
-        """``opening()(item)`` for each item, in order.
+        """``open_worker()(item)`` for each item, in order.
 
         Raises:
-            InputError: Ray is wanted and is not installed, its cluster cannot be reached, or a
-            process has died.
+            InputError: Ray is asked for and not installed, its cluster cannot be reached, or a
+                process has died.
         """
         if not items:
             return iter(())
         if self.ray is not None:
-            return _on_ray(opening, items, self.ray, self.jobs)
+            return _on_ray(open_worker, items, self.ray, self.jobs)
         if min(self.jobs, len(items)) == 1:
-            return _here(opening, items)
-        return _in_processes(opening, items, min(self.jobs, len(items)))
+            return _in_this_process(open_worker, items)
+        return _in_processes(open_worker, items, min(self.jobs, len(items)))
 
 
-def _here(
-    opening: Callable[[], Callable[[Item], Result]], items: Sequence[Item]
+def _in_this_process(
+    open_worker: Callable[[], Callable[[Item], Result]], items: Sequence[Item]
 ) -> Iterator[Result]:
     import torch
 
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        yield from map(_Worker(opening).work, items)
+        yield from map(_Worker(open_worker).work, items)
     finally:
         torch.set_num_threads(threads)
 
 
 def _in_processes(
-    opening: Callable[[], Callable[[Item], Result]], items: Sequence[Item], jobs: int
+    open_worker: Callable[[], Callable[[Item], Result]], items: Sequence[Item], jobs: int
 ) -> Iterator[Result]:
     with (
         _environment(THREADS),
-        ProcessPoolExecutor(jobs, get_context("spawn"), _open_process, (opening,)) as pool,
+        ProcessPoolExecutor(jobs, get_context("spawn"), _open_process, (open_worker,)) as pool,
     ):
         try:
-            yield from pool.map(_work_here, items)
+            yield from pool.map(_work_in_process, items)
         except BrokenProcessPool as error:
             raise InputError(
                 f"One of {jobs} processes has died, perhaps for want of memory; run it again with "
@@ -91,7 +91,7 @@ def _in_processes(
 
 
 def _on_ray(
-    opening: Callable[[], Callable[[Item], Result]],
+    open_worker: Callable[[], Callable[[Item], Result]],
     items: Sequence[Item],
     address: str,
     jobs: int,
@@ -118,7 +118,7 @@ def _on_ray(
     try:
         count = min(int(ray.cluster_resources().get("CPU", 1)), len(items))
         worker = ray.remote(num_cpus=1)(_Worker)
-        pool = ActorPool([worker.remote(opening) for _ in range(count)])
+        pool = ActorPool([worker.remote(open_worker) for _ in range(count)])
         for result in pool.map(lambda actor, item: actor.work.remote(item), list(items)):
             yield cast(Result, result)
     except RayTaskError as error:
@@ -132,27 +132,27 @@ def _on_ray(
 class _Worker:
     """Opens what it needs when the first item comes, so that a refusal comes back as any other."""
 
-    def __init__(self, opening: Callable[[], Callable[[Any], Any]]) -> None:
-        self.opening = opening
-        self.opened: Callable[[Any], Any] | None = None
+    def __init__(self, open_worker: Callable[[], Callable[[Any], Any]]) -> None:
+        self.open_worker = open_worker
+        self.function: Callable[[Any], Any] | None = None
 
     def work(self, item: Any) -> Any:
-        if self.opened is None:
-            self.opened = self.opening()
-        return self.opened(item)
+        if self.function is None:
+            self.function = self.open_worker()
+        return self.function(item)
 
 
 _worker: _Worker | None = None
 """Of this process, where it is one of many."""
 
 
-def _open_process(opening: Callable[[], Callable[[Any], Any]]) -> None:
+def _open_process(open_worker: Callable[[], Callable[[Any], Any]]) -> None:
     global _worker
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for whoever gave the work to deal with
-    _worker = _Worker(opening)
+    _worker = _Worker(open_worker)
 
 
-def _work_here(item: Any) -> Any:
+def _work_in_process(item: Any) -> Any:
     assert _worker is not None
     return _worker.work(item)
 

@@ -1,8 +1,8 @@
 """Pairs of a speech and a performance, as a folder or a spreadsheet lists them.
 
-Place in the flow: ``batch`` makes a take of each. What makes the whole list unusable (no such
-column, no pairs) is an ``InputError``; what is wrong with one pair is kept with it, so that it does
-not stop the others.
+Place in the flow: ``batch.run`` makes an animation of each. What makes the whole list unusable (no
+such column, no pairs) is an ``InputError``; what is wrong with one pair is kept with it, so that it
+does not stop the others.
 """
 
 import csv
@@ -28,12 +28,12 @@ COLUMNS = ("speech", "performance", "name", "use", "identity", "seed", "second",
 SEPARATORS: Mapping[str, str] = {".csv": ",;\t", ".tsv": "\t"}
 NAME_LENGTH = 80
 REPORTS = ("report.csv", "report.json")
-"""What ``batch`` writes beside the pairs' folders; no pair may be called so."""
+"""What ``batch.run`` writes beside the pairs' folders; no pair may be called so."""
 
 
 @dataclass(frozen=True)
-class Wish:
-    """What is asked of every pair whose row does not ask otherwise."""
+class PairOptions:
+    """How the animation of a pair is made."""
 
     use: Use = "localize"
     identity: str | None = None
@@ -44,7 +44,7 @@ class Wish:
     """Whose style ``controls.style_mix`` blends in."""
 
 
-PLAIN = Wish()
+DEFAULT_OPTIONS = PairOptions()
 """A dub by the first head."""
 
 
@@ -58,30 +58,30 @@ class Pair:
     """Of its folder: safe as a file's name, and no other pair's."""
     speech: Path
     performance: Path
-    wish: Wish = PLAIN
+    options: PairOptions = DEFAULT_OPTIONS
     fault: str = ""
-    """Why no take of it can be made, in one sentence."""
+    """Why no animation can be made of it, in one sentence."""
 
 
-def read_pairs(jobs: Path, wish: Wish = PLAIN) -> tuple[Pair, ...]:
+def read_pairs(jobs: Path, options: PairOptions = DEFAULT_OPTIONS) -> tuple[Pair, ...]:
     """The pairs of a folder or a spreadsheet, in its order.
 
     A folder has files of equal stem, ``x.wav`` and ``x.mp4``, or two folders ``speech`` and
     ``performance`` with such files. A spreadsheet (.csv, .tsv) has one of ``COLUMNS`` in each
-    column; empty cells and missing columns ask for what ``wish`` does, and paths are relative to
+    column; empty cells and missing columns mean what ``options`` says, and paths are relative to
     its folder.
 
     Raises:
         InputError: No such file, not such a table, a column that is unknown, or no pairs.
     """
     try:
-        pairs = _of_folder(jobs, wish) if jobs.is_dir() else _of_table(jobs, wish)
+        pairs = _read_folder(jobs, options) if jobs.is_dir() else _read_table(jobs, options)
     except OSError as error:
         raise InputError(
             f"Cannot read {jobs} ({error.strerror or error}); give a folder or a .csv of pairs."
         ) from error
-    taken: set[str] = set(REPORTS)
-    return tuple(replace(pair, name=_unique(safe_name(pair.name), taken)) for pair in pairs)
+    names: set[str] = set(REPORTS)
+    return tuple(replace(pair, name=_unique(safe_name(pair.name), names)) for pair in pairs)
 
 
 def safe_name(name: str) -> str:
@@ -90,42 +90,42 @@ def safe_name(name: str) -> str:
     return plain.strip("._-")[:NAME_LENGTH].rstrip("._-") or "pair"
 
 
-def _unique(name: str, taken: set[str]) -> str:
-    """The name, with a number where another pair has it; disks may not tell cases apart."""
+def _unique(name: str, names: set[str]) -> str:
+    """The name, with a number where ``names`` has it; disks may not tell cases apart."""
     free, number = name, 1
-    while free.casefold() in taken:
+    while free.casefold() in names:
         number += 1
         free = f"{name}-{number}"
-    taken.add(free.casefold())
+    names.add(free.casefold())
     return free
 
 
-def _of_folder(folder: Path, wish: Wish) -> Iterator[Pair]:
-    speeches, performances = folder / SPEECH_FOLDER, folder / PERFORMANCE_FOLDER
-    if speeches.is_dir() and performances.is_dir():
-        spoken = _by_stem(speeches, SOUNDS | VIDEOS)
-        shown = _by_stem(performances, PERFORMANCES)
+def _read_folder(folder: Path, options: PairOptions) -> Iterator[Pair]:
+    speech_folder, performance_folder = folder / SPEECH_FOLDER, folder / PERFORMANCE_FOLDER
+    if speech_folder.is_dir() and performance_folder.is_dir():
+        speeches = _by_stem(speech_folder, SOUNDS | VIDEOS)
+        performances = _by_stem(performance_folder, PERFORMANCES)
     else:
-        spoken, shown = _by_stem(folder, SOUNDS), _by_stem(folder, PERFORMANCES)
-    if not spoken and not shown:
+        speeches, performances = _by_stem(folder, SOUNDS), _by_stem(folder, PERFORMANCES)
+    if not speeches and not performances:
         raise InputError(
             f"There are no pairs in {folder}; put in speech and performance of equal name, such as "
             f"hello.wav and hello.mp4, or the two folders {SPEECH_FOLDER} and {PERFORMANCE_FOLDER}."
         )
-    for stem in sorted({*spoken, *shown}):
-        speech, performance = spoken.get(stem, []), shown.get(stem, [])
+    for stem in sorted({*speeches, *performances}):
+        speech, performance = speeches.get(stem, []), performances.get(stem, [])
         fault = _fault(stem, "speech", speech) or _fault(stem, "performance", performance)
         first = speech[0] if speech else folder
-        yield Pair(stem, stem, first, performance[0] if performance else folder, wish, fault)
+        yield Pair(stem, stem, first, performance[0] if performance else folder, options, fault)
 
 
 def _by_stem(folder: Path, endings: Iterable[str]) -> dict[str, list[Path]]:
-    found: dict[str, list[Path]] = {}
+    paths: dict[str, list[Path]] = {}
     for path in sorted(folder.iterdir()):
-        shown = not path.name.startswith(".") and path.name not in REPORTS
-        if shown and path.suffix.lower() in endings and path.is_file():
-            found.setdefault(path.stem, []).append(path)
-    return found
+        eligible = not path.name.startswith(".") and path.name not in REPORTS
+        if eligible and path.suffix.lower() in endings and path.is_file():
+            paths.setdefault(path.stem, []).append(path)
+    return paths
 
 
 def _fault(stem: str, what: str, files: Sequence[Path]) -> str:
@@ -137,7 +137,7 @@ def _fault(stem: str, what: str, files: Sequence[Path]) -> str:
     return ""
 
 
-def _of_table(path: Path, wish: Wish) -> Iterator[Pair]:
+def _read_table(path: Path, options: PairOptions) -> Iterator[Pair]:
     if not path.exists():
         raise InputError(f"There is no {path}; give a folder or a .csv of pairs.")
     if path.suffix.lower() not in SEPARATORS:
@@ -147,10 +147,10 @@ def _of_table(path: Path, wish: Wish) -> Iterator[Pair]:
         )
     rows = _rows(path)
     header = _header(path, rows[0] if rows else ())
-    filled = [(number, row) for number, row in enumerate(rows[1:], 2) if any(map(str.strip, row))]
-    if not filled:
+    listed = [(number, row) for number, row in enumerate(rows[1:], 2) if any(map(str.strip, row))]
+    if not listed:
         raise InputError(f"There are no rows below the header of {path.name}; list some pairs.")
-    return (_of_row(path.parent, header, number, row, wish) for number, row in filled)
+    return (_read_row(path.parent, header, number, row, options) for number, row in listed)
 
 
 def _rows(path: Path) -> list[list[str]]:
@@ -185,41 +185,42 @@ def _header(path: Path, cells: Sequence[str]) -> tuple[str, ...]:
     return header
 
 
-def _of_row(
-    folder: Path, header: Sequence[str], number: int, cells: Sequence[str], wish: Wish
+def _read_row(
+    folder: Path, header: Sequence[str], number: int, cells: Sequence[str], options: PairOptions
 ) -> Pair:
     stripped = [cell.strip() for cell in cells]
-    given = {name: cell for name, cell in zip(header, stripped, strict=False) if cell}
-    speech, performance = (folder / given.get(name, "") for name in COLUMNS[:2])
-    name = given.get("name") or speech.stem
-    pair = Pair(f"row {number}", name, speech, performance, wish)
+    named = {name: cell for name, cell in zip(header, stripped, strict=False) if cell}
+    speech, performance = (folder / named.get(name, "") for name in COLUMNS[:2])
+    name = named.get("name") or speech.stem
+    pair = Pair(f"row {number}", name, speech, performance, options)
     try:
         if any(stripped[len(header) :]):
             raise InputError("Got more cells than there are columns; quote those with commas.")
         for needed in COLUMNS[:2]:
-            if needed not in given:
+            if needed not in named:
                 raise InputError(f"There is no {needed}; name a file.")
-        asked = _wish(folder, given, wish)
-        for file in (speech, performance, asked.second):
+        own = _read_options(folder, named, options)
+        for file in (speech, performance, own.second):
             if file is not None and not file.is_file():
                 raise InputError(f"There is no file {file}; name one that is there.")
-        return replace(pair, wish=asked)
+        return replace(pair, options=own)
     except InputError as error:
         return replace(pair, fault=str(error))
 
 
-def _wish(folder: Path, given: Mapping[str, str], wish: Wish) -> Wish:
-    use = given.get("use", wish.use).lower()
+def _read_options(folder: Path, cells: Mapping[str, str], options: PairOptions) -> PairOptions:
+    """What the cells of a row say, by column, and ``options`` for the columns it leaves out."""
+    use = cells.get("use", options.use).lower()
     if use not in get_args(Use):
         raise InputError(f"Got use {use!r}; choose one of {', '.join(get_args(Use))}.")
-    seed = given.get("seed", str(wish.seed))
+    seed = cells.get("seed", str(options.seed))
     if not seed.isdecimal():
         raise InputError(f"Got seed {seed!r}; give a whole number from 0.")
-    asked = {name: given[name] for name in DEFAULTS if name in given}
-    return Wish(
+    controls = {name: cells[name] for name in DEFAULTS if name in cells}
+    return PairOptions(
         use=cast(Use, use),
-        identity=given.get("identity", wish.identity),
+        identity=cells.get("identity", options.identity),
         seed=int(seed),
-        controls=Controls.read({**wish.controls.changed(), **asked}),
-        second=folder / given["second"] if "second" in given else wish.second,
+        controls=Controls.read({**options.controls.changed(), **controls}),
+        second=folder / cells["second"] if "second" in cells else options.second,
     )

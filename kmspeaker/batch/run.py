@@ -2,8 +2,8 @@
 
 Each pair gets a folder of its own that appears whole or not at all, so that a batch can be stopped
 and taken up again: what was made from the same files in the same way is kept. A pair that cannot be
-used is told and does not stop the others. The work is done here, in several processes or on a Ray
-cluster, whose machines must then see the same disk; all make the same bits.
+used is reported and does not stop the others. The work is done here, in several processes or on a
+Ray cluster, whose machines must then see the same disk; all make the same bits.
 """
 
 import csv
@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from kmspeaker import __version__
-from kmspeaker.batch.jobs import PLAIN, REPORTS, Pair, Wish, read_pairs
+from kmspeaker.batch.jobs import DEFAULT_OPTIONS, REPORTS, Pair, PairOptions, read_pairs
 from kmspeaker.errors import InputError
 from kmspeaker.export import FORMATS, provenance, save_animation
 from kmspeaker.hub import resolve_model, verify_model
@@ -100,60 +100,60 @@ def run_batch(
     jobs: Path,
     output: Path,
     *,
-    wish: Wish = PLAIN,
+    options: PairOptions = DEFAULT_OPTIONS,
     settings: Settings | None = None,
     workers: Workers | None = None,
     progress: Progress | None = None,
-    told: Callable[[Outcome], None] | None = None,
+    on_outcome: Callable[[Outcome], None] | None = None,
 ) -> Report:
-    """Make a take of every pair; run it again to go on where it was stopped.
+    """Make an animation of every pair; run it again to go on where it was stopped.
 
     Args:
-        jobs: A folder or a spreadsheet, see ``pairs.read_pairs``.
+        jobs: A folder or a spreadsheet, see ``jobs.read_pairs``.
         output: Folder to write to: one folder for each pair, ``report.csv`` and ``report.json``.
-        wish: What is asked where a row does not ask otherwise.
-        settings: What holds for all.
+        options: How each is made, where its row does not say otherwise.
+        settings: What holds for all pairs.
         workers: Where the work is done; here by default.
-        progress: Told the fraction of the pairs that are done.
-        told: Told each pair's outcome as soon as it is known.
+        progress: Called with the fraction of the pairs that are done.
+        on_outcome: Called with each pair's outcome as soon as there is one.
 
     Raises:
         InputError: The list, the model or the output folder cannot be used, or a process has died.
             What is wrong with single pairs is in the report instead.
     """
-    settings, told = settings or Settings(), told or (lambda outcome: None)
-    progress = progress or (lambda fraction: None)
-    pairs = read_pairs(jobs, wish)
+    settings, progress = settings or Settings(), progress or (lambda fraction: None)
+    on_outcome = on_outcome or (lambda outcome: None)
+    pairs = read_pairs(jobs, options)
     model = verify_model(resolve_model(settings.model))
-    with _own(output, jobs):
+    with _lock_folder(output, jobs):
         outcomes: dict[str, Outcome] = {}
 
         def note(outcome: Outcome) -> None:
             outcomes[outcome.name] = outcome
-            told(outcome)
+            on_outcome(outcome)
             progress(len(outcomes) / len(pairs))
 
         try:
             waiting = []
             for pair in pairs:
-                known = _settled(pair, settings, model, output)
-                if known is None:
+                outcome = _earlier_outcome(pair, settings, model, output)
+                if outcome is None:
                     waiting.append(pair)
                 else:
-                    note(known)
-            for made in (workers or Workers()).map(
+                    note(outcome)
+            for outcome in (workers or Workers()).map(
                 partial(_open_maker, settings, model, output.resolve()), waiting
             ):
-                note(made)
+                note(outcome)
         finally:
-            listed = [outcomes[pair.name] for pair in pairs if pair.name in outcomes]
-            report = Report(output, tuple(listed))
+            in_order = [outcomes[pair.name] for pair in pairs if pair.name in outcomes]
+            report = Report(output, tuple(in_order))
             _write_report(report)
     return report
 
 
 @contextmanager
-def _own(output: Path, jobs: Path) -> Iterator[None]:
+def _lock_folder(output: Path, jobs: Path) -> Iterator[None]:
     """The output folder, for this batch alone, without what a killed one has left half done."""
     if output.resolve() == jobs.resolve():
         raise InputError(f"Got {output} as jobs and as output; choose another folder for output.")
@@ -171,14 +171,14 @@ def _own(output: Path, jobs: Path) -> Iterator[None]:
             raise InputError(
                 f"Another batch is at work in {output}; wait for it or choose another folder."
             ) from error
-        for left in output.glob(f"{UNFINISHED}*"):
-            shutil.rmtree(left, ignore_errors=True)
+        for unfinished in output.glob(f"{UNFINISHED}*"):
+            shutil.rmtree(unfinished, ignore_errors=True)
         yield
     finally:
         os.close(handle)
 
 
-def _settled(pair: Pair, settings: Settings, model: str, output: Path) -> Outcome | None:
+def _earlier_outcome(pair: Pair, settings: Settings, model: str, output: Path) -> Outcome | None:
     """The outcome of a pair that needs no work: it cannot be used, or has been made before."""
     if pair.fault:
         return _outcome(pair, "failed", error=pair.fault)
@@ -217,18 +217,18 @@ def _record(folder: Path) -> dict[str, Any] | None:
 
 
 def _fingerprint(pair: Pair, settings: Settings, model: str) -> str:
-    """The same for the same files and the same wishes, wherever they lie."""
-    wish = pair.wish
-    files = (pair.speech, pair.performance, *([wish.second] if wish.second else []))
-    asked = {
+    """The same for the same files and the same options, wherever they lie."""
+    options = pair.options
+    files = (pair.speech, pair.performance, *([options.second] if options.second else []))
+    recipe = {
         "files": [_digest(path) for path in files],
-        "wish": {**asdict(wish), "second": None},
+        "wish": {**asdict(options), "second": None},  # so spelt in records on disk
         "formats": settings.formats,
         "steps": settings.steps,
         "model": model,
         "version": __version__,
     }
-    return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()
 
 
 def _digest(path: Path) -> str:
@@ -270,34 +270,34 @@ def _make(
     model: str,
     output: Path,
 ) -> Outcome:
-    wish = pair.wish
-    if wish.identity is not None:
-        pipeline.face.neutral(wish.identity)
-    check_seeds((wish.seed,))
+    options = pair.options
+    if options.identity is not None:
+        pipeline.face.neutral(options.identity)
+    check_seeds((options.seed,))
     sound = load_sound(pair.speech, max_seconds=settings.max_seconds)
     fingerprint = _fingerprint(pair, settings, model)
-    mixed = wish.second is not None and wish.controls.style_mix > 0
-    second = performance(wish.second) if mixed and wish.second is not None else None
-    (take,) = pipeline.take(
+    mixed = options.second is not None and options.controls.style_mix > 0
+    second = performance(options.second) if mixed and options.second is not None else None
+    (animation,) = pipeline.take(
         sound,
         performance(pair.performance),
-        use=wish.use,
-        identity=wish.identity,
-        seeds=(wish.seed,),
-        controls=wish.controls,
+        use=options.use,
+        identity=options.identity,
+        seeds=(options.seed,),
+        controls=options.controls,
         second=second,
         steps=settings.steps,
     )
     try:
-        with _folder(output / pair.name) as folder:
+        with _replacing_folder(output / pair.name) as folder:
             for ending in settings.formats:
-                save_animation(take, pipeline.face, folder / f"{pair.name}{ending}")
+                save_animation(animation, pipeline.face, folder / f"{pair.name}{ending}")
             sizes = {path.name: path.stat().st_size for path in sorted(folder.iterdir())}
             record = {
-                **provenance(take),
+                **provenance(animation),
                 "speech": str(pair.speech),
                 "performance": str(pair.performance),
-                "seconds": round(take.seconds, 3),
+                "seconds": round(animation.seconds, 3),
                 "files": sizes,
                 "fingerprint": fingerprint,
             }
@@ -307,11 +307,11 @@ def _make(
             f"Cannot write {output / pair.name} ({error.strerror or error}); make room or choose "
             "another folder."
         ) from error
-    return _outcome(pair, "made", take.seconds, sizes)
+    return _outcome(pair, "made", animation.seconds, sizes)
 
 
 @contextmanager
-def _folder(path: Path) -> Iterator[Path]:
+def _replacing_folder(path: Path) -> Iterator[Path]:
     """A folder to fill that takes the place of ``path`` once the block has ended well."""
     unfinished, former = (
         path.with_name(f"{UNFINISHED}{secrets.token_hex(4)}") for _ in ("new", "old")

@@ -288,11 +288,11 @@ def _controls(options: argparse.Namespace) -> Controls:
 
 
 def _batch(options: argparse.Namespace) -> int:
-    from kmspeaker.batch.jobs import Wish
+    from kmspeaker.batch.jobs import PairOptions
     from kmspeaker.batch.run import Outcome, Settings, run_batch
     from kmspeaker.parallel import Workers
 
-    wish = Wish(
+    pair_options = PairOptions(
         use=options.use,
         identity=options.identity,
         seed=options.seed,
@@ -307,7 +307,7 @@ def _batch(options: argparse.Namespace) -> int:
         max_seconds=options.max_seconds,
     )
 
-    def told(outcome: Outcome) -> None:
+    def report_failure(outcome: Outcome) -> None:
         if outcome.error:
             say(f"kmspeaker: {outcome.place}: {outcome.error}")
 
@@ -316,11 +316,11 @@ def _batch(options: argparse.Namespace) -> int:
             report = run_batch(
                 options.pairs,
                 options.output,
-                wish=wish,
+                options=pair_options,
                 settings=settings,
                 workers=Workers(options.jobs, options.ray),
                 progress=progress,
-                told=told,
+                on_outcome=report_failure,
             )
     except KeyboardInterrupt:
         return _stopped()

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from kmspeaker.animation.controls import Controls
-from kmspeaker.batch.jobs import PLAIN, Wish, read_pairs, safe_name
+from kmspeaker.batch.jobs import DEFAULT_OPTIONS, PairOptions, read_pairs, safe_name
 from kmspeaker.errors import InputError
 
 
@@ -28,7 +28,7 @@ def test_files_of_equal_name_are_pairs(tmp_path: Path):
     first, second = read_pairs(tmp_path)
     assert (first.name, first.speech.name, first.performance.name) == ("a", "a.mp3", "a.csv")
     assert (second.name, second.speech.name, second.performance.name) == ("b", "b.WAV", "b.npz")
-    assert first.wish == second.wish == PLAIN and PLAIN.use == "localize"
+    assert first.options == second.options == DEFAULT_OPTIONS and DEFAULT_OPTIONS.use == "localize"
 
 
 def test_two_folders_pair_by_name_and_a_film_may_bring_its_sound(tmp_path: Path):
@@ -57,11 +57,11 @@ def test_a_row_may_ask_anything_and_inherits_the_rest(tmp_path: Path):
         "\n"
         "b.wav,smile.mp4,take two,Stylize,clara,7,1.5,reference,hold,smile.mp4\n",
     )
-    wish = Wish(seed=3, controls=Controls(upper=0.5))
-    plain, asked = read_pairs(path, wish)
-    assert plain.wish == wish and plain.name == "a" and plain.speech == tmp_path / "a.wav"
-    assert (asked.place, asked.name) == ("row 4", "take_two")
-    assert asked.wish == Wish(
+    options = PairOptions(seed=3, controls=Controls(upper=0.5))
+    plain, own = read_pairs(path, options)
+    assert plain.options == options and plain.name == "a" and plain.speech == tmp_path / "a.wav"
+    assert (own.place, own.name) == ("row 4", "take_two")
+    assert own.options == PairOptions(
         use="stylize",
         identity="clara",
         seed=7,

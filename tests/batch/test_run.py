@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from kmspeaker.batch import run as batch_module
-from kmspeaker.batch.jobs import Wish
+from kmspeaker.batch.jobs import PairOptions
 from kmspeaker.batch.run import RECORD, Outcome, Report, Settings, run_batch
 from kmspeaker.cli import main
 from kmspeaker.errors import InputError
@@ -104,7 +104,7 @@ def test_what_is_damaged_or_asked_otherwise_is_made_anew(jobs: Path, done: Path,
     (output / ".unfinished-1234").mkdir()
     assert states(run_batch(jobs, output, settings=QUICK)) == ["kept", "made"]
     assert contents(output) == whole and not list(output.glob(".*"))
-    report = run_batch(jobs, output, settings=QUICK, wish=Wish(seed=1))
+    report = run_batch(jobs, output, settings=QUICK, options=PairOptions(seed=1))
     assert states(report) == ["made", "made"]
     assert contents(output)["hello/hello.csv"] != whole["hello/hello.csv"]
 
@@ -116,7 +116,7 @@ def test_a_batch_that_was_stopped_goes_on(jobs: Path, done: Path, tmp_path: Path
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        run_batch(jobs, output, settings=QUICK, told=stop)
+        run_batch(jobs, output, settings=QUICK, on_outcome=stop)
     assert [row["name"] for row in json.loads((output / "report.json").read_text())] == ["again"]
     assert states(run_batch(jobs, output, settings=QUICK)) == ["kept", "made"]
     assert contents(output) == contents(done)
@@ -132,7 +132,7 @@ def test_a_write_that_fails_leaves_the_former_files(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(batch_module, "save_animation", full)
-    report = run_batch(jobs, output, settings=QUICK, wish=Wish(seed=1))
+    report = run_batch(jobs, output, settings=QUICK, options=PairOptions(seed=1))
     assert states(report) == ["failed", "failed"]
     assert "No space left" in report.outcomes[0].error
     assert contents(output) == contents(done) and not list(output.glob(".*"))
@@ -172,7 +172,7 @@ def test_folders_of_others_are_left_alone(jobs: Path, done: Path, tmp_path: Path
     output = copied(done, tmp_path)
     (output / "hello/notes.txt").write_text("mine")
     (output / "again" / RECORD).unlink()
-    report = run_batch(jobs, output, settings=QUICK, wish=Wish(seed=1))
+    report = run_batch(jobs, output, settings=QUICK, options=PairOptions(seed=1))
     assert states(report) == ["failed", "failed"] and "move it away" in report.outcomes[0].error
     assert (output / "hello/notes.txt").read_text() == "mine"
 
@@ -191,7 +191,7 @@ def test_what_no_pair_could_be_made_with_is_refused_at_once(jobs: Path, done: Pa
         run_batch(jobs, jobs / "hello.wav")
     assert not output.exists()
     with (
-        batch_module._own(done, jobs),
+        batch_module._lock_folder(done, jobs),
         pytest.raises(InputError, match="Another batch is at work"),
     ):
         run_batch(jobs, done, settings=QUICK)
