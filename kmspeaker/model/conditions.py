@@ -1,4 +1,9 @@
-"""The three conditions of the network: speech, global style and temporal style (paper Table 4)."""
+"""The three conditions of the network: speech, global style and temporal style.
+
+Layers, widths and dropouts are the paper's Table 4. Ours, because it is silent: sinusoidal
+positions, GELU and the order of norms in the transformer layer, the number of heads, and how frames
+without a face are left out.
+"""
 
 import torch
 import torch.nn.functional as F
@@ -11,10 +16,10 @@ from kmspeaker.model.layers import sinusoids
 class SpeechProjection(nn.Module):
     """Frozen speech features to the network's width.
 
-    The paper has one linear layer. A ``kernel`` above 1 adds a residual convolution over time:
-    neighbouring frames of speech then reach a frame in one step, where the bare network must learn
-    from scratch whom its attention should ask. A ridge regression on five frames of context is a
-    strong rival with little training, and this gives the network the same start.
+    The paper has one linear layer. A ``kernel`` above 1 adds a residual convolution over time
+    (ours): neighbouring frames of speech then reach a frame in one step, without attention having
+    to learn where to look. A ridge regression on five frames of context is a strong rival with
+    little training, and this gives the network the same start.
     """
 
     def __init__(self, d_speech: int, d_model: int, kernel: int, dropout: float = 0.0) -> None:
@@ -52,8 +57,8 @@ class _ConvBlock(nn.Module):
 class GlobalStyleEncoder(nn.Module):
     """E_glob: full-face keypoints over time to the mean and log-variance of one style vector.
 
-    Convolutions, one transformer layer, convolutions, then the mean over the frames that were
-    seen. Frames without a face count as rest (zero) for the convolutions beside them, and neither
+    Convolutions, one transformer layer, convolutions, then the mean over the frames that show a
+    face. Frames without a face count as rest (zero) for the convolutions beside them, and neither
     the attention nor the mean takes them in.
     """
 
@@ -75,14 +80,14 @@ class GlobalStyleEncoder(nn.Module):
         present: Bool[Tensor, "batch frames"],
     ) -> tuple[Float[Tensor, "batch d_model"], Float[Tensor, "batch d_model"]]:
         """Mean and log-variance; every item needs at least one frame present."""
-        seen = present[..., None]
-        x = self.before(keypoints * seen)
-        place = torch.arange(x.shape[1], device=x.device)
-        x = self.position_dropout(x + sinusoids(place, x.shape[-1]).to(x.dtype))
+        mask = present[..., None]
+        x = self.before(keypoints * mask)
+        position = torch.arange(x.shape[1], device=x.device)
+        x = self.position_dropout(x + sinusoids(position, x.shape[-1]).to(x.dtype))
         x = self.attention(x, src_key_padding_mask=~present)
-        x = self.after(x * seen)
+        x = self.after(x * mask)
         x = self.out(x.transpose(1, 2)).transpose(1, 2)
-        pooled = (x * seen).sum(1) / seen.sum(1)
+        pooled = (x * mask).sum(1) / mask.sum(1)
         mean, log_variance = pooled.chunk(2, dim=-1)
         return mean, log_variance
 
@@ -90,9 +95,8 @@ class GlobalStyleEncoder(nn.Module):
 class TemporalStyleEncoder(nn.Module):
     """E_temp: each frame's upper-face keypoints to that frame's style, frames apart.
 
-    The paper has two linear layers. ``linear`` adds a third beside them, without a bias: what the
-    upper face does is a linear function of its keypoints, which need then not be learnt through a
-    bend.
+    The paper has two linear layers. ``linear`` adds a third beside them, without a bias (ours): the
+    motion of the upper face is a linear function of its keypoints on this rig.
     """
 
     def __init__(self, channels: int, d_model: int, *, linear: bool) -> None:

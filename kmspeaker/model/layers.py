@@ -1,8 +1,11 @@
-"""The network's building blocks (paper Table 4, flow layers): plain torch, no face and no audio.
+"""The network's building blocks: plain torch, no face and no audio.
 
-The condition is one vector a frame, the sum of global style, temporal style and time, and enters
-through adaptive layer norm. Speech enters through cross-attention that sees only a band around the
-frame it speaks for.
+From the paper's Table 4: self-attention, cross-attention to speech and feed-forward, each with an
+adaptive layer norm whose scale and shift come from Linear, SiLU, Linear; their widths; dropout.
+Ours, because the paper is silent: norms before the blocks and residuals around them, one condition
+vector a frame that is the sum of global style, temporal style and time, GELU in the feed-forward,
+eight heads, sinusoidal positions, and a band around each frame outside of which its cross-attention
+does not look.
 """
 
 import math
@@ -30,7 +33,7 @@ def sinusoids(position: Tensor, width: int, *, longest: float = 10_000.0) -> Ten
 def band(
     frames: int, reach: int, device: torch.device | None = None
 ) -> Bool[Tensor, "frames frames"]:
-    """True where a frame may look: at most ``reach`` frames before or after itself."""
+    """True where attention is allowed: at most ``reach`` frames before or after. Ours."""
     place = torch.arange(frames, device=device)
     return (place[:, None] - place).abs() <= reach
 
@@ -63,7 +66,11 @@ class AdaptiveLayerNorm(nn.Module):
 
 
 class Attention(nn.Module):
-    """Multi-head attention; dropout acts on its output, which keeps the fused kernels usable."""
+    """Multi-head attention.
+
+    Dropout acts on its output, which keeps the fused kernels usable; the paper's "drop .1" may mean
+    its weights.
+    """
 
     def __init__(self, d_model: int, heads: int) -> None:
         super().__init__()
@@ -79,19 +86,19 @@ class Attention(nn.Module):
         memory: Float[Tensor, "batch memory_frames d_model"],
         mask: Bool[Tensor, "frames memory_frames"] | None = None,
     ) -> Float[Tensor, "batch frames d_model"]:
-        """Let ``x`` look into ``memory`` where ``mask`` is True."""
+        """Attend from ``x`` to ``memory`` where ``mask`` is True."""
         query = self._split(self.query(x))
         key = self._split(self.key(memory))
         value = self._split(self.value(memory))
         if query.device.type == "cpu":
             # torch's fused attention on a CPU goes back five times slower in bfloat16.
             with torch.autocast("cpu", enabled=False):
-                seen = F.scaled_dot_product_attention(
+                attended = F.scaled_dot_product_attention(
                     query.float(), key.float(), value.float(), attn_mask=mask
                 )
         else:
-            seen = F.scaled_dot_product_attention(query, key, value, attn_mask=mask)
-        return self.out(seen.transpose(1, 2).flatten(2))
+            attended = F.scaled_dot_product_attention(query, key, value, attn_mask=mask)
+        return self.out(attended.transpose(1, 2).flatten(2))
 
     def _split(self, x: Tensor) -> Tensor:
         return x.unflatten(-1, (self.heads, -1)).transpose(1, 2)  # (batch, heads, frames, width)

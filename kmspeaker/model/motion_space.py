@@ -1,11 +1,10 @@
 """Motion space: the few numbers a frame that the flow works on (paper 1.1).
 
-The paper compresses vertex offsets by PCA. Our rig is linear, so offsets are a fixed matrix times
-52 ARKit weights, and the PCA of the offsets is the PCA of the weights under the rig's Gram matrix:
-the same components, found without ever forming a vertex. The paper keeps 99.5 % of the variance.
-On this rig that loses up to 2.8 mm of a lip gap and a quarter of the variance of gaze, because lips
-that meet and eyes that turn move few vertices; we keep 99.99 %, about 30 components, which loses
-0.2 mm.
+The paper compresses vertex offsets by PCA to 128 components (about 99.5 % of the variance). Our rig
+is linear, so offsets are a fixed matrix times 52 ARKit weights, and the PCA of the offsets is the
+PCA of the weights under the rig's Gram matrix: the same components, at most 52, found without ever
+forming a vertex. Lips that meet and eyes that turn move few vertices, so 99.5 % would lose a
+visible part of them; how much is kept is ``TrainingOptions``' choice.
 """
 
 import hashlib

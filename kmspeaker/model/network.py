@@ -1,7 +1,7 @@
 """The network of KM-Speaker (paper 3.1, Table 4) and its folder of weights.
 
-Place in the flow: ``training`` fits it, ``generate`` asks it, ``flow`` and ``windows`` carry noise
-to motion with it. All statistics are buffers, so a folder is complete.
+Place in the flow: ``training`` fits it; ``sampling`` carries noise to motion with it. All
+statistics are buffers, so a folder is complete.
 """
 
 import dataclasses
@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from kmspeaker.errors import InputError
 from kmspeaker.hub import verify_model, write_manifest
+from kmspeaker.media.files import replacing
 from kmspeaker.model.conditions import GlobalStyleEncoder, SpeechProjection, TemporalStyleEncoder
 from kmspeaker.model.layers import FlowLayer, band, sinusoids
 from kmspeaker.model.motion_space import MotionSpace
@@ -54,29 +55,29 @@ class ModelConfig:
     """Components of the motion space; set by the data when training begins."""
     speech_reach: float = 0.2
     """Seconds of speech before and after a frame that its cross-attention sees (DiffPoseTalk's
-    alignment, softened); the paper says nothing."""
+    alignment, softened). Ours: the paper masks nothing."""
     speech_kernel: int = 1
     """Frames of the convolution over speech; 1 is the paper's bare linear layer."""
     aligned_conditions: bool = False
     """Whether each motion frame's token also gets that frame's speech and temporal style added, and
     a linear path leads from each to the motion. In the paper's table speech enters by
-    cross-attention and style by the norms alone. Adding them saves the attention from having to
-    find the diagonal first, and the upper face from being told where it is by scales and shifts; in
-    hours instead of days of training that decides whether the lips move and the brows follow."""
+    cross-attention and style by the norms alone. Ours, for trainings of hours instead of days: the
+    attention need not find the diagonal first, nor the upper face be steered by scales and shifts
+    alone."""
     tells_made_lips: bool = False
-    """Whether the network is told which lips were made by rule, and so need not give their mean
-    with real ones: made lips teach it many voices, and in use it speaks with real people's. The
-    paper has captured lips alone."""
+    """Whether a learnt vector in the condition marks lips made by rule, so that the network need
+    not give their mean with captured ones: they teach it many voices, and in use it speaks with
+    real people's. Ours; the paper has captured lips alone."""
     dropout: float = 0.1
     """In the flow layers; the style encoders have the paper's own."""
     speech_dropout: float = 0.0
-    """Share of the speech features that are not heard, others in each window of training."""
+    """Share of the speech features dropped in each window of training. Ours."""
     keypoint_set: str = "ours"
     n_keypoints: int = 55
     n_upper_keypoints: int = 47
     """Keypoints of the upper face, from which the temporal style is read."""
     rig: str = ""
-    """``motion.rig_fingerprint`` of the face it was trained on."""
+    """``motion_space.rig_fingerprint`` of the face it was trained on."""
 
 
 PAPER = ModelConfig(
@@ -116,14 +117,14 @@ SMALL = dataclasses.replace(
     heads=6,
     feed_forward=384,
     condition_width=96,
-    steps=2,  # with more, held-out lips are followed and closed no better
+    steps=2,  # with more, lips are followed no better, and the upper face moves little more
     dropout=0.0,  # so small that hours of speech do not overfit it, and a fifth off a step
 )
 PRESETS = {"paper": PAPER, "base": BASE, "small": SMALL}
 
 
 class KMSpeaker(nn.Module):
-    """Answers clean motion for noisy motion, speech, and the two styles.
+    """Predicts clean motion from noisy motion, speech, and the two styles.
 
     The conditions are encoded apart, once for many calls: ``encode_speech``, ``encode_global`` and
     ``encode_temporal`` take raw features and keypoints in mm, and ``forward`` takes what they gave.
@@ -220,7 +221,7 @@ class KMSpeaker(nn.Module):
         if temporal_style is not None:
             condition = condition + temporal_style
         reach = round(self.config.speech_reach * self.config.fps)
-        heard = band(frames, reach, x_t.device)
+        speech_mask = band(frames, reach, x_t.device)
         x = self.motion_in(x_t) + place
         if self.speech_in is not None:
             x = x + self.speech_in(speech)
@@ -228,7 +229,7 @@ class KMSpeaker(nn.Module):
             x = x + self.temporal_in(temporal_style)
         memory = speech + place
         for layer in self.layers:
-            x = layer(x, condition, memory, heard)
+            x = layer(x, condition, memory, speech_mask)
         motion = self.head(x)
         if self.speech_out is not None:
             motion = motion + self.speech_out(speech)
@@ -242,26 +243,35 @@ class KMSpeaker(nn.Module):
         return torch.ones(keypoints.shape[:2], dtype=torch.bool, device=keypoints.device)
 
     def save(self, folder: Path, card: str) -> None:
-        """Write the folder that ``load`` reads.
+        """Write the folder that ``load`` reads; what was learnt goes in half precision.
+
+        Statistics (the buffers) stay as they are: coefficients and keypoints are measured by them.
 
         Args:
             folder: made if absent; files of the same names are replaced.
             card: the model card, Markdown: what it was trained on, how well it does.
+
+        Raises:
+            InputError: a file cannot be written there.
         """
         folder.mkdir(parents=True, exist_ok=True)
         config = json.dumps(dataclasses.asdict(self.config), indent=2)
-        (folder / CONFIG_FILE).write_text(config + "\n")
+        learnt = {name for name, _ in self.named_parameters()}
         tensors = {
-            name: tensor.detach().cpu().contiguous() for name, tensor in self.state_dict().items()
+            name: (tensor.half() if name in learnt else tensor).detach().cpu().contiguous()
+            for name, tensor in self.state_dict().items()
         }
-        save_file(tensors, folder / WEIGHTS_FILE)
-        (folder / WEIGHTS_FILE).chmod(0o644)  # safetensors keeps files from other users
-        (folder / CARD_FILE).write_text(card)
+        with replacing(folder / WEIGHTS_FILE) as unfinished:
+            save_file(tensors, unfinished)
+            unfinished.chmod(0o644)  # safetensors keeps files from other users
+        for name, text in ((CONFIG_FILE, config + "\n"), (CARD_FILE, card)):
+            with replacing(folder / name) as unfinished:
+                unfinished.write_text(text)
         write_manifest(folder)
 
     @classmethod
     def load(cls, folder: Path, device: str = "cpu") -> "KMSpeaker":
-        """The model of a folder, ready to be asked.
+        """The model of a folder, in evaluation mode and single precision.
 
         Raises:
             InputError: a file is missing or altered, the config has an unknown or missing setting,
