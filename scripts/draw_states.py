@@ -20,7 +20,13 @@ from kmspeaker.animation.animation import FaceAnimation
 from kmspeaker.corpus.lips.coarticulation import vocal_effort
 from kmspeaker.corpus.lips.contacts import Contacts
 from kmspeaker.corpus.performances.recordings import UpperFaces
-from kmspeaker.corpus.performances.states import STATES, Actor, Direction, cast, perform
+from kmspeaker.corpus.performances.states import (
+    STATES,
+    Actor,
+    Role,
+    draw_actors,
+    synthesize_performance,
+)
 from kmspeaker.corpus.speech.voices import Utterance, load_voice, read_utterances
 from kmspeaker.errors import InputError
 from kmspeaker.export import save_comparison
@@ -70,29 +76,31 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     face = FaceModel.load()
-    line = chosen(read_utterances(options.data / "speech"), options.utterance)
+    line = choose(read_utterances(options.data / "speech"), options.utterance)
     voice = load_voice(line)
     sound = Sound(voice, SAMPLE_RATE)
     stage = Stage(face, UpperFaces.read(options.data / "capture/livelink", FPS), line, voice)
-    known = {actor.identity: actor for actor in cast(face.identities, 0)}
-    unknown = [name for name in options.actors if name not in known]
+    actors = {actor.identity: actor for actor in draw_actors(face.identities, 0)}
+    unknown = [name for name in options.actors if name not in actors]
     if unknown:
-        raise InputError(f"Got actor {unknown[0]!r}; known are {', '.join(known)}.")
-    played = {name: stage.played(known[name], options.seed) for name in options.actors}
+        raise InputError(f"Got actor {unknown[0]!r}; known are {', '.join(actors)}.")
+    performances = {name: stage.perform(actors[name], options.seed) for name in options.actors}
     if options.model:
         pipeline, speech = Pipeline.load(options.model), load_sound(options.speech)
-        shown = {name: said(pipeline, speech, styles, name) for name, styles in played.items()}
+        takes_of = {
+            name: generate(pipeline, speech, styles, name) for name, styles in performances.items()
+        }
     else:
-        shown = {name: acted(sound, styles, name) for name, styles in played.items()}
+        takes_of = {name: act(sound, styles, name) for name, styles in performances.items()}
     rows = []
-    for name, takes in shown.items():
+    for name, takes in takes_of.items():
         with HeadRenderer(face, name, options.size, options.size, yaw=options.yaw) as renderer:
             rows.append(np.concatenate(list(portraits(face, renderer, takes, options.at)), axis=1))
     rows.insert(0, header([*STATES], rows[0].shape[1]))
     Image.fromarray(np.concatenate(rows)).save(options.output, optimize=True)
-    print(f"{options.output}: {', '.join(shown)}")
+    print(f"{options.output}: {', '.join(takes_of)}")
     if options.video:
-        takes = shown[options.actors[0]]
+        takes = takes_of[options.actors[0]]
         save_comparison(
             [*takes.values()], [*takes], face, options.video, width=WIDTH, height=HEIGHT
         )
@@ -100,37 +108,37 @@ def main() -> None:
 
 
 class Stage:
-    """Where one utterance is performed by whoever is asked."""
+    """Where actors perform one utterance."""
 
     def __init__(
         self,
         face: FaceModel,
-        recorded: UpperFaces,
+        upper_faces: UpperFaces,
         line: Utterance,
         voice: Float32[np.ndarray, " samples"],
     ) -> None:
-        self._contacts, self._recorded, self._line = Contacts.of(face), recorded, line
+        self._contacts, self._upper_faces, self._line = Contacts.of(face), upper_faces, line
         self._effort = vocal_effort(voice, SAMPLE_RATE, line.phones)
 
-    def played(self, actor: Actor, seed: int) -> Performances:
+    def perform(self, actor: Actor, seed: int) -> Performances:
         """The actor in every state, at full strength; chance is the same for each."""
-        takes = {}
+        performances = {}
         for state in STATES:
-            direction = Direction(actor, state, "none" if state == "neutral" else "heightened")
-            takes[state] = perform(
+            role = Role(actor, state, "none" if state == "neutral" else "heightened")
+            performances[state] = synthesize_performance(
                 np.random.default_rng(seed),
-                direction,
+                role,
                 self._line.phones,
                 self._effort,
                 self._line.seconds,
                 contacts=self._contacts,
-                recorded=self._recorded,
+                upper_faces=self._upper_faces,
                 fps=FPS,
             )
-        return takes
+        return performances
 
 
-def chosen(utterances: Sequence[Utterance], name: str | None) -> Utterance:
+def choose(utterances: Sequence[Utterance], name: str | None) -> Utterance:
     """The utterance of that name, or the first of a good length.
 
     Raises:
@@ -144,7 +152,7 @@ def chosen(utterances: Sequence[Utterance], name: str | None) -> Utterance:
     raise InputError(f"Got no utterance {name or 'of a good length'}; name one of a clips.tsv.")
 
 
-def said(pipeline: Pipeline, sound: Sound, styles: Performances, identity: str) -> Takes:
+def generate(pipeline: Pipeline, sound: Sound, styles: Performances, identity: str) -> Takes:
     """The model's takes of one speech, each in the style of a performance."""
     return {
         state: pipeline.stylize(sound, steady(style, FPS), identity=identity)
@@ -152,7 +160,7 @@ def said(pipeline: Pipeline, sound: Sound, styles: Performances, identity: str) 
     }
 
 
-def acted(sound: Sound, styles: Performances, identity: str) -> Takes:
+def act(sound: Sound, styles: Performances, identity: str) -> Takes:
     """The performances themselves."""
     return {
         state: FaceAnimation(style, FPS, identity, "stylize", sound, "none: acted", 0, 0)
@@ -165,14 +173,14 @@ def portraits(
 ) -> Iterator[Picture]:
     """A picture of every state at one instant of the speech, as near to it as eyes are open."""
     gap = face.lip_gap(takes["neutral"].weights, face.identities[0])
-    wanted = (
+    instant = (
         int(np.abs(gap - np.quantile(gap, TALKING)).argmin()) if at is None else round(at * FPS)
     )
     for take in takes.values():
         weights = take.weights
         lids = weights[:, [ARKIT_INDEX["eyeBlinkLeft"], ARKIT_INDEX["eyeBlinkRight"]]].max(axis=1)
         frames = np.arange(len(weights))
-        away = np.abs(frames - wanted)
+        away = np.abs(frames - instant)
         near = away <= NEAR * FPS
         frame = np.where(near & (lids < BLINK_FREE), away, len(weights) + lids).argmin()
         yield cut_out(renderer.frame(weights[frame]))

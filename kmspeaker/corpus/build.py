@@ -12,8 +12,8 @@ from functools import partial
 from pathlib import Path
 
 from kmspeaker.corpus.config import Config
-from kmspeaker.corpus.performances.recordings import Take, read_facegood
-from kmspeaker.corpus.performances.videos import Dropped, open_screen, read_videos
+from kmspeaker.corpus.performances.recordings import Recording, read_facegood
+from kmspeaker.corpus.performances.videos import RejectedVideo, open_screener, read_videos
 from kmspeaker.corpus.plan import Plan, fingerprint, plan_clips
 from kmspeaker.corpus.speech.voices import read_utterances
 from kmspeaker.corpus.store import Clip, Corpus, Motion, shard_clips, write_index, write_shard
@@ -36,13 +36,13 @@ Job = tuple[str, tuple[Plan, ...]]
 
 @dataclass(frozen=True)
 class Report:
-    """What a build did."""
+    """What a build has made."""
 
     corpus: Corpus
     seconds: float
     """Time taken, all in all."""
     built_minutes: float
-    """Minutes made now; the rest was there."""
+    """Minutes made in this run; the rest was there."""
 
     @property
     def real_time_factor(self) -> float:
@@ -60,10 +60,10 @@ class Report:
             *_table(corpus.minutes_by("lips", "source", "licence")),
         ]
         for source, reasons in corpus.dropped.items():
-            told = ", ".join(f"{reason} {count}" for reason, count in reasons.items())
-            lines.append(f"  videos of {source} left out: {told}")
-        made = f"{self.built_minutes:.1f} minutes made in {self.seconds:.0f} s"
-        return [*lines, f"{made}, {1 / max(self.real_time_factor, 1e-9):.0f} times real time"]
+            counts = ", ".join(f"{reason} {count}" for reason, count in reasons.items())
+            lines.append(f"  videos of {source} left out: {counts}")
+        work = f"{self.built_minutes:.1f} minutes made in {self.seconds:.0f} s"
+        return [*lines, f"{work}, {1 / max(self.real_time_factor, 1e-9):.0f} times real time"]
 
 
 def build(
@@ -80,32 +80,34 @@ def build(
     """
     began = time.perf_counter()
     workers, progress = workers or Workers(), progress or (lambda _: None)
-    _known_actors(config)
+    _check_actors(config)
     if output.exists() and not output.is_dir():
         raise InputError(f"Got {output}, which is a file; name a folder for the corpus.")
     utterances = read_utterances(config.data / "speech")
-    takes, dropped = _takes(config, output, workers, lambda done: progress(SCREENING * done))
-    plans = plan_clips(config, utterances, takes)
+    recordings, dropped = _read_recordings(
+        config, output, workers, lambda share: progress(SCREENING * share)
+    )
+    plans = plan_clips(config, utterances, recordings)
     mark = fingerprint(plans, fps=config.fps, encoder=config.encoder, seed=config.seed, make=RECIPE)
     jobs = [
         (f"shard-{number:04d}.safetensors", plans[first : first + CLIPS_A_SHARD])
         for number, first in enumerate(range(0, len(plans), CLIPS_A_SHARD))
     ]
-    done = _finished(output, jobs, mark)
+    finished = _finished_shards(output, jobs, mark)
     output.mkdir(parents=True, exist_ok=True)
-    waiting = [job for job in jobs if job[0] not in done]
-    made = workers.map(partial(_open_studio, config), waiting)
+    waiting = [job for job in jobs if job[0] not in finished]
+    results = workers.map(partial(_open_studio, config), waiting)
     frames = 0
-    for (shard, _), clips in zip(waiting, made, strict=True):
-        done[shard] = tuple(clip for clip, _ in clips)
+    for (shard, _), clips in zip(waiting, results, strict=True):
+        finished[shard] = tuple(clip for clip, _ in clips)
         write_shard(
-            output / shard, done[shard], {clip.name: motion for clip, motion in clips}, mark
+            output / shard, finished[shard], {clip.name: motion for clip, motion in clips}, mark
         )
         frames += sum(clip.frames for clip, _ in clips)
-        progress(SCREENING + (1 - SCREENING) * len(done) / len(jobs))
+        progress(SCREENING + (1 - SCREENING) * len(finished) / len(jobs))
     write_index(
         output,
-        [clip for shard, _ in jobs for clip in done[shard]],
+        [clip for shard, _ in jobs for clip in finished[shard]],
         fps=config.fps,
         encoder=config.encoder,
         seed=config.seed,
@@ -120,28 +122,29 @@ def _table(minutes: dict[tuple[str, ...], float]) -> list[str]:
     return [f"  {', '.join(keys)}: {value:.1f} minutes" for keys, value in minutes.items()]
 
 
-def _takes(
+def _read_recordings(
     config: Config, output: Path, workers: Workers, progress: Progress
-) -> tuple[tuple[Take, ...], dict[str, dict[str, int]]]:
+) -> tuple[tuple[Recording, ...], dict[str, dict[str, int]]]:
     """All captured lips, and how many videos of each source were left out for which reason."""
     folder = config.data / FACEGOOD
     late = config.lips_late.get(folder.name, 0.0)
-    takes = list(read_facegood(folder, config.fps, late)) if folder.is_dir() else []
+    recordings = list(read_facegood(folder, config.fps, late)) if folder.is_dir() else []
     videos = read_videos(config.data, config.videos)
     screening = replace(config, tracks=config.tracks or output / "tracks")
     dropped: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
-    for number, seen in enumerate(workers.map(partial(open_screen, screening), videos), 1):
-        if isinstance(seen, Dropped):
-            dropped[seen.source][seen.reason] += 1
+    for number, result in enumerate(workers.map(partial(open_screener, screening), videos), 1):
+        if isinstance(result, RejectedVideo):
+            dropped[result.source][result.reason] += 1
         else:
-            takes.append(seen)
+            recordings.append(result)
         progress(number / len(videos))
-    return tuple(takes), {source: dict(sorted(r.items())) for source, r in sorted(dropped.items())}
+    counts = {source: dict(sorted(own.items())) for source, own in sorted(dropped.items())}
+    return tuple(recordings), counts
 
 
-def _finished(output: Path, jobs: Sequence[Job], mark: str) -> dict[str, tuple[Clip, ...]]:
+def _finished_shards(output: Path, jobs: Sequence[Job], mark: str) -> dict[str, tuple[Clip, ...]]:
     """The clips of the shards that an earlier run of the same plan has left."""
-    done: dict[str, tuple[Clip, ...]] = {}
+    finished: dict[str, tuple[Clip, ...]] = {}
     planned = {shard for shard, _ in jobs}
     for path in sorted(output.glob("shard-*.safetensors")):
         clips = shard_clips(path, mark) if path.name in planned else None
@@ -150,8 +153,8 @@ def _finished(output: Path, jobs: Sequence[Job], mark: str) -> dict[str, tuple[C
                 f"Got another corpus in {output} ({path.name} is of another plan or "
                 "damaged); choose an empty folder or remove it."
             )
-        done[path.name] = clips
-    return done
+        finished[path.name] = clips
+    return finished
 
 
 def _open_studio(config: Config) -> Callable[[Job], list[tuple[Clip, Motion]]]:
@@ -159,7 +162,7 @@ def _open_studio(config: Config) -> Callable[[Job], list[tuple[Clip, Motion]]]:
     return lambda job: [studio.make(plan, job[0]) for plan in job[1]]
 
 
-def _known_actors(config: Config) -> None:
+def _check_actors(config: Config) -> None:
     face = FaceModel.load()
     for names in config.actors.values():
         for name in names:

@@ -36,7 +36,7 @@ class Config:
     """Share of the minutes with real lips, at most: they have few voices."""
     turns: Mapping[str, int] = field(default_factory=dict)
     """How often the real lips of a source are used, while there is room: another upper face and
-    voice each time; once where nothing is said."""
+    voice each time; once where a source is not named."""
     acted: float = 0.4
     """Share of the minutes that is acted speech, at most."""
     held_out: Mapping[Split, float] = field(default_factory=lambda: {"val": 0.05, "test": 0.10})
@@ -89,23 +89,23 @@ def read_config(path: Path | str) -> Config:
     """
     path = Path(path)
     try:
-        given = tomllib.loads(path.read_text(encoding="utf-8"))
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(
             f"Cannot read {path} ({error}); give the TOML file of a corpus."
         ) from error
     except tomllib.TOMLDecodeError as error:
         raise InputError(f"Got {path}, which is not TOML: {error}.") from error
-    known = {known.name: known for known in fields(Config)}
-    for key in given:
-        if key not in known:
+    options = {option.name: option for option in fields(Config)}
+    for key in table:
+        if key not in options:
             raise InputError(
-                f"Got the unknown key {key!r} in {path}; known are {', '.join(known)}."
+                f"Got the unknown key {key!r} in {path}; known are {', '.join(options)}."
             )
-    for key, value in known.items():
-        if value.default is MISSING and value.default_factory is MISSING and key not in given:
+    for key, option in options.items():
+        if option.default is MISSING and option.default_factory is MISSING and key not in table:
             raise InputError(f"Got no {key!r} in {path}; it is needed.")
-    values = {key: _read(key, value, path) for key, value in given.items()}
+    values = {key: _read(key, value, path) for key, value in table.items()}
     return Config(**values)
 
 
@@ -125,8 +125,8 @@ def _place(value: Any, path: Path) -> Path:
 def _of(kind: type) -> Callable[[Any, Path], Any]:
     def read(value: Any, path: Path) -> Any:
         del path
-        wanted = (int, float) if kind is float else kind
-        if isinstance(value, bool) or not isinstance(value, wanted):
+        kinds = (int, float) if kind is float else kind
+        if isinstance(value, bool) or not isinstance(value, kinds):
             raise TypeError
         return kind(value)
 

@@ -1,8 +1,8 @@
 """Which clips a corpus has: decided once, from the seed, before anything is made.
 
 Place in the flow: ``voices``, ``recordings`` and ``videos`` say what there is, ``build`` makes what
-is planned. Speakers and actors are split, not clips: nobody heard or seen in training is met again
-in a test, and no sentence either.
+is planned. Speakers and actors are split, not clips: no voice, face or sentence of training
+is in a test.
 """
 
 import hashlib
@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from kmspeaker.corpus.config import Config
-from kmspeaker.corpus.performances.recordings import Take
+from kmspeaker.corpus.performances.recordings import Recording
 from kmspeaker.corpus.performances.states import INTENSITIES, STATES
 from kmspeaker.corpus.speech.voices import Utterance
 from kmspeaker.corpus.store import SPLITS, Split
@@ -34,7 +34,7 @@ NOISE_EVERY = 40
 
 @dataclass(frozen=True)
 class Plan:
-    """One clip to be made: of utterances, of takes, or of noise."""
+    """One clip to be made: of utterances, of recordings, or of noise."""
 
     name: str
     speaker: str
@@ -42,23 +42,24 @@ class Plan:
     source: str
     licence: str
     utterances: tuple[Utterance, ...] = ()
-    takes: tuple[Take, ...] = ()
+    recordings: tuple[Recording, ...] = ()
     noise: float = 0.0
     """Seconds."""
     actor: str = ""
-    """Who performs it how; drawn among the split's actors where nothing is said."""
+    """Who performs it; drawn at random among the split's actors where empty, with the state."""
     emotion: str = ""
     intensity: str = ""
 
     @property
     def seconds(self) -> float:
         """About how long the clip will be."""
-        spoken = sum(utterance.seconds for utterance in self.utterances)
-        return spoken * (1 + PAUSES) + sum(take.seconds for take in self.takes) + self.noise
+        speech = sum(utterance.seconds for utterance in self.utterances)
+        captured = sum(recording.seconds for recording in self.recordings)
+        return speech * (1 + PAUSES) + captured + self.noise
 
 
 def plan_clips(
-    config: Config, utterances: Sequence[Utterance], takes: Sequence[Take]
+    config: Config, utterances: Sequence[Utterance], recordings: Sequence[Recording]
 ) -> tuple[Plan, ...]:
     """The clips of a corpus of about ``config.minutes``.
 
@@ -69,12 +70,12 @@ def plan_clips(
         InputError: There is not enough speech, or an actor that no split names.
     """
     rng = np.random.default_rng(config.seed)
-    wanted = config.minutes * 60
-    acted = _acted(rng, config, [u for u in utterances if u.actor], config.acted * wanted)
-    real = _captured(rng, takes, config.turns, config.captured * wanted)
-    rest = wanted * (1 - 1 / NOISE_EVERY) - sum(plan.seconds for plan in (*acted, *real))
-    natural = _natural(rng, config, [u for u in utterances if not u.actor], max(rest, 0.0))
-    plans = _no_sentence_twice([*acted, *real, *natural])
+    seconds = config.minutes * 60
+    acted = _plan_acted(rng, config, [u for u in utterances if u.actor], config.acted * seconds)
+    captured = _plan_captured(rng, recordings, config.turns, config.captured * seconds)
+    rest = seconds * (1 - 1 / NOISE_EVERY) - sum(plan.seconds for plan in (*acted, *captured))
+    natural = _plan_natural(rng, config, [u for u in utterances if not u.actor], max(rest, 0.0))
+    plans = _drop_shared_sentences([*acted, *captured, *natural])
     plans += [
         Plan(f"noise_{i:04d}", "noise", "train", "noise", "CC0-1.0", noise=rng.uniform(10, 14))
         for i in range(len(plans) // NOISE_EVERY)
@@ -89,9 +90,9 @@ def plan_clips(
 
 
 def sentences(texts: Iterable[str]) -> set[str]:
-    """What is said, whatever its capitals, punctuation and spaces."""
-    said = (" ".join(re.sub(r"[^a-z ]", "", text.lower()).split()) for text in texts)
-    return {sentence for sentence in said if sentence}
+    """The texts without capitals, punctuation and double spaces."""
+    plain = (" ".join(re.sub(r"[^a-z ]", "", text.lower()).split()) for text in texts)
+    return {sentence for sentence in plain if sentence}
 
 
 def fingerprint(plans: Sequence[Plan], **settings: object) -> str:
@@ -101,14 +102,14 @@ def fingerprint(plans: Sequence[Plan], **settings: object) -> str:
     """
     state = hashlib.sha256(repr(sorted(settings.items())).encode())
     for plan in plans:
-        said = [(u.name, u.phones) for u in plan.utterances]
-        seen = [(t.name, t.start, len(t.mouth), t.phones) for t in plan.takes]
-        known = (plan.name, plan.speaker, plan.split, plan.source, plan.licence, plan.noise)
-        state.update(repr((known, plan.actor, plan.emotion, plan.intensity, said, seen)).encode())
+        speech = [(u.name, u.phones) for u in plan.utterances]
+        lips = [(r.name, r.start, len(r.mouth), r.phones) for r in plan.recordings]
+        facts = (plan.name, plan.speaker, plan.split, plan.source, plan.licence, plan.noise)
+        state.update(repr((facts, plan.actor, plan.emotion, plan.intensity, speech, lips)).encode())
     return state.hexdigest()[:16]
 
 
-def _acted(
+def _plan_acted(
     rng: np.random.Generator, config: Config, utterances: Sequence[Utterance], most: float
 ) -> list[Plan]:
     """Acted speech in its actor's state and every intensity, up to ``most`` seconds."""
@@ -132,71 +133,73 @@ def _acted(
     for (actor, emotion), own in sorted(scenes.items()):
         order = [own[i] for i in rng.permutation(len(own))]
         intensities = ("none",) if emotion == "neutral" else tuple(INTENSITIES)
-        for number, said in enumerate(_groups(rng, order)):
-            plan = _spoken(f"{actor}_{emotion}_{number:03d}", splits[actor], said)
+        for number, group in enumerate(_group_utterances(rng, order)):
+            plan = _plan_of(f"{actor}_{emotion}_{number:03d}", splits[actor], group)
             plan = replace(plan, actor=actor, emotion=emotion)
             groups.append(
                 [replace(plan, name=f"{plan.name}_{i}", intensity=i) for i in intensities]
             )
-    kept: list[Plan] = []
+    plans: list[Plan] = []
     left = most
     for index in rng.permutation(len(groups)):
         seconds = sum(plan.seconds for plan in groups[index])
         if seconds <= left:
-            kept += groups[index]
+            plans += groups[index]
             left -= seconds
-    return kept
+    return plans
 
 
-def _natural(
-    rng: np.random.Generator, config: Config, utterances: Sequence[Utterance], wanted: float
+def _plan_natural(
+    rng: np.random.Generator, config: Config, utterances: Sequence[Utterance], seconds: float
 ) -> list[Plan]:
-    """Speech of people who do not act, about ``wanted`` seconds."""
+    """Speech of people who do not act, about ``seconds`` of it."""
     speakers: dict[str, list[Utterance]] = defaultdict(list)
     for utterance in utterances:
         speakers[utterance.speaker].append(utterance)
-    kept: dict[str, list[Utterance]] = {}
+    eligible: dict[str, list[Utterance]] = {}
     for speaker, own in sorted(speakers.items()):
         share = config.fewer_speakers.get(own[0].source, 1.0)
         order = [own[i] for i in rng.permutation(len(own))]
         if rng.random() < share and _seconds(own) >= SHORTEST / 2:
-            kept[speaker] = order
-    chosen = _level(rng, kept, wanted / (1 + PAUSES))
-    splits = _split(rng, chosen, config.held_out)
+            eligible[speaker] = order
+    selection = _level_speakers(rng, eligible, seconds / (1 + PAUSES))
+    splits = _split_speakers(rng, selection, config.held_out)
     return [
-        _spoken(f"{speaker}_{number:03d}", splits[speaker], said)
-        for speaker, own in chosen.items()
-        for number, said in enumerate(_groups(rng, own))
+        _plan_of(f"{speaker}_{number:03d}", splits[speaker], group)
+        for speaker, own in selection.items()
+        for number, group in enumerate(_group_utterances(rng, own))
     ]
 
 
-def _level(
-    rng: np.random.Generator, speakers: Mapping[str, Sequence[Utterance]], wanted: float
+def _level_speakers(
+    rng: np.random.Generator, speakers: Mapping[str, Sequence[Utterance]], seconds: float
 ) -> dict[str, Sequence[Utterance]]:
-    """The first utterances of each speaker, up to the level that fills ``wanted`` seconds."""
+    """The first utterances of each speaker, up to the level that fills ``seconds``."""
     lengths = {s: np.cumsum([u.seconds for u in own]) for s, own in speakers.items()}
     totals = np.array([length[-1] for length in lengths.values()] or [0.0])
     low, high = 0.0, float(totals.max())
     for _ in range(40):
         level = (low + high) / 2
-        low, high = (level, high) if np.minimum(totals, level).sum() < wanted else (low, level)
-    chosen: dict[str, Sequence[Utterance]] = {}
+        low, high = (level, high) if np.minimum(totals, level).sum() < seconds else (low, level)
+    selection: dict[str, Sequence[Utterance]] = {}
     for speaker in rng.permutation(list(speakers)):  # too many for one utterance of each
-        if wanted > 0:
-            chosen[speaker] = speakers[speaker][: int(np.searchsorted(lengths[speaker], high)) + 1]
-            wanted -= _seconds(chosen[speaker])
-    return chosen
+        if seconds > 0:
+            count = int(np.searchsorted(lengths[speaker], high)) + 1
+            selection[speaker] = speakers[speaker][:count]
+            seconds -= _seconds(selection[speaker])
+    return selection
 
 
-def _split(
+def _split_speakers(
     rng: np.random.Generator,
-    chosen: Mapping[str, Sequence[Utterance]],
+    speakers: Mapping[str, Sequence[Utterance]],
     shares: Mapping[Split, float],
 ) -> dict[str, Split]:
-    seconds = {speaker: _seconds(own) for speaker, own in chosen.items()}
+    """Whole speakers for test and validation until each has its share of the seconds."""
+    seconds = {speaker: _seconds(own) for speaker, own in speakers.items()}
     total = sum(seconds.values())
-    splits: dict[str, Split] = dict.fromkeys(chosen, "train")
-    waiting = [s for s in rng.permutation(sorted(chosen)) if seconds[s] <= LARGEST_HELD_OUT]
+    splits: dict[str, Split] = dict.fromkeys(speakers, "train")
+    waiting = [s for s in rng.permutation(sorted(speakers)) if seconds[s] <= LARGEST_HELD_OUT]
     for split in ("test", "val"):
         held = 0.0
         while waiting and held + seconds[waiting[-1]] / 2 < shares[split] * total:
@@ -208,7 +211,7 @@ def _split(
     return splits
 
 
-def _groups(
+def _group_utterances(
     rng: np.random.Generator, utterances: Sequence[Utterance]
 ) -> list[tuple[Utterance, ...]]:
     """Utterances in groups of 10 to 20 s; a short rest joins the last group."""
@@ -227,18 +230,21 @@ def _groups(
     return [tuple(group) for group in groups]
 
 
-def _spoken(name: str, split: Split, said: tuple[Utterance, ...]) -> Plan:
-    first = said[0]
-    return Plan(name, first.speaker, split, first.source, first.licence, utterances=said)
+def _plan_of(name: str, split: Split, utterances: tuple[Utterance, ...]) -> Plan:
+    first = utterances[0]
+    return Plan(name, first.speaker, split, first.source, first.licence, utterances=utterances)
 
 
-def _captured(
-    rng: np.random.Generator, takes: Sequence[Take], turns: Mapping[str, int], most: float
+def _plan_captured(
+    rng: np.random.Generator,
+    recordings: Sequence[Recording],
+    turns: Mapping[str, int],
+    most: float,
 ) -> list[Plan]:
     """Clips with real lips, up to ``most`` seconds; all of them train."""
-    speakers: dict[str, list[Take]] = defaultdict(list)
-    for take in takes:
-        speakers[take.speaker].append(take)
+    speakers: dict[str, list[Recording]] = defaultdict(list)
+    for recording in recordings:
+        speakers[recording.speaker].append(recording)
     plans: list[Plan] = []
     for turn in range(max(turns.values(), default=1)):
         once = [
@@ -248,62 +254,66 @@ def _captured(
                 "train",
                 group[0].source,
                 group[0].licence,
-                takes=group,
+                recordings=group,
             )
             for speaker, own in sorted(speakers.items())
             if turn < turns.get(own[0].source, 1)
-            for number, group in enumerate(_reels(rng, own))
+            for number, group in enumerate(_group_recordings(rng, own))
         ]
         plans += [once[i] for i in rng.permutation(len(once))]
     ends = np.cumsum([plan.seconds for plan in plans])
     return plans[: int(np.searchsorted(ends, most))]
 
 
-def _reels(rng: np.random.Generator, takes: Sequence[Take]) -> list[tuple[Take, ...]]:
-    """One person's takes in clips of 10 to 20 s: long ones cut, short ones joined."""
-    reels: list[tuple[Take, ...]] = []
-    short: list[Take] = []
-    for take in (takes[i] for i in rng.permutation(len(takes))):
-        if take.seconds > LONGEST:
-            reels += [(piece,) for piece in _pieces(rng, take)]
+def _group_recordings(
+    rng: np.random.Generator, recordings: Sequence[Recording]
+) -> list[tuple[Recording, ...]]:
+    """One person's recordings in clips of 10 to 20 s: long ones cut, short ones joined."""
+    groups: list[tuple[Recording, ...]] = []
+    short: list[Recording] = []
+    for recording in (recordings[i] for i in rng.permutation(len(recordings))):
+        if recording.seconds > LONGEST:
+            groups += [(piece,) for piece in _cut(rng, recording)]
             continue
-        short.append(take)
-        if sum(take.seconds for take in short) > rng.uniform(SHORTEST, LONGEST - 3):
-            reels.append(tuple(short))
+        short.append(recording)
+        if sum(each.seconds for each in short) > rng.uniform(SHORTEST, LONGEST - 3):
+            groups.append(tuple(short))
             short = []
-    if reels and sum(take.seconds for take in short) < SHORTEST / 2:
-        return [*reels[:-1], (*reels[-1], *short)]
-    return [*reels, tuple(short)]
+    if groups and sum(each.seconds for each in short) < SHORTEST / 2:
+        return [*groups[:-1], (*groups[-1], *short)]
+    return [*groups, tuple(short)]
 
 
-def _pieces(rng: np.random.Generator, take: Take) -> list[Take]:
-    count = max(1, round(take.seconds / rng.uniform(SHORTEST + 3, LONGEST - 3)))
-    edges = np.linspace(0, len(take.mouth), count + 1).astype(int)
+def _cut(rng: np.random.Generator, recording: Recording) -> list[Recording]:
+    count = max(1, round(recording.seconds / rng.uniform(SHORTEST + 3, LONGEST - 3)))
+    edges = np.linspace(0, len(recording.mouth), count + 1).astype(int)
     return [
         replace(
-            take,
-            name=f"{take.name}@{first}",
-            mouth=take.mouth[first:last],
-            start=take.start + first / take.fps,
+            recording,
+            name=f"{recording.name}@{first}",
+            mouth=recording.mouth[first:last],
+            start=recording.start + first / recording.fps,
         )
         for first, last in zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True)
     ]
 
 
-def _no_sentence_twice(plans: Sequence[Plan]) -> list[Plan]:
+def _drop_shared_sentences(plans: Sequence[Plan]) -> list[Plan]:
     """Without what a later split says too: the test keeps it, then validation."""
-    kept: list[Plan] = []
-    heard: set[str] = set()
+    disjoint: list[Plan] = []
+    reserved: set[str] = set()
     for split in reversed(SPLITS):
         own = [plan for plan in plans if plan.split == split]
         for plan in own:
-            said = tuple(u for u in plan.utterances if not sentences([u.text]) & heard)
-            seen = tuple(take for take in plan.takes if not sentences([take.text]) & heard)
-            left = replace(plan, utterances=said, takes=seen)
-            if left.seconds >= min(plan.seconds, SHORTEST / 2):
-                kept.append(left)
-        heard |= sentences(u.text for plan in own for u in (*plan.utterances, *plan.takes))
-    return kept
+            utterances, recordings = (
+                tuple(item for item in items if not sentences([item.text]) & reserved)
+                for items in (plan.utterances, plan.recordings)
+            )
+            rest = replace(plan, utterances=utterances, recordings=recordings)
+            if rest.seconds >= min(plan.seconds, SHORTEST / 2):
+                disjoint.append(rest)
+        reserved |= sentences(u.text for plan in own for u in (*plan.utterances, *plan.recordings))
+    return disjoint
 
 
 def _seconds(utterances: Iterable[Utterance]) -> float:

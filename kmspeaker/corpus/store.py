@@ -3,8 +3,7 @@
 ``corpus.json`` is written last and lists every clip; ``shard-0000.safetensors`` holds, for each of
 its clips, ``<name>/weights`` float16 (frames, 52) and ``<name>/features`` float16 (frames, dim),
 and in its header the clips' records, so that an interrupted build finds what it has done and an
-index that was changed by hand is noticed. An hour takes about 95 MB with 384 features a frame at
-30 frames/s.
+index that was changed by hand is noticed. What an hour takes on disk, ``corpus build`` prints.
 """
 
 import hashlib
@@ -36,7 +35,7 @@ SPLITS: tuple[Split, ...] = ("train", "val", "test")
 
 @dataclass(frozen=True)
 class Clip:
-    """What is known of one clip."""
+    """One clip's record in the index."""
 
     name: str
     frames: int
@@ -108,7 +107,7 @@ class Corpus:
                     f"Got no {clip.shard} in {folder}, which holds clip {clip.name}; build again."
                 )
         if index.get("digest") != _digest(index["clips"]):
-            raise InputError(_changed(folder, clips))
+            raise InputError(_describe_change(folder, clips))
         return cls(
             folder,
             float(index["fps"]),
@@ -233,7 +232,7 @@ def write_index(
 
 
 def _header(path: Path) -> dict[str, Any] | None:
-    """What a shard knows of its clips; None where it is not whole or not ours."""
+    """A shard's records of its clips; None where it is not whole or not ours."""
     try:
         with safe_open(path, framework="numpy") as shard:
             return json.loads((shard.metadata() or {})[PLAN])
@@ -245,7 +244,7 @@ def _digest(records: Sequence[Mapping[str, Any]]) -> str:
     return hashlib.sha256(json.dumps(records, sort_keys=True).encode()).hexdigest()
 
 
-def _changed(folder: Path, clips: Sequence[Clip]) -> str:
+def _describe_change(folder: Path, clips: Sequence[Clip]) -> str:
     """Says which clip of a changed index is not the one that was written."""
     written: dict[str, Mapping[str, Any]] = {}
     for shard in sorted({clip.shard for clip in clips}):
@@ -268,10 +267,10 @@ def _short(value: object) -> str:
 
 
 def _clip_of(record: dict[str, Any], path: Path) -> Clip:
-    known = {field.name for field in fields(Clip)}
-    if set(record) != known:
+    names = {field.name for field in fields(Clip)}
+    if set(record) != names:
         raise InputError(
-            f"Got clip {record.get('name')} in {path} with keys {sorted(set(record) ^ known)} "
+            f"Got clip {record.get('name')} in {path} with keys {sorted(set(record) ^ names)} "
             "missing or unknown; build the corpus again."
         )
     if record["split"] not in SPLITS or not record["licence"]:

@@ -10,18 +10,18 @@ from kmspeaker.cli import main
 from kmspeaker.corpus import studio as studio_module
 from kmspeaker.corpus.build import CLIPS_A_SHARD, build
 from kmspeaker.corpus.config import Config, read_config
-from kmspeaker.corpus.performances.recordings import Take
-from kmspeaker.corpus.performances.videos import Video, read_video, read_videos
+from kmspeaker.corpus.performances.recordings import Recording
+from kmspeaker.corpus.performances.videos import Video, read_videos, retarget_video
 from kmspeaker.corpus.plan import Plan, sentences
 from kmspeaker.corpus.speech.voices import (
-    at_pitch,
-    at_speed,
-    augmented,
+    apply_codec,
+    augment,
+    change_pitch,
+    change_speed,
     read_utterances,
-    through_codec,
 )
 from kmspeaker.corpus.store import SPLITS, Corpus
-from kmspeaker.corpus.studio import Studio, filled, join, reel
+from kmspeaker.corpus.studio import Studio, fill_silences, join_recordings, join_utterances
 from kmspeaker.errors import InputError
 from kmspeaker.face.rig import UPPER_SHAPES
 from kmspeaker.media.audio import SAMPLE_RATE, Sound, write_wav
@@ -216,8 +216,8 @@ def test_the_command_tells_what_is_wrong(tmp_path, capsys):
 
 def test_joined_utterances_keep_their_phones_on_their_sound(data):
     utterances = [u for u in read_utterances(data / "speech") if u.seconds > 3][:3]
-    plain, phones = join(np.random.default_rng(0), utterances)
-    fast, quick = join(np.random.default_rng(0), utterances, 1.25)
+    plain, phones = join_utterances(np.random.default_rng(0), utterances)
+    fast, quick = join_utterances(np.random.default_rng(0), utterances, 1.25)
     spoken = [phone for phone in phones if phone[0] != "SIL"]
     assert [name for name, _, _ in spoken] == [
         n for u in utterances for n, _, _ in u.phones if n != "SIL"
@@ -243,7 +243,7 @@ def test_joined_utterances_keep_their_phones_on_their_sound(data):
 
 
 def test_gaps_are_filled_with_silence():
-    assert filled([("AA", 0.5, 1.0), ("SIL", 1.0, 1.2)], 2.0) == (
+    assert fill_silences([("AA", 0.5, 1.0), ("SIL", 1.0, 1.2)], 2.0) == (
         ("SIL", 0.0, 0.5),
         ("AA", 0.5, 1.0),
         ("SIL", 1.0, 2.0),
@@ -254,11 +254,11 @@ def test_augmented_speech_is_as_long_and_in_the_same_place():
     click = np.zeros(SAMPLE_RATE, np.float32)
     click[8000] = 0.5
     for seed in range(12):
-        heard = augmented(np.random.default_rng(seed), click)
+        heard = augment(np.random.default_rng(seed), click)
         assert len(heard) == len(click) and np.abs(heard).max() <= 1
         quiet = np.abs(heard[:7900]).max()
         assert np.abs(heard[7900:8100]).max() > quiet
-    assert len(at_speed(click, 1.25)) == SAMPLE_RATE / 1.25
+    assert len(change_speed(click, 1.25)) == SAMPLE_RATE / 1.25
 
 
 @pytest.mark.parametrize("factor", [0.87, 1.0, 1.15])
@@ -266,7 +266,7 @@ def test_another_pitch_keeps_everything_in_its_place(factor):
     times = np.arange(2 * SAMPLE_RATE) / SAMPLE_RATE
     spoken = (times > 0.5) & (times < 1.5)
     voice = sum(np.sin(2 * np.pi * 150 * n * times) / n for n in range(1, 9)) * spoken * 0.3
-    heard = at_pitch(voice.astype(np.float32), factor)
+    heard = change_pitch(voice.astype(np.float32), factor)
     assert len(heard) == len(voice)
     loud = np.flatnonzero(np.abs(heard) > 0.05) / SAMPLE_RATE
     assert (loud[0], loud[-1]) == pytest.approx((0.5, 1.5), abs=0.015)
@@ -277,18 +277,18 @@ def test_another_pitch_keeps_everything_in_its_place(factor):
 
 def test_a_telephone_line_is_coarse_and_keeps_its_time():
     speech = np.random.default_rng(0).normal(0, 0.1, SAMPLE_RATE).astype(np.float32).clip(-1, 1)
-    heard = through_codec(speech)
+    heard = apply_codec(speech)
     assert 60 < len(np.unique(heard)) < 256
     noise = np.std(heard - speech) / np.std(speech)
     assert 0.005 < noise < 0.05
-    assert np.abs(through_codec(np.zeros(9, np.float32))).max() == 0
+    assert np.abs(apply_codec(np.zeros(9, np.float32))).max() == 0
 
 
 def test_a_reel_plays_sound_lips_and_phones_at_one_speed(tmp_path):
     """A click, the frame that opens the jaw with it, and its phone stay together."""
-    takes = [a_click(tmp_path / f"{at}.wav", at) for at in (0.5, 1.0)]
+    recordings = [a_click(tmp_path / f"{at}.wav", at) for at in (0.5, 1.0)]
     for speed in (0.85, 1.0, 1.2):
-        spoken = reel(takes, speed)
+        spoken = join_recordings(recordings, speed)
         assert spoken.mouth is not None
         assert len(spoken.samples) == round(len(spoken.mouth) / 30 * SAMPLE_RATE)
         loud = np.flatnonzero(np.abs(spoken.samples) > 0.1) / SAMPLE_RATE
@@ -300,20 +300,22 @@ def test_a_reel_plays_sound_lips_and_phones_at_one_speed(tmp_path):
         assert spoken.text == "ah / ah"
 
 
-def a_click(path: Path, at: float) -> Take:
+def a_click(path: Path, at: float) -> Recording:
     samples = np.zeros(2 * SAMPLE_RATE, np.float32)
     samples[round(at * SAMPLE_RATE) :][:80] = 0.8
     write_wav(path, Sound(samples, SAMPLE_RATE))
     mouth = np.zeros((60, 52), np.float32)
     mouth[round(at * 30), 0] = 1.0
     phones = (("SIL", 0.0, at), ("AA", at, at + 0.2))
-    return Take("click", "him", "film", "MIT", path, mouth, 30.0, text="ah", phones=phones)
+    return Recording("click", "him", "film", "MIT", path, mouth, 30.0, text="ah", phones=phones)
 
 
 def test_real_lips_tremble_in_no_silence_and_are_left_alone_where_nobody_knows_the_words(tmp_path):
     trembling = np.random.default_rng(0).uniform(0.2, 0.4, (60, 52)).astype(np.float32)
-    take = replace(a_click(tmp_path / "click.wav", 1.0), mouth=trembling)
-    mouth, unknown = (reel([replace(take, phones=p)]).mouth for p in (take.phones, ()))
+    recording = replace(a_click(tmp_path / "click.wav", 1.0), mouth=trembling)
+    mouth, unknown = (
+        join_recordings([replace(recording, phones=p)]).mouth for p in (recording.phones, ())
+    )
     assert mouth is not None and unknown is not None
     moved = np.abs(np.diff(mouth[:, ~UPPER_SHAPES], axis=0)).mean(1)
     assert moved[3:20].max() < 0.3 * moved[26:36].min()
@@ -327,15 +329,15 @@ def test_talking_videos_become_lips_with_their_sound_and_phones(shared, face, tm
 
     videos = {video.path.stem: video for video in read_videos(shared / "data", ["grid_s1"])}
     assert len(videos) == 1000
-    take = read_video(videos["bbaf2n"], face, Aligner(), tmp_path, fps=30.0)
-    assert isinstance(take, Take)
-    assert take.seconds == pytest.approx(3.0, abs=0.15)
-    assert len(take.sound()) == round(take.seconds * SAMPLE_RATE)
-    assert [name for name, _, _ in take.phones if name != "SIL"][:3] == ["B", "IH", "N"]
+    recording = retarget_video(videos["bbaf2n"], face, Aligner(), tmp_path, fps=30.0)
+    assert isinstance(recording, Recording)
+    assert recording.seconds == pytest.approx(3.0, abs=0.15)
+    assert len(recording.sound()) == round(recording.seconds * SAMPLE_RATE)
+    assert [name for name, _, _ in recording.phones if name != "SIL"][:3] == ["B", "IH", "N"]
     (kept,) = tmp_path.glob("bbaf2n.npz")
-    late = read_video(videos["bbaf2n"], face, Aligner(), kept.parent, fps=30.0, late=0.1)
-    assert isinstance(late, Take)
-    np.testing.assert_allclose(late.mouth[:-3], take.mouth[3:], atol=1e-5)
+    late = retarget_video(videos["bbaf2n"], face, Aligner(), kept.parent, fps=30.0, late=0.1)
+    assert isinstance(late, Recording)
+    np.testing.assert_allclose(late.mouth[:-3], recording.mouth[3:], atol=1e-5)
 
 
 @needs_aligner
@@ -361,18 +363,18 @@ def test_a_video_that_cannot_be_used_is_counted_with_its_reason(shared, config, 
 
 
 @pytest.mark.parametrize(
-    ("row", "told"),
+    ("row", "message"),
     [
         ("a\tsomeone\t1.0\tword\t", "without phones"),
         ("a\tsomeone\t1.0\tword\tQQ:0:1", "QQ"),
         ("a\tsomeone\t1.0", "3 columns"),
     ],
 )
-def test_speech_that_cannot_be_used_is_told_by_its_clip(tmp_path, row, told):
+def test_speech_that_cannot_be_used_is_told_by_its_clip(tmp_path, row, message):
     folder = tmp_path / "cathy"
     folder.mkdir()
     (folder / "clips.tsv").write_text(f"clip\tspeaker\tseconds\ttext\tphones\n{row}\n")
-    with pytest.raises(InputError, match=rf"(?s)\ba\b.*{told}|{told}.*\(a\)"):
+    with pytest.raises(InputError, match=rf"(?s)\ba\b.*{message}|{message}.*\(a\)"):
         read_utterances(tmp_path)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from kmspeaker.corpus.config import Config, read_config
-from kmspeaker.corpus.performances.recordings import Take
+from kmspeaker.corpus.performances.recordings import Recording
 from kmspeaker.corpus.performances.states import INTENSITIES, STATES
 from kmspeaker.corpus.plan import Plan, fingerprint, plan_clips, sentences
 from kmspeaker.corpus.speech.voices import Utterance, read_utterances
@@ -35,7 +35,7 @@ def test_places_are_relative_to_the_file(config):
 
 
 @pytest.mark.parametrize(
-    ("find", "put", "told"),
+    ("find", "put", "message"),
     [
         ("seed = 0", "sead = 0", r"unknown key 'sead'.*\bseed\b"),
         ("minutes = 400", 'minutes = "many"', "minutes"),
@@ -49,18 +49,18 @@ def test_places_are_relative_to_the_file(config):
         ("grid_s1 = 0.0", 'grid_s1 = "late"', "lips_late"),
     ],
 )
-def test_a_configuration_that_cannot_be_meant_is_told(tmp_path, find, put, told):
+def test_a_configuration_that_cannot_be_meant_is_told(tmp_path, find, put, message):
     text = OPEN.read_text()
     assert find in text
     path = tmp_path / "mine.toml"
     path.write_text(text.replace(find, put, 1))
-    with pytest.raises(InputError, match=told):
+    with pytest.raises(InputError, match=message):
         read_config(path)
     with pytest.raises(InputError, match="nowhere"):
         read_config(tmp_path / "nowhere.toml")
 
 
-def said(name: str, text: str, **changes) -> Utterance:
+def an_utterance(name: str, text: str, **changes) -> Utterance:
     phones = (("AA", 0.0, 4.0),)
     known = Utterance(name, "someone", Path("x"), 4.0, text, phones, "ours", "CC0-1.0")
     return replace(known, **changes)
@@ -69,7 +69,7 @@ def said(name: str, text: str, **changes) -> Utterance:
 def acted(config: Config) -> list[Utterance]:
     """Six sentences by each actor in each state; no sentence of one split is said in another."""
     return [
-        said(
+        an_utterance(
             f"{actor}{emotion}{n}",
             f"{emotion} {split} {'abcdef'[n]}",
             speaker=f"acted_{actor}",
@@ -100,10 +100,10 @@ def test_acted_speech_is_performed_by_its_actor_in_its_state_and_every_intensity
 
 def test_acted_speech_and_real_lips_keep_to_their_shares(config):
     few = replace(config, minutes=20.0, acted=0.3)
-    plans = plan_clips(few, acted(config), [a_take(f"take{n}") for n in range(400)])
+    plans = plan_clips(few, acted(config), [a_recording(f"recording{n}") for n in range(400)])
     minutes = {
         "acted": sum(plan.seconds for plan in plans if plan.actor) / 60,
-        "captured": sum(plan.seconds for plan in plans if plan.takes) / 60,
+        "captured": sum(plan.seconds for plan in plans if plan.recordings) / 60,
     }
     assert minutes["acted"] == pytest.approx(6, abs=0.7)
     assert minutes["captured"] == pytest.approx(0.43 * 20, abs=0.5)
@@ -111,15 +111,15 @@ def test_acted_speech_and_real_lips_keep_to_their_shares(config):
 
 def test_an_actor_whom_no_split_names_and_an_unknown_state_are_told(config):
     with pytest.raises(InputError, match=r"'bored'.*\bx\b.*happy"):
-        plan_clips(config, [said("x", "a", actor="clara", emotion="bored")], ())
+        plan_clips(config, [an_utterance("x", "a", actor="clara", emotion="bored")], ())
     with pytest.raises(InputError, match=r"'nobody'.*\bx\b"):
-        plan_clips(config, [said("x", "a", actor="nobody", emotion="sad")], ())
+        plan_clips(config, [an_utterance("x", "a", actor="nobody", emotion="sad")], ())
 
 
 def test_no_sentence_is_in_two_splits_whatever_its_punctuation(config):
     utterances = acted(config)
-    utterances += [said(f"n{n}", f"Sad, TEST {'abcdef'[n]}!") for n in range(6)]
-    utterances += [said(f"m{n}", f"only here {'abcdef'[n]}") for n in range(6)]
+    utterances += [an_utterance(f"n{n}", f"Sad, TEST {'abcdef'[n]}!") for n in range(6)]
+    utterances += [an_utterance(f"m{n}", f"only here {'abcdef'[n]}") for n in range(6)]
     plans = plan_clips(replace(config, minutes=1000.0, acted=1.0), utterances, ())
     check_splits(plans)
     names = {utterance.name for plan in plans for utterance in plan.utterances}
@@ -144,7 +144,7 @@ def check_splits(plans: tuple[Plan, ...]) -> None:
     met: dict[str, str] = {}
     for plan in plans:
         assert met.setdefault(plan.speaker, plan.split) == plan.split, plan.speaker
-        for sentence in sentences(u.text for u in (*plan.utterances, *plan.takes)):
+        for sentence in sentences(u.text for u in (*plan.utterances, *plan.recordings)):
             assert heard.setdefault(sentence, plan.split) == plan.split, sentence
     assert set(met.values()) == set(SPLITS)
 
@@ -154,30 +154,34 @@ def test_sentences_are_compared_by_their_letters():
     assert sentences(["...", ""]) == set()
 
 
-def a_take(name: str, seconds: float = 3.0, **changes) -> Take:
+def a_recording(name: str, seconds: float = 3.0, **changes) -> Recording:
     mouth = np.zeros((round(seconds * 30), 52), np.float32)
-    return replace(Take(name, "him", "film", "CC-BY-4.0", Path("x"), mouth, 30.0), **changes)
+    return replace(Recording(name, "him", "film", "CC-BY-4.0", Path("x"), mouth, 30.0), **changes)
 
 
 def test_takes_become_clips_of_ten_to_twenty_seconds(config):
-    takes = [a_take("long", 100.0), *(a_take(f"t{n}") for n in range(40))]
-    plans = [p for p in plan_clips(replace(config, turns={"film": 2}), (), takes) if p.takes]
+    recordings = [a_recording("long", 100.0), *(a_recording(f"t{n}") for n in range(40))]
+    plans = [
+        p for p in plan_clips(replace(config, turns={"film": 2}), (), recordings) if p.recordings
+    ]
     assert all(5 <= plan.seconds < 25 and plan.split == "train" for plan in plans)
     assert np.median([plan.seconds for plan in plans]) == pytest.approx(15, abs=3)
-    pieces = sorted((t.start, len(t.mouth)) for p in plans for t in p.takes if "long" in t.name)
+    pieces = sorted(
+        (t.start, len(t.mouth)) for p in plans for t in p.recordings if "long" in t.name
+    )
     assert sum(length for _, length in pieces) == 2 * 3000
     names = [plan.name for plan in plans]
     assert len(names) == len(set(names))
-    assert sum(take.name == "t7" for plan in plans for take in plan.takes) == 2
+    assert sum(recording.name == "t7" for plan in plans for recording in plan.recordings) == 2
 
 
 def test_few_voices_are_used_more_often_than_many(config):
-    takes = [
-        *(a_take(f"t{n}") for n in range(20)),
-        *(a_take(f"s{n}", source="show", speaker="her") for n in range(20)),
+    recordings = [
+        *(a_recording(f"t{n}") for n in range(20)),
+        *(a_recording(f"s{n}", source="show", speaker="her") for n in range(20)),
     ]
-    plans = plan_clips(replace(config, turns={"film": 3}), (), takes)
-    used = Counter(take.name for plan in plans for take in plan.takes)
+    plans = plan_clips(replace(config, turns={"film": 3}), (), recordings)
+    used = Counter(recording.name for plan in plans for recording in plan.recordings)
     assert (used["t7"], used["s7"]) == (3, 1)
 
 

@@ -60,7 +60,7 @@ def test_a_corpus_tells_its_minutes_by_source_and_its_size(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "message"),
     [
         ({"phones": [["QQ", 0, 1]]}, r"QQ"),
         ({"phones": []}, r"someone_000.*0 phones"),
@@ -73,11 +73,11 @@ def test_a_corpus_tells_its_minutes_by_source_and_its_size(tmp_path):
         ({"frames": 50}, r"someone_000.*frames 50.*40"),
     ],
 )
-def test_a_changed_record_is_told(tmp_path, changes, told):
+def test_a_changed_record_is_told(tmp_path, changes, message):
     folder = a_corpus(tmp_path, a_clip())
     change_index(folder, **changes)
     before = {path: path.read_bytes() for path in folder.iterdir()}
-    with pytest.raises(InputError, match=told):
+    with pytest.raises(InputError, match=message):
         Corpus.open(folder)
     assert {path: path.read_bytes() for path in folder.iterdir()} == before
 
@@ -98,23 +98,25 @@ def test_a_missing_shard_is_told_with_its_clip(tmp_path):
         Corpus.open(folder)
 
 
-@pytest.mark.parametrize(("frames", "value", "told"), [(39, 0.0, "39 frames"), (40, np.nan, "NaN")])
-def test_arrays_that_cannot_be_a_clip_are_not_written(tmp_path, frames, value, told):
+@pytest.mark.parametrize(
+    ("frames", "value", "message"), [(39, 0.0, "39 frames"), (40, np.nan, "NaN")]
+)
+def test_arrays_that_cannot_be_a_clip_are_not_written(tmp_path, frames, value, message):
     motions = {"someone_000": a_motion(frames, value)}
-    with pytest.raises(InputError, match=f"{told}.*someone_000|someone_000.*{told}"):
+    with pytest.raises(InputError, match=f"{message}.*someone_000|someone_000.*{message}"):
         write_shard(tmp_path / "shard-0000.safetensors", [a_clip()], motions, "plan")
     assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(
-    ("weights", "features", "told"),
+    ("weights", "features", "message"),
     [
         (np.zeros((39, 52)), np.zeros((40, 6)), "39 frames"),
         (np.full((40, 52), np.nan), np.zeros((40, 6)), "NaN"),
         (np.zeros((40, 52)), np.full((40, 6), np.inf), "infinity"),
     ],
 )
-def test_arrays_that_cannot_be_a_clip_are_told_when_read(tmp_path, weights, features, told):
+def test_arrays_that_cannot_be_a_clip_are_told_when_read(tmp_path, weights, features, message):
     folder = a_corpus(tmp_path, a_clip())
     arrays = {"weights": weights, "features": features}
     save_file(
@@ -123,7 +125,7 @@ def test_arrays_that_cannot_be_a_clip_are_told_when_read(tmp_path, weights, feat
         metadata={PLAN: "{}"},
     )
     corpus = Corpus.open(folder)
-    with pytest.raises(InputError, match=f"someone_000.*{told}|{told}.*someone_000"):
+    with pytest.raises(InputError, match=f"someone_000.*{message}|{message}.*someone_000"):
         corpus.read(corpus.clips[0])
 
 

@@ -1,6 +1,6 @@
 """How well the rule's lips follow real ones, and what numbers would follow them better.
 
-Place in the flow: run by hand on talking videos whose text is known; what it finds goes, rounded,
+Place in the flow: run by hand on talking videos with their text; what it finds goes, rounded,
 into the tables of ``visemes`` and ``coarticulation``. The rule is blended again in torch, and all
 its numbers move together down the gradient of the error, each held to its present value by a
 Gaussian prior, so that a phone which the videos hardly have stays where it is. One clip in five is
@@ -24,9 +24,9 @@ from kmspeaker.corpus.lips.coarticulation import (
     REACH,
     Pull,
     articulate,
+    find_pulls,
     full_hold,
-    pulls_of,
-    resting,
+    rest_envelope,
     vocal_effort,
 )
 from kmspeaker.corpus.lips.contacts import PRESSED, Contacts, contact_envelope
@@ -41,8 +41,8 @@ from kmspeaker.corpus.lips.visemes import (
     channel_matrix,
     spans,
 )
-from kmspeaker.corpus.performances.recordings import Take
-from kmspeaker.corpus.performances.videos import open_screen, read_videos
+from kmspeaker.corpus.performances.recordings import Recording
+from kmspeaker.corpus.performances.videos import open_screener, read_videos
 from kmspeaker.errors import InputError
 from kmspeaker.face.landmarks import CHIN, INNER_LOWER_LIP, INNER_UPPER_LIP, MOUTH_CORNERS
 from kmspeaker.face.rig import FaceModel
@@ -63,23 +63,28 @@ TOUCHED = 0.3
 
 
 @dataclass(frozen=True)
-class Lips:
-    """A clip's pulls on its time line, and the lips that were seen."""
+class MeasuredLips:
+    """A clip's pulls on its time line, and what its tracked lips measure."""
 
-    take: Take
+    recording: Recording
     effort: Float64[np.ndarray, " phones"]
     pulls: Sequence[Pull]
-    seen: Float64[np.ndarray, "frames measures"]
+    measured: Float64[np.ndarray, "frames measures"]
     """mm."""
 
 
-def lips_of(take: Take, measure: Float64[np.ndarray, "52 measures"]) -> Lips:
-    """A take with phones, ready to be compared."""
-    effort = vocal_effort(take.sound(), SAMPLE_RATE, take.phones)
-    return Lips(take, effort, pulls_of(take.phones, take.seconds, effort), take.mouth @ measure)
+def measure_lips(recording: Recording, measure: Float64[np.ndarray, "52 measures"]) -> MeasuredLips:
+    """What the lips of a recording with phones measure, and how strongly each phone is said."""
+    effort = vocal_effort(recording.sound(), SAMPLE_RATE, recording.phones)
+    return MeasuredLips(
+        recording,
+        effort,
+        find_pulls(recording.phones, recording.seconds, effort),
+        recording.mouth @ measure,
+    )
 
 
-def measures(face: FaceModel) -> Float64[np.ndarray, "52 measures"]:
+def measure_matrix(face: FaceModel) -> Float64[np.ndarray, "52 measures"]:
     """Lip opening, mouth width, fall of the chin and rise of the upper lip by weight, mm."""
     deltas = face.landmark_deltas().astype(np.float64)
     upper, lower, left, right, chin = (
@@ -91,19 +96,21 @@ def measures(face: FaceModel) -> Float64[np.ndarray, "52 measures"]:
 
 
 def agreement(
-    clips: Sequence[Lips], face: FaceModel, measure: Float64[np.ndarray, "52 measures"]
+    clips: Sequence[MeasuredLips], face: FaceModel, measure: Float64[np.ndarray, "52 measures"]
 ) -> dict[str, float]:
     """Median over clips of the correlation of the whole rule's lips with the real ones."""
     contacts = Contacts.of(face)
-    found = []
+    correlations = []
     for lips in clips:
-        take = lips.take
-        said = articulate(take.phones, take.seconds, fps=take.fps, effort=lips.effort)
-        said = contacts.enforce(said, take.phones, take.fps) @ measure
-        frames = min(len(said), len(lips.seen))
-        pairs = zip(said[:frames].T, lips.seen[:frames].T, strict=True)
-        found.append([np.corrcoef(ours, theirs)[0, 1] for ours, theirs in pairs])
-    return dict(zip(MEASURES, np.nanmedian(found, axis=0), strict=True))
+        recording = lips.recording
+        weights = articulate(
+            recording.phones, recording.seconds, fps=recording.fps, effort=lips.effort
+        )
+        ruled = contacts.enforce(weights, recording.phones, recording.fps) @ measure
+        frames = min(len(ruled), len(lips.measured))
+        pairs = zip(ruled[:frames].T, lips.measured[:frames].T, strict=True)
+        correlations.append([np.corrcoef(ours, theirs)[0, 1] for ours, theirs in pairs])
+    return dict(zip(MEASURES, np.nanmedian(correlations, axis=0), strict=True))
 
 
 class Rule(nn.Module):
@@ -123,7 +130,7 @@ class Rule(nn.Module):
         self.table = torch.tensor(table, dtype=torch.float64)
         self.table_holds = torch.tensor(holds, dtype=torch.float64)
         self.table_reach = torch.tensor([REACH[group] for group in GROUP_NAMES])
-        self.seen = torch.from_numpy(channel_matrix() @ measure)
+        self.measure = torch.from_numpy(channel_matrix() @ measure)
         self.moves = nn.ParameterDict(
             {
                 "targets": torch.zeros_like(self.table),
@@ -148,11 +155,11 @@ class Rule(nn.Module):
         return self.table_reach * self.moves["reach"].exp()
 
     def prior(self) -> Tensor:
-        """Minus twice the logarithm of what the moves are thought to be worth beforehand."""
+        """Minus twice the logarithm of the moves' prior density, up to a constant."""
         moves = self.moves.items()
         return torch.stack([(move / SIGMA[name]).square().sum() for name, move in moves]).sum()
 
-    def described(self) -> str:
+    def describe(self) -> str:
         """The moved numbers, phone by phone, as the tables have them."""
         move = {name: value.detach() for name, value in self.moves.items()}
         fall = FALL * move["fall"].exp().item()
@@ -172,70 +179,71 @@ class Rule(nn.Module):
             lines.append(f"{','.join(names)}: {', '.join(shapes)}; holds {hold}")
         return "\n".join(lines)
 
-    def forward(self, lips: Lips) -> Float[Tensor, "frames measures"]:
+    def forward(self, lips: MeasuredLips) -> Float[Tensor, "frames measures"]:
         """What the rule's lips measure, mm, before contacts."""
-        frames, pulls = len(lips.seen), lips.pulls
-        times = np.arange(frames) / lips.take.fps
+        frames, pulls = len(lips.measured), lips.pulls
+        times = np.arange(frames) / lips.recording.fps
         rows = torch.tensor([self.rows[_key(pull.shape)][0] for pull in pulls])
         strength = torch.tensor([pull.strength for pull in pulls], dtype=torch.float64)
-        wanted = self.targets()[rows] * strength[:, None]
+        targets = self.targets()[rows] * strength[:, None]
         at = torch.from_numpy(times)[:, None] + self.moves["lead"]
         parts = []
         for number, group in enumerate(GROUP_NAMES):
-            start, end, usual = torch.tensor([full_hold(pull, group) for pull in pulls]).T.double()
-            peak = usual * self.moves["holds"].exp()[rows, number]
+            start, end, height = torch.tensor([full_hold(pull, group) for pull in pulls]).T.double()
+            peak = height * self.moves["holds"].exp()[rows, number]
             before, after = self.reach()[number]
             away = (start - at).clamp(min=0) / before + (at - end).clamp(min=0) / after
             hold = peak * torch.exp(-((away + 1e-6) ** (FALL * self.moves["fall"].exp())))
             columns = [CHANNELS.index(channel) for channel in GROUPS[group]]
-            blended = hold @ wanted[:, columns] / hold.sum(1, keepdim=True).clamp(min=1e-9)
+            blended = hold @ targets[:, columns] / hold.sum(1, keepdim=True).clamp(min=1e-9)
             parts.append(blended * self.moves["gains"][number].exp())
-        awake = 1 - torch.from_numpy(resting(pulls, times))[:, None]
-        return (torch.cat(parts, 1) * awake).clamp(0, 1) @ self.seen
+        awake = 1 - torch.from_numpy(rest_envelope(pulls, times))[:, None]
+        return (torch.cat(parts, 1) * awake).clamp(0, 1) @ self.measure
 
 
 def _key(shape: Viseme) -> tuple:
     return (tuple(shape.targets.items()), tuple(shape.dominance.items()))
 
 
-def error(rule: Rule, lips: Lips, spread: Tensor) -> tuple[Tensor, Tensor]:
-    """Of one clip: what is made small, and the correlation of each measure.
+def error(rule: Rule, lips: MeasuredLips, spread: Tensor) -> tuple[Tensor, Tensor]:
+    """Of one clip: the loss of the fit, and the correlation of each measure.
 
     Means do not count: how far a face rests open is its own affair. Closures are made as
     ``contacts`` makes them; elsewhere in a contact only the opening is judged.
     """
-    times = np.arange(len(lips.seen)) / lips.take.fps
+    times = np.arange(len(lips.measured)) / lips.recording.fps
     lip, teeth = (
-        torch.from_numpy(contact_envelope(spans(lips.take.phones, names), times))
+        torch.from_numpy(contact_envelope(spans(lips.recording.phones, names), times))
         for names in (BILABIALS, LABIODENTALS)
     )
     ours = rule(lips)
     shut = PRESSED + (1 - lip) * (ours[:, 0] - PRESSED).clamp(min=0)
     opening = torch.where(lip > 0, torch.minimum(ours[:, 0], shut), ours[:, 0])
     ours = torch.cat([opening[:, None], ours[:, 1:]], dim=1)
-    judged = ((teeth < TOUCHED) & (lip < TOUCHED)).double()[:, None].repeat(1, len(MEASURES))
-    judged[:, 0] = (teeth < TOUCHED).double()
-    count = judged.sum(0).clamp(min=1)
-    ours, seen = (
-        (curve - (curve * judged).sum(0) / count) * judged
-        for curve in (ours, torch.from_numpy(lips.seen))
+    mask = ((teeth < TOUCHED) & (lip < TOUCHED)).double()[:, None].repeat(1, len(MEASURES))
+    mask[:, 0] = (teeth < TOUCHED).double()
+    count = mask.sum(0).clamp(min=1)
+    ours, theirs = (
+        (curve - (curve * mask).sum(0) / count) * mask
+        for curve in (ours, torch.from_numpy(lips.measured))
     )
-    off = ((ours - seen).square().sum(0) / count / spread + 0.05).sqrt()
-    lengths = (ours.square().sum(0) + 1e-3) * (seen.square().sum(0) + 1e-3)
-    alike = (ours * seen).sum(0) / lengths.sqrt()
-    return ((off + 2 * (1 - alike)) * torch.tensor(COUNT)).sum(), alike.detach()
+    off = ((ours - theirs).square().sum(0) / count / spread + 0.05).sqrt()
+    lengths = (ours.square().sum(0) + 1e-3) * (theirs.square().sum(0) + 1e-3)
+    correlation = (ours * theirs).sum(0) / lengths.sqrt()
+    loss = ((off + 2 * (1 - correlation)) * torch.tensor(COUNT)).sum()
+    return loss, correlation.detach()
 
 
-def fit(rule: Rule, clips: Sequence[Lips], *, steps: int, seed: int = 0) -> None:
+def fit(rule: Rule, clips: Sequence[MeasuredLips], *, steps: int, seed: int = 0) -> None:
     """Move the rule's numbers towards the clips' lips."""
     rng = np.random.default_rng(seed)
-    spread = torch.from_numpy(np.mean([lips.seen.var(0) for lips in clips], axis=0))
+    spread = torch.from_numpy(np.mean([lips.measured.var(0) for lips in clips], axis=0))
     groups = [{"params": [move], "lr": 0.06 * SIGMA[name]} for name, move in rule.moves.items()]
     optimizer = torch.optim.Adam(groups, betas=(0.9, 0.98))
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
     for _ in range(steps):
-        drawn = rng.choice(len(clips), min(BATCH, len(clips)), replace=False)
-        losses = torch.stack([error(rule, clips[index], spread)[0] for index in drawn])
+        batch = rng.choice(len(clips), min(BATCH, len(clips)), replace=False)
+        losses = torch.stack([error(rule, clips[index], spread)[0] for index in batch])
         optimizer.zero_grad()
         (losses.mean() * len(clips) + 0.5 * rule.prior()).backward()
         optimizer.step()
@@ -252,33 +260,41 @@ def main() -> None:
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     config, face = read_config(options.config), FaceModel.load()
-    screen, measure = open_screen(config), measures(face)
-    taken = (screen(video) for video in read_videos(config.data, [options.videos])[: options.clips])
-    clips = [lips_of(take, measure) for take in taken if isinstance(take, Take) and take.phones]
+    screen, measure = open_screener(config), measure_matrix(face)
+    results = (
+        screen(video) for video in read_videos(config.data, [options.videos])[: options.clips]
+    )
+    clips = [
+        measure_lips(recording, measure)
+        for recording in results
+        if isinstance(recording, Recording) and recording.phones
+    ]
     if len(clips) < HELD_OUT:
         raise InputError(f"Got {len(clips)} usable clips in {options.videos}; needed are more.")
-    judged = clips[::HELD_OUT]
-    fitted = [lips for number, lips in enumerate(clips) if number % HELD_OUT]
-    _log.info(f"{len(fitted)} clips to fit, {len(judged)} to judge; median correlation of each")
-    _log.info(_line("the rule", agreement(judged, face, measure)))
+    held_out = clips[::HELD_OUT]
+    train = [lips for number, lips in enumerate(clips) if number % HELD_OUT]
+    _log.info(f"{len(train)} clips to fit, {len(held_out)} to judge; median correlation of each")
+    _log.info(_line("the rule", agreement(held_out, face, measure)))
     if options.steps:
         rule = Rule(measure)
-        _log.info(_line("its blend", judge(rule, judged)))
-        fit(rule, fitted, steps=options.steps)
-        _log.info(_line("moved", judge(rule, judged)))
-        _log.info(rule.described())
+        _log.info(_line("its blend", judge(rule, held_out)))
+        fit(rule, train, steps=options.steps)
+        _log.info(_line("moved", judge(rule, held_out)))
+        _log.info(rule.describe())
 
 
-def judge(rule: Rule, clips: Sequence[Lips]) -> dict[str, float]:
+def judge(rule: Rule, clips: Sequence[MeasuredLips]) -> dict[str, float]:
     """Median over clips of each measure's correlation, where contacts leave it to the blend."""
     ones = torch.ones(len(MEASURES), dtype=torch.float64)
     with torch.no_grad():
-        found = torch.stack([error(rule, lips, ones)[1] for lips in clips])
-    return dict(zip(MEASURES, found.median(0).values.tolist(), strict=True))
+        correlations = torch.stack([error(rule, lips, ones)[1] for lips in clips])
+    return dict(zip(MEASURES, correlations.median(0).values.tolist(), strict=True))
 
 
-def _line(name: str, found: dict[str, float]) -> str:
-    return f"{name:10s}" + "".join(f"  {measure} {value:.3f}" for measure, value in found.items())
+def _line(name: str, correlations: dict[str, float]) -> str:
+    return f"{name:10s}" + "".join(
+        f"  {measure} {value:.3f}" for measure, value in correlations.items()
+    )
 
 
 if __name__ == "__main__":

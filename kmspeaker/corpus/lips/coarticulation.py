@@ -41,7 +41,7 @@ FALL = 1.2
 VOWEL_PLATEAU, CONSONANT_PLATEAU = (0.5, 0.9), (0.15, 0.65)
 """Where in a phone its dominance is full."""
 LEAD = 0.015
-"""Seconds by which lips are ahead of the sound they make, measured at the bursts of b and p."""
+"""Seconds by which lips are ahead of the sound they make."""
 SMOOTHING = 0.010
 """Seconds, standard deviation of the final smoothing: lips have mass."""
 PAUSE = 0.2
@@ -114,18 +114,18 @@ def articulate(
     """
     articulation = Articulation() if articulation is None else articulation
     times = np.arange(round(seconds * GRID_RATE) + 1) / GRID_RATE
-    pulls = pulls_of(phones, seconds, np.ones(len(phones)) if effort is None else effort)
+    pulls = find_pulls(phones, seconds, np.ones(len(phones)) if effort is None else effort)
     gains = articulation.gains()
     channels = np.concatenate(
         [_blend(pulls, group, times, articulation.reach) * gains[group] for group in GROUP_NAMES],
         axis=1,
     )
-    channels *= 1 - resting(pulls, times)[:, None]
+    channels *= 1 - rest_envelope(pulls, times)[:, None]
     channels = gaussian_filter1d(channels, SMOOTHING * GRID_RATE, axis=0, mode="nearest")
     frames = round(seconds * fps)
     at = np.arange(frames) / fps
     sampled = np.stack([np.interp(at, times, channel) for channel in channels.T], axis=1)
-    return (_on_sides(sampled, articulation.asymmetry)).clip(0, 1).astype(np.float32)
+    return (_spread_to_sides(sampled, articulation.asymmetry)).clip(0, 1).astype(np.float32)
 
 
 def vocal_effort(
@@ -133,8 +133,8 @@ def vocal_effort(
 ) -> Float64[np.ndarray, " phones"]:
     """How strongly each phone is said, from the loudness around it.
 
-    6 dB above the speaker's median vowel opens a vowel by a fifth more, as in GRID. Consonants
-    follow half as much: their places are fixed, only the vigour differs.
+    6 dB above the speaker's median vowel opens a vowel by a fifth more (a choice of ours).
+    Consonants follow half as much: their places are fixed, only the vigour differs.
     """
     power = np.concatenate([[0.0], np.cumsum(samples.astype(np.float64) ** 2)])
 
@@ -157,7 +157,7 @@ def vocal_effort(
     return effort
 
 
-def pulls_of(
+def find_pulls(
     phones: Sequence[Phone], seconds: float, effort: Float[np.ndarray, " phones"]
 ) -> list[Pull]:
     """The phones and silences of a clip, as early as lips make them and as far as they arrive."""
@@ -173,13 +173,13 @@ def pulls_of(
             continue
         shape = viseme(name)
         # Short phones do not arrive: the tongue and jaw of fast speech undershoot (Lindblom 1963).
-        reached = float(strength) * (1 - UNDERSHOOT * np.exp(-(end - start) / ARRIVAL))
+        scale = float(strength) * (1 - UNDERSHOOT * np.exp(-(end - start) / ARRIVAL))
         if shape.glide is None:
-            pulls.append(Pull(shape, start, end, reached, rest=False))
+            pulls.append(Pull(shape, start, end, scale, rest=False))
         else:
             turn = start + DIPHTHONG_TURN * (end - start)
-            pulls.append(Pull(shape, start, turn, reached, rest=False))
-            pulls.append(Pull(shape.glide, turn, end, reached, rest=False))
+            pulls.append(Pull(shape, start, turn, scale, rest=False))
+            pulls.append(Pull(shape.glide, turn, end, scale, rest=False))
     if seconds > now + 1e-3:
         _add_silence(pulls, now, seconds)
     return pulls
@@ -210,7 +210,7 @@ def _blend(
     return dominance @ targets / np.maximum(dominance.sum(1, keepdims=True), 1e-9)
 
 
-def resting(
+def rest_envelope(
     pulls: Sequence[Pull], times: Float64[np.ndarray, " times"]
 ) -> Float64[np.ndarray, " times"]:
     """1 deep in a long silence, where the tails of far phones no longer count."""
@@ -242,7 +242,7 @@ def full_hold(pull: Pull, group: str) -> tuple[float, float, float]:
     return start, end, pull.shape.dominance[group]
 
 
-def _on_sides(
+def _spread_to_sides(
     channels: Float64[np.ndarray, "frames channels"], asymmetry: float
 ) -> Float64[np.ndarray, "frames 52"]:
     matrix = channel_matrix()

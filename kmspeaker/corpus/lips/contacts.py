@@ -49,7 +49,7 @@ BELOW_EDGE = np.array([0.85, 0.9])
 LIPS_REACH = 0.5
 """Share of a closure that the lips make across an open jaw; the jaw makes the rest."""
 SWEEPS = 60
-"""Rounds of the projection; the residual is then under 0.1 mm."""
+"""Rounds of the projection."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ class Contacts:
         """Measure the constraints on the rig.
 
         Teeth lie deeper in some identities than in others; the mean one stands for all, because
-        motion is made, and learnt, without knowing who will wear it.
+        motion is made, and learnt, without knowing which identity will play it.
         """
         deltas = face.landmark_deltas().astype(np.float64)
         gaps = np.stack([deltas[:, up, 1] - deltas[:, low, 1] for up, low in LIP_PAIRS_ACROSS])
@@ -107,19 +107,19 @@ class Contacts:
             closed > 0, PRESSED + (1 - closed) * np.maximum(free - PRESSED, 0), np.inf
         )
         touching = contact_envelope(spans(phones, LABIODENTALS), times)[:, None]
-        wanted = touching * self.to_teeth + (1 - touching) * (weights @ self.rim.T)
+        rim_target = touching * self.to_teeth + (1 - touching) * (weights @ self.rim.T)
         slack = np.where(touching > 0, 0.0, np.inf)
         rows = np.concatenate([-self.gaps, self.gaps, self.rim, -self.rim])
         apart = np.full_like(free, -DEEPEST)
-        limits = np.concatenate([apart, closing, wanted + slack, -wanted + slack], axis=1)
-        moved = weights.astype(np.float64)
-        fixed = np.setdiff1d(np.arange(moved.shape[1]), self.movable)
-        moved[:, self.movable] = self._solve(
-            moved[:, self.movable],
+        limits = np.concatenate([apart, closing, rim_target + slack, -rim_target + slack], axis=1)
+        constrained = weights.astype(np.float64)
+        fixed = np.setdiff1d(np.arange(constrained.shape[1]), self.movable)
+        constrained[:, self.movable] = self._solve(
+            constrained[:, self.movable],
             rows[:, self.movable],
-            limits - moved[:, fixed] @ rows[:, fixed].T,
+            limits - constrained[:, fixed] @ rows[:, fixed].T,
         )
-        return moved.astype(np.float32)
+        return constrained.astype(np.float32)
 
     def _solve(
         self,
@@ -134,10 +134,10 @@ class Contacts:
         """
         jaw = int(np.flatnonzero(self.movable == ARKIT_INDEX["jawOpen"])[0])
         close = int(np.flatnonzero(self.movable == ARKIT_INDEX["mouthClose"])[0])
-        visible, seen_rows = weights.copy(), rows.copy()
+        visible, visible_rows = weights.copy(), rows.copy()
         visible[:, jaw] = np.maximum(weights[:, jaw] - weights[:, close], 0)
-        seen_rows[:, close] += rows[:, jaw]
-        solved = _project(visible, seen_rows, limits, self.stiffness)
+        visible_rows[:, close] += rows[:, jaw]
+        solved = _project(visible, visible_rows, limits, self.stiffness)
         hidden = LIPS_REACH * np.maximum(visible[:, jaw] - solved[:, jaw], 0)
         solved[:, close] += hidden
         solved[:, jaw] += solved[:, close]

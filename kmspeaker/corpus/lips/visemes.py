@@ -188,12 +188,11 @@ VISEMES: Mapping[str, Viseme] = {
 """Every ARPABET phone of the corpora, and silence.
 
 Found by ``calibration``: this table and the timings of ``coarticulation`` moved together until the
-blend followed the tracked lips of 766 sentences of GRID, held near the values of an earlier table
-by a prior, so that phones that are rare there keep theirs; then rounded. GRID is one man, who opens
-his jaw by more and rounds his lips by less than the table: half of his jaw is in it, his rounding
-is not. Over all 947 sentences the median correlation with his lips rose from 0.80 to 0.84 for the
-opening, from 0.46 to 0.59 for the width, from 0.82 to 0.85 for the jaw and from 0.69 to 0.81 for
-the upper lip; the free fit reaches 0.88 on unseen sentences, by opening long before he speaks.
+blend followed the tracked lips of one speaker of GRID, held near the values of an earlier table by
+a prior, so that phones that are rare there keep theirs; then rounded. He opens his jaw by more and
+rounds his lips by less than the table: half of his jaw is in it, his rounding is not. How well the
+table follows his lips, and how well a free fit does, which opens long before he speaks, prints
+``python -m kmspeaker.corpus.lips.calibration configs/open.toml``.
 """
 
 

@@ -1,1 +1,1 @@
-"""Whole faces: states and upper faces by rule, captured takes, and talking videos."""
+"""Whole faces: states and upper faces by rule, recordings, and talking videos."""

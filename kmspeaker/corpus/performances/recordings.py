@@ -52,18 +52,18 @@ FACEGOOD_SHAPES: dict[str, tuple[tuple[str, float], ...]] = {
     "mouth_suck_ur": (("mouthRollUpper", 0.5),),
     "mouth_chinRaise_u": (("mouthShrugUpper", 1.0),),
 }
-"""FACEGOOD's moving channels on our rig: its own map, with gains found by looking at both heads."""
+"""FACEGOOD's moving channels on our rig: its own map, with gains set by eye on both heads."""
 
 
 @dataclass(frozen=True)
 class UpperFaces:
-    """Captured takes at one rate, only the upper face."""
+    """Captured performances at one rate, only their upper faces."""
 
-    takes: tuple[Float32[np.ndarray, "_ 52"], ...]
+    performances: tuple[Float32[np.ndarray, "_ 52"], ...]
 
     @classmethod
     def read(cls, folder: Path, fps: float) -> "UpperFaces":
-        """All Live Link Face files of a folder, packed or not.
+        """All Live Link Face files of a folder, gzipped or not, resampled to ``fps``.
 
         Raises:
             InputError: There are none.
@@ -74,7 +74,7 @@ class UpperFaces:
         return cls(tuple(_upper_only(path, fps) for path in paths))
 
     def replay(self, rng: np.random.Generator, frames: int) -> Float64[np.ndarray, "frames 52"]:
-        """An upper face that nobody has made: brows of one moment with eyes of another."""
+        """An upper face that nobody has played: brows of one moment with eyes of another."""
         whole = self._moment(rng, frames)
         if rng.random() < 0.5:
             return whole * (BROWS * rng.uniform(0.6, 1.3) + EYES * rng.uniform(0.85, 1.1))
@@ -82,21 +82,22 @@ class UpperFaces:
         return whole * BROWS * rng.uniform(0.6, 1.3) + other * EYES * rng.uniform(0.85, 1.1)
 
     def _moment(self, rng: np.random.Generator, frames: int) -> Float64[np.ndarray, "frames 52"]:
-        lengths = np.array([len(take) for take in self.takes], float)
-        take = self.takes[rng.choice(len(lengths), p=lengths / lengths.sum())]
+        lengths = np.array([len(weights) for weights in self.performances], float)
+        weights = self.performances[rng.choice(len(lengths), p=lengths / lengths.sum())]
         pace = rng.uniform(0.8, 1.25)
-        # Forwards and back again, so that a short take has no seam.
-        turn = 2 * (len(take) - 1)
-        position = (rng.uniform(0, len(take) - 1) + pace * np.arange(frames)) % turn
-        position = np.where(position > len(take) - 1, turn - position, position)
+        # Forwards and back again, so that a short performance has no seam.
+        turn = 2 * (len(weights) - 1)
+        position = (rng.uniform(0, len(weights) - 1) + pace * np.arange(frames)) % turn
+        position = np.where(position > len(weights) - 1, turn - position, position)
         below = position.astype(int)
         share = (position - below)[:, None]
-        moment = take[below] * (1 - share) + take[np.minimum(below + 1, len(take) - 1)] * share
-        return mirrored(moment) if rng.random() < 0.5 else moment.astype(np.float64)
+        above = np.minimum(below + 1, len(weights) - 1)
+        moment = weights[below] * (1 - share) + weights[above] * share
+        return mirror(moment) if rng.random() < 0.5 else moment.astype(np.float64)
 
 
 @dataclass(frozen=True)
-class Take:
+class Recording:
     """Real lips and the sound they came with."""
 
     name: str
@@ -122,31 +123,36 @@ class Take:
         """As long as the motion, at ``SAMPLE_RATE``."""
         first = round(self.start * SAMPLE_RATE)
         length = round(self.seconds * SAMPLE_RATE)
-        samples = _heard(self.path)[first : first + length]
+        samples = _load_samples(self.path)[first : first + length]
         return np.pad(samples, (0, length - len(samples)))
 
 
 @lru_cache(maxsize=32)
-def _heard(path: Path) -> Float32[np.ndarray, " samples"]:
-    """A whole recording; many takes may be parts of it."""
+def _load_samples(path: Path) -> Float32[np.ndarray, " samples"]:
+    """The whole sound of a file; many recordings may be parts of it."""
     return load_sound(path, sample_rate=SAMPLE_RATE).samples
 
 
-def mirrored(weights: np.ndarray) -> np.ndarray:
-    """The same face seen in a mirror."""
+def mirror(weights: np.ndarray) -> np.ndarray:
+    """Weights (frames, 52) of the same face seen in a mirror."""
     return weights[:, _MIRROR]
 
 
-def read_facegood(folder: Path, fps: float, late: float) -> tuple[Take, ...]:
-    """FACEGOOD's takes on our rig, in step with their sound, which their lips follow by ``late``.
+def read_facegood(folder: Path, fps: float, late: float) -> tuple[Recording, ...]:
+    """FACEGOOD's recordings on our rig, in step with their sound.
+
+    Args:
+        folder: Its ``.npz`` and ``.opus`` files.
+        fps: Rate of the motion.
+        late: Seconds by which lips follow the sound.
 
     Raises:
         InputError: NaN in one of them.
     """
-    return tuple(_facegood_take(path, fps, late) for path in sorted(folder.glob("*.npz")))
+    return tuple(_facegood_recording(path, fps, late) for path in sorted(folder.glob("*.npz")))
 
 
-def in_step(
+def synchronize(
     motion: np.ndarray, rate: float, *, fps: float, late: float, frames: int
 ) -> Float32[np.ndarray, "frames 52"]:
     """Motion of ``rate`` that follows its sound by ``late`` seconds: at ``fps`` and in step."""
@@ -154,7 +160,7 @@ def in_step(
     return sample_rows(motion.astype(np.float32), position)
 
 
-def _facegood_take(path: Path, fps: float, late: float) -> Take:
+def _facegood_recording(path: Path, fps: float, late: float) -> Recording:
     with np.load(path, allow_pickle=False) as file:
         weights = file["weights"].astype(np.float64)
         names = [str(name) for name in file["names"]]
@@ -165,15 +171,15 @@ def _facegood_take(path: Path, fps: float, late: float) -> Take:
         for name, gain in parts:
             mapped[:, ARKIT_INDEX[name]] += gain * weights[:, names.index(source)]
     voice = path.with_suffix(".opus")
-    heard = load_sound(voice, sample_rate=SAMPLE_RATE).seconds
-    frames = int(min(heard, len(weights) / FACEGOOD_RATE - late) * fps)
-    return Take(
+    seconds = load_sound(voice, sample_rate=SAMPLE_RATE).seconds
+    frames = int(min(seconds, len(weights) / FACEGOOD_RATE - late) * fps)
+    return Recording(
         f"facegood_{path.stem}",
         "facegood",
         "facegood",
         licence_of(path.parent),
         voice,
-        in_step(mapped, FACEGOOD_RATE, fps=fps, late=late, frames=frames).clip(0, 1),
+        synchronize(mapped, FACEGOOD_RATE, fps=fps, late=late, frames=frames).clip(0, 1),
         fps,
     )
 

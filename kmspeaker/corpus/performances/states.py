@@ -1,8 +1,9 @@
 """Twelve actors, eight states: the style in which a clip is performed.
 
-Place in the flow: ``build`` gives speech and its phones, this gives the whole face. An actor is a
+Place in the flow: ``studio`` gives speech and its phones, this gives the whole face. An actor is a
 way of articulating, habits of the upper face and a resting expression; a state is a pose of the
-whole face, its dynamics and its effect on the mouth. The states are the paper's (App. A).
+whole face, its dynamics and its effect on the mouth. The states are the paper's (App. A), recorded
+there from actors; the rules that play them are ours.
 """
 
 import zlib
@@ -19,11 +20,11 @@ from kmspeaker.corpus.performances.recordings import UpperFaces
 from kmspeaker.corpus.performances.upper_face import (
     OTHER_ACCENTS,
     Habits,
-    blinks,
+    act_upper_face,
+    add_blinks,
+    draw_blinks,
     pose,
-    upper_face,
-    wander,
-    with_blinks,
+    random_walk,
 )
 from kmspeaker.errors import InputError
 from kmspeaker.face.rig import ARKIT_INDEX, UPPER_SHAPES
@@ -32,7 +33,7 @@ INTENSITIES: Mapping[str, float] = {"moderate": 0.55, "heightened": 1.0}
 REPLAYED, BOTH = 0.4, 0.2
 """Shares of clips whose upper face is recorded, or recorded and acted on top; others are acted."""
 
-YIELDS, ROUNDED = 0.75, 0.45
+YIELD, ROUNDED = 0.75, 0.45
 """How far a smile, a frown or a bared tooth gives way to lips that round, and the funnel and pucker
 at which they count as round."""
 
@@ -152,20 +153,21 @@ class Actor:
     articulation: Articulation
     habits: Habits
     rest: Float64[np.ndarray, " 52"]
-    """The expression worn at all times: a hint of a smile, a lifted brow."""
+    """Weights of the expression at all times: a hint of a smile, a lifted brow."""
     expressivity: float
+    """Factor on every state's intensity."""
     lean: float
     """Positive shows more of an emotion on the left side of the face, negative on the right."""
 
 
-def cast(identities: Sequence[str], seed: int) -> tuple[Actor, ...]:
+def draw_actors(identities: Sequence[str], seed: int) -> tuple[Actor, ...]:
     """An actor for each identity, the same for the same seed whatever the others are."""
     return tuple(_actor(identity, seed) for identity in identities)
 
 
 def _actor(identity: str, seed: int) -> Actor:
     rng = np.random.default_rng([seed, zlib.crc32(identity.encode())])
-    usual = OTHER_ACCENTS[rng.integers(len(OTHER_ACCENTS))]
+    accent = OTHER_ACCENTS[rng.integers(len(OTHER_ACCENTS))]
     rest = pose(
         {
             "mouthSmile": max(0.0, rng.normal(0.04, 0.07)),
@@ -190,7 +192,7 @@ def _actor(identity: str, seed: int) -> Actor:
         Habits(
             blinks_a_minute=float(rng.uniform(8, 22)),
             accent_rate=float(rng.uniform(0.15, 0.6)),
-            accent=usual,
+            accent=accent,
             restlessness=float(rng.uniform(0.6, 1.5)),
             gaze=float(rng.uniform(0.5, 1.4)),
         ),
@@ -201,8 +203,8 @@ def _actor(identity: str, seed: int) -> Actor:
 
 
 @dataclass(frozen=True)
-class Direction:
-    """Who plays what in one clip."""
+class Role:
+    """The actor of one clip and the state that is acted."""
 
     actor: Actor
     emotion: str
@@ -211,8 +213,8 @@ class Direction:
 
     def __post_init__(self) -> None:
         """Refuse a state or an intensity that nobody can play."""
-        known = ("none",) if self.emotion == "neutral" else tuple(INTENSITIES)
-        if self.emotion not in STATES or self.intensity not in known:
+        intensities = ("none",) if self.emotion == "neutral" else tuple(INTENSITIES)
+        if self.emotion not in STATES or self.intensity not in intensities:
             raise InputError(
                 f"Got {self.emotion!r} at {self.intensity!r}; states are {', '.join(STATES)}, "
                 f"{' or '.join(INTENSITIES)}, and neutral has the intensity 'none'."
@@ -224,24 +226,24 @@ class Direction:
         return INTENSITIES.get(self.intensity, 0.0) * self.actor.expressivity
 
 
-def draw_direction(rng: np.random.Generator, actors: Sequence[Actor]) -> Direction:
-    """An actor and a state; neutral comes twice as often as each other state."""
+def draw_role(rng: np.random.Generator, actors: Sequence[Actor]) -> Role:
+    """An actor and a state at random; neutral comes twice as often as each other state."""
     actor = actors[int(rng.integers(len(actors)))]
     emotion = ("neutral", *STATES)[int(rng.integers(len(STATES) + 1))]
     if emotion == "neutral":
-        return Direction(actor, emotion, "none")
-    return Direction(actor, emotion, tuple(INTENSITIES)[int(rng.integers(len(INTENSITIES)))])
+        return Role(actor, emotion, "none")
+    return Role(actor, emotion, tuple(INTENSITIES)[int(rng.integers(len(INTENSITIES)))])
 
 
-def perform(
+def synthesize_performance(
     rng: np.random.Generator,
-    direction: Direction,
+    role: Role,
     phones: Sequence[Phone],
     effort: Float[np.ndarray, " phones"],
     seconds: float,
     *,
     contacts: Contacts,
-    recorded: UpperFaces,
+    upper_faces: UpperFaces,
     mouth: Float32[np.ndarray, "frames 52"] | None = None,
     fps: float = 30.0,
 ) -> Float32[np.ndarray, "frames 52"]:
@@ -249,39 +251,39 @@ def perform(
 
     Args:
         rng: Everything that is left to chance.
-        direction: Actor, state and intensity.
+        role: Actor, state and intensity.
         phones: With times.
-        effort: How strongly each is said.
+        effort: How strongly each is said; see ``coarticulation.vocal_effort``.
         seconds: Duration.
         contacts: Of the rig.
-        recorded: Real upper faces to replay.
+        upper_faces: Real ones to replay.
         mouth: Captured lips, played instead of lips made from ``phones``; contacts hold as well.
         fps: Frames a second.
     """
-    actor, state = direction.actor, STATES[direction.emotion]
+    actor, state = role.actor, STATES[role.emotion]
     frames = round(seconds * fps)
-    shown = _shown(rng, state, direction.amount, frames, fps)
-    felt = (pose(state.lower) * _sides(actor.lean))[None] * shown[:, None]
+    strength = _state_strength(rng, state, role.amount, frames, fps)
+    expression = (pose(state.lower) * _sides(actor.lean))[None] * strength[:, None]
     if mouth is None:
-        said = articulate(
+        speech = articulate(
             phones,
             seconds,
             fps=fps,
             effort=effort,
-            articulation=_articulation(rng, direction, state),
+            articulation=_articulation(rng, role, state),
         )
     else:
-        felt, said = 0.6 * felt, mouth
-    rounded = said[:, [ARKIT_INDEX["mouthPucker"], ARKIT_INDEX["mouthFunnel"]]].sum(1) / ROUNDED
-    lower = said + felt * (1 - YIELDS * rounded.clip(0, 1))[:, None]
-    upper = _upper(rng, direction, phones, effort, shown, recorded, fps)
+        expression, speech = 0.6 * expression, mouth
+    rounded = speech[:, [ARKIT_INDEX["mouthPucker"], ARKIT_INDEX["mouthFunnel"]]].sum(1) / ROUNDED
+    lower = speech + expression * (1 - YIELD * rounded.clip(0, 1))[:, None]
+    upper = _upper_weights(rng, role, phones, effort, strength, upper_faces, fps)
     face = np.where(UPPER_SHAPES, upper, lower) + actor.rest * rng.uniform(0.6, 1.3)
     return contacts.enforce(face.clip(0, 1).astype(np.float32), phones, fps)
 
 
-def _articulation(rng: np.random.Generator, direction: Direction, state: State) -> Articulation:
+def _articulation(rng: np.random.Generator, role: Role, state: State) -> Articulation:
     """The actor's, as the state has it, some days mumbled and some days with care."""
-    articulation, amount = direction.actor.articulation, min(direction.amount, 1.2)
+    articulation, amount = role.actor.articulation, min(role.amount, 1.2)
     care = float(np.clip(rng.lognormal(0, 0.15), 0.65, 1.4))
     return replace(
         articulation,
@@ -290,31 +292,32 @@ def _articulation(rng: np.random.Generator, direction: Direction, state: State) 
     )
 
 
-def _shown(
+def _state_strength(
     rng: np.random.Generator, state: State, amount: float, frames: int, fps: float
 ) -> Float64[np.ndarray, " frames"]:
     """The state's strength over time: it comes and goes, slowly."""
-    breath = 1 + state.unrest * wander(rng, frames, fps, rng.uniform(0.8, 2.5))
-    return amount * breath.clip(0.5, 1.6)
+    variation = 1 + state.unrest * random_walk(rng, frames, fps, rng.uniform(0.8, 2.5))
+    return amount * variation.clip(0.5, 1.6)
 
 
 def _sides(lean: float) -> Float64[np.ndarray, " 52"]:
+    """Factors on the weights of an expression that one side shows more of."""
     return 1 + lean * (
         pose({"mouthSmileLeft": 1.0, "mouthFrownLeft": 1.0, "mouthUpperUpLeft": 1.0})
         - pose({"mouthSmileRight": 1.0, "mouthFrownRight": 1.0, "mouthUpperUpRight": 1.0})
     )
 
 
-def _upper(
+def _upper_weights(
     rng: np.random.Generator,
-    direction: Direction,
+    role: Role,
     phones: Sequence[Phone],
     effort: Float[np.ndarray, " phones"],
-    shown: Float64[np.ndarray, " frames"],
-    recorded: UpperFaces,
+    strength: Float64[np.ndarray, " frames"],
+    upper_faces: UpperFaces,
     fps: float,
 ) -> Float64[np.ndarray, "frames 52"]:
-    habits, state, frames = direction.actor.habits, STATES[direction.emotion], len(shown)
+    habits, state, frames = role.actor.habits, STATES[role.emotion], len(strength)
     habits = replace(
         habits,
         restlessness=habits.restlessness * state.restlessness,
@@ -323,14 +326,14 @@ def _upper(
         accent=habits.accent if state.accent is None else state.accent,
         gaze=habits.gaze * state.gaze,
     )
-    felt = pose(state.upper)[None] * shown[:, None]
+    expression = pose(state.upper)[None] * strength[:, None]
     draw = rng.random()
     if draw >= REPLAYED + BOTH:
-        acted = upper_face(rng, habits, phones, effort, frames, fps)
-        return felt + acted
-    replayed = recorded.replay(rng, frames)
+        acted = act_upper_face(rng, habits, phones, effort, frames, fps)
+        return expression + acted
+    replayed = upper_faces.replay(rng, frames)
     if draw < REPLAYED:
-        return 0.85 * felt + replayed
-    acted = upper_face(rng, replace(habits, gaze=0.0), phones, effort, frames, fps)
-    lids = blinks(rng, habits, phones, frames, fps)
-    return with_blinks(0.9 * felt + 0.6 * acted + 0.7 * replayed, lids)
+        return 0.85 * expression + replayed
+    acted = act_upper_face(rng, replace(habits, gaze=0.0), phones, effort, frames, fps)
+    lids = draw_blinks(rng, habits, phones, frames, fps)
+    return add_blinks(0.9 * expression + 0.6 * acted + 0.7 * replayed, lids)

@@ -1,6 +1,6 @@
 """The upper face of an actor: brows, lids and gaze that live beside the words, not from them.
 
-Place in the flow: called by ``performances``. Only accents and phrase-end blinks know the speech,
+Place in the flow: called by ``states``. Only accents and phrase-end blinks know the speech,
 and they come only sometimes: whoever wants to know the upper face has to look at it.
 """
 
@@ -48,7 +48,7 @@ def pose(shapes: Mapping[str, float]) -> Float64[np.ndarray, " 52"]:
     return weights
 
 
-def wander(
+def random_walk(
     rng: np.random.Generator, frames: int, fps: float, seconds: float
 ) -> Float64[np.ndarray, " frames"]:
     """A slow random walk about zero with unit variance that forgets itself in ``seconds``."""
@@ -58,7 +58,7 @@ def wander(
     return walk[pad : pad + frames] * np.sqrt(seconds * fps * np.sqrt(np.pi))
 
 
-def upper_face(
+def act_upper_face(
     rng: np.random.Generator,
     habits: Habits,
     phones: Sequence[Phone],
@@ -69,11 +69,11 @@ def upper_face(
     """Blinks, gaze, brow accents and drifts about an expressionless face."""
     motion = _drifts(rng, habits, frames, fps) + _accents(rng, habits, phones, effort, frames, fps)
     motion = motion + _gaze(rng, habits, frames, fps)
-    lids = blinks(rng, habits, phones, frames, fps)
-    return with_blinks(motion, lids)
+    lids = draw_blinks(rng, habits, phones, frames, fps)
+    return add_blinks(motion, lids)
 
 
-def with_blinks(motion: Weights, lids: Float64[np.ndarray, " frames"]) -> Weights:
+def add_blinks(motion: Weights, lids: Float64[np.ndarray, " frames"]) -> Weights:
     """Lids close by ``lids``; a wide eye narrows while they do."""
     motion = motion.copy()
     for side in ("Left", "Right"):
@@ -83,7 +83,7 @@ def with_blinks(motion: Weights, lids: Float64[np.ndarray, " frames"]) -> Weight
     return motion
 
 
-def blinks(
+def draw_blinks(
     rng: np.random.Generator, habits: Habits, phones: Sequence[Phone], frames: int, fps: float
 ) -> Float64[np.ndarray, " frames"]:
     """How far the lids are closed by blinks: lognormal pauses, bursts, and ends of phrases."""
@@ -119,7 +119,7 @@ def _drifts(rng: np.random.Generator, habits: Habits, frames: int, fps: float) -
     motion = np.zeros((frames, len(ARKIT_NAMES)))
 
     def drift(shapes: Mapping[str, float], seconds: float, bias: float = 0.0) -> None:
-        amount = np.maximum(wander(rng, frames, fps, seconds) + bias, 0)
+        amount = np.maximum(random_walk(rng, frames, fps, seconds) + bias, 0)
         motion[:] += amount[:, None] * pose(shapes) * habits.restlessness
 
     drift({"browInnerUp": 0.10, "browOuterUp": 0.05}, rng.uniform(1.0, 4.0))
@@ -154,14 +154,16 @@ def _accents(
     moments += list(rng.uniform(0, frames / fps, rng.poisson(frames / fps / 8)))
     times = np.arange(frames) / fps
     motion = np.zeros((frames, len(ARKIT_NAMES)))
-    usual = pose(habits.accent)
+    habitual = pose(habits.accent)
     for moment in moments:
         rise, hold, fall = rng.uniform(0.1, 0.22), rng.exponential(0.25), rng.uniform(0.2, 0.6)
         curve = smoothstep(np.clip((times - moment) / rise, 0, 1)) * (
             1 - smoothstep(np.clip((times - moment - rise - hold) / fall, 0, 1))
         )
         shape = (
-            usual if rng.random() < 0.7 else pose(OTHER_ACCENTS[rng.integers(len(OTHER_ACCENTS))])
+            habitual
+            if rng.random() < 0.7
+            else pose(OTHER_ACCENTS[rng.integers(len(OTHER_ACCENTS))])
         )
         motion = np.maximum(motion, curve[:, None] * shape * rng.lognormal(-0.1, 0.4))
     return motion
@@ -182,13 +184,13 @@ def _gaze(rng: np.random.Generator, habits: Habits, frames: int, fps: float) -> 
     """Jumps between places looked at; mostly back to the listener."""
     times = np.arange(frames) / fps
     side, height = np.zeros(frames), np.zeros(frames)
-    where, now = np.zeros(2), rng.uniform(0, 1)
+    position, now = np.zeros(2), rng.uniform(0, 1)
     while now < frames / fps:
         target = np.zeros(2) if rng.random() < 0.45 else rng.normal(0, (0.28, 0.16)) * habits.gaze
         jump = smoothstep(np.clip((times - now) / SACCADE, 0, 1))
-        side += jump * (target[0] - where[0])
-        height += jump * (target[1] - where[1])
-        where = target
+        side += jump * (target[0] - position[0])
+        height += jump * (target[1] - position[1])
+        position = target
         now += 0.15 + rng.lognormal(np.log(0.8), 0.7)
     motion = np.zeros((frames, len(ARKIT_NAMES)))
     for name, amount in (  # the left eye looks out when both look to the subject's left

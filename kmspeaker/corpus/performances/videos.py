@@ -1,4 +1,4 @@
-"""Talking videos as takes of the corpus: tracked, retargeted, in step, and with their phones.
+"""Talking videos as recordings of the corpus: tracked, retargeted, in step, and with their phones.
 
 Place in the flow: ``build`` screens every video once, before it plans; ``plan`` joins those that
 can be used. A video whose lips cannot be trusted is left out and the reason is counted.
@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from kmspeaker.corpus.config import Config
-from kmspeaker.corpus.performances.recordings import Take, in_step
+from kmspeaker.corpus.performances.recordings import Recording, synchronize
 from kmspeaker.corpus.speech.forced_alignment import Aligner
 from kmspeaker.corpus.speech.voices import licence_of
 from kmspeaker.errors import InputError
@@ -22,13 +22,13 @@ from kmspeaker.media.audio import SAMPLE_RATE, load_sound
 from kmspeaker.reference.retarget import retarget
 from kmspeaker.reference.tracking import FaceTrack, track_video
 
-FOLLOWED = 0.95
-"""Correlation of seen and played lip opening below which a video is not used."""
+LEAST_CORRELATION = 0.95
+"""Of the tracked and the retargeted lip opening; a video with less is not used."""
 
 
 @dataclass(frozen=True)
 class Video:
-    """A talking video and what is known of it."""
+    """A talking video, its words, its speaker and its licence."""
 
     path: Path
     source: str
@@ -38,7 +38,7 @@ class Video:
 
 
 @dataclass(frozen=True)
-class Dropped:
+class RejectedVideo:
     """A video that is not used."""
 
     source: str
@@ -57,24 +57,26 @@ def read_videos(data: Path, folders: Sequence[str]) -> tuple[Video, ...]:
     return tuple(video for folder in folders for video in _videos_of(data / folder))
 
 
-def open_screen(config: Config) -> Callable[[Video], Take | Dropped]:
-    """What turns a video into a take, or says why not; opened once in each process."""
+def open_screener(config: Config) -> Callable[[Video], Recording | RejectedVideo]:
+    """What turns a video into a recording, or says why not; opened once in each process."""
     face, aligner = FaceModel.load(), Aligner()
     if config.tracks is None:
         raise InputError("Got no folder for the tracks; name one in the config as tracks.")
     tracks = config.tracks
 
-    def screened(video: Video) -> Take | Dropped:
+    def screen(video: Video) -> Recording | RejectedVideo:
         late = config.lips_late.get(video.source, 0.0)
-        taken = read_video(video, face, aligner, tracks, fps=config.fps, late=late)
-        return taken if isinstance(taken, Take) else Dropped(video.source, video.path.name, taken)
+        result = retarget_video(video, face, aligner, tracks, fps=config.fps, late=late)
+        if isinstance(result, Recording):
+            return result
+        return RejectedVideo(video.source, video.path.name, result)
 
-    return screened
+    return screen
 
 
-def read_video(
+def retarget_video(
     video: Video, face: FaceModel, aligner: Aligner, tracks: Path, *, fps: float, late: float = 0.0
-) -> Take | str:
+) -> Recording | str:
     """A talking video on our rig, or the reason why it cannot be used.
 
     Args:
@@ -89,13 +91,13 @@ def read_video(
         track = _track(video, tracks)
     except InputError:
         return "no face found"
-    played = retarget(track, face, fps=fps)
-    if not played.present.all():
+    performance = retarget(track, face, fps=fps)
+    if not performance.present.all():
         return "face lost"
     upper, lower = (track.landmarks[:, index, 1] for index in (INNER_UPPER_LIP, INNER_LOWER_LIP))
-    seen = np.interp(np.arange(len(played)) / fps, track.times, lower - upper)
-    gap = face.lip_gap(played.weights, face.identities[0])
-    if not np.corrcoef(seen, gap)[0, 1] >= FOLLOWED:
+    tracked = np.interp(np.arange(len(performance)) / fps, track.times, lower - upper)
+    gap = face.lip_gap(performance.weights, face.identities[0])
+    if not np.corrcoef(tracked, gap)[0, 1] >= LEAST_CORRELATION:
         return "rig does not follow the lips"
     try:
         sound = load_sound(video.path, sample_rate=SAMPLE_RATE)
@@ -105,9 +107,9 @@ def read_video(
         phones = aligner.align(sound.samples, video.text)
     except InputError:
         return "text not found in the sound"
-    frames = int(min(sound.seconds, played.seconds) * fps)
-    mouth = in_step(played.weights * ~UPPER_SHAPES, fps, fps=fps, late=late, frames=frames)
-    return Take(
+    frames = int(min(sound.seconds, performance.seconds) * fps)
+    mouth = synchronize(performance.weights * ~UPPER_SHAPES, fps, fps=fps, late=late, frames=frames)
+    return Recording(
         video.path.stem,
         video.speaker,
         video.source,
@@ -139,10 +141,10 @@ def _videos_of(folder: Path) -> list[Video]:
 
 
 def _track(video: Video, folder: Path) -> FaceTrack:
-    kept = folder / f"{video.path.stem}.npz"
-    if kept.is_file():
-        return FaceTrack.load(kept)
+    path = folder / f"{video.path.stem}.npz"
+    if path.is_file():
+        return FaceTrack.load(path)
     track = track_video(video.path)
-    kept.parent.mkdir(parents=True, exist_ok=True)
-    track.save(kept)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    track.save(path)
     return track

@@ -26,13 +26,13 @@ LOUDEST = 32_000
 """Of 16 bits, where the sound is 1."""
 
 
-def spoken_words(text: str) -> tuple[str, ...]:
+def split_words(text: str) -> tuple[str, ...]:
     """The words of a text in lower case, without punctuation.
 
     A letter before a digit is a name (``place red at a two``), so an ``a`` there is ``LETTER_A``.
     """
-    found = re.findall(r"[a-z']+", text.lower().replace("\u2019", "'"))
-    words = [word.strip("'") for word in found if word.strip("'")]
+    spelt = re.findall(r"[a-z']+", text.lower().replace("\u2019", "'"))
+    words = [word.strip("'") for word in spelt if word.strip("'")]
     return tuple(
         LETTER_A if word == "a" and after in DIGITS else word
         for word, after in zip(words, [*words[1:], ""], strict=False)
@@ -43,15 +43,15 @@ def pronunciation(word: str) -> tuple[str, ...] | None:
     """The ARPABET phones of a word with their stress (``AH0``), or None where it is unknown."""
     if word == LETTER_A:
         return ("EY1",)
-    known = _dictionary()
-    if word in known:
-        return tuple(known[word][0])
+    dictionary = _dictionary()
+    if word in dictionary:
+        return tuple(dictionary[word][0])
     stem = word.removesuffix("'s")
-    return (*known[stem][0], "Z") if stem != word and stem in known else None
+    return (*dictionary[stem][0], "Z") if stem != word and stem in dictionary else None
 
 
 class Aligner:
-    """A decoder that is told the words and finds when they are said. One per process."""
+    """A decoder that is given the words and finds their times. One per process."""
 
     def __init__(self) -> None:
         from pocketsphinx import Decoder
@@ -70,7 +70,7 @@ class Aligner:
             InputError: No words, a number in digits, a word without a known pronunciation, or sound
                 the words do not fit.
         """
-        words = spoken_words(text)
+        words = split_words(text)
         if number := re.search(r"\d+", text):
             raise InputError(f"Got the number {number[0]} in a text; write it in words, as spoken.")
         if not words:
@@ -78,13 +78,13 @@ class Aligner:
                 f"Got the text {text!r}, which has no words to align; name what is said."
             )
         for word in words:
-            self._learn(word)
+            self._add_word(word)
         sound = (np.clip(samples, -1.0, 1.0) * LOUDEST).astype("<i2").tobytes()
         self._decoder.set_align_text(" ".join(words))
-        self._hear(sound)  # first the words,
+        self._decode(sound)  # first the words,
         try:
             self._decoder.set_alignment()  # then their phones
-            self._hear(sound)
+            self._decode(sound)
             aligned = self._decoder.get_alignment()
         except RuntimeError:
             aligned = None
@@ -93,16 +93,16 @@ class Aligner:
                 f"Got {len(samples) / SAMPLE_RATE:.2f} s of sound in which {text!r} "
                 "cannot be heard; give the sound and the words that belong together."
             )
-        phones = _joined(
+        phones = _merge_silences(
             [
                 (phone.name, phone.start, phone.start + phone.duration)
                 for word in aligned
                 for phone in word
             ]
         )
-        return shorter_closures(phones)
+        return shorten_closures(phones)
 
-    def _learn(self, word: str) -> None:
+    def _add_word(self, word: str) -> None:
         if self._decoder.lookup_word(word) is not None:
             return
         phones = pronunciation(word)
@@ -112,7 +112,7 @@ class Aligner:
             )
         self._decoder.add_word(word, " ".join(phone.rstrip("012") for phone in phones), True)
 
-    def _hear(self, sound: bytes) -> None:
+    def _decode(self, sound: bytes) -> None:
         self._decoder.start_utt()
         try:
             self._decoder.process_raw(sound, full_utt=True)
@@ -120,7 +120,7 @@ class Aligner:
             self._decoder.end_utt()
 
 
-def shorter_closures(phones: Sequence[Phone]) -> tuple[Phone, ...]:
+def shorten_closures(phones: Sequence[Phone]) -> tuple[Phone, ...]:
     """The same phones; what a plosive after silence took of it is given back."""
     shortened: list[Phone] = []
     for name, start, end in phones:
@@ -134,15 +134,15 @@ def shorter_closures(phones: Sequence[Phone]) -> tuple[Phone, ...]:
     return tuple(shortened)
 
 
-def _joined(frames: list[tuple[str, int, int]]) -> tuple[Phone, ...]:
+def _merge_silences(frames: list[tuple[str, int, int]]) -> tuple[Phone, ...]:
     """In seconds; noises are silence, and silences in a row are one."""
     phones: list[Phone] = []
     for name, start, end in frames:
-        known = SILENCE if name.startswith("+") else name
+        name = SILENCE if name.startswith("+") else name
         begin = start / FRAMES_PER_SECOND
-        if known == SILENCE and phones and phones[-1][0] == SILENCE:
+        if name == SILENCE and phones and phones[-1][0] == SILENCE:
             begin = phones.pop()[1]
-        phones.append((known, begin, end / FRAMES_PER_SECOND))
+        phones.append((name, begin, end / FRAMES_PER_SECOND))
     return tuple(phones)
 
 

@@ -51,8 +51,8 @@ def read_sentences() -> Mapping[str, Mapping[str, tuple[str, ...]]]:
     file = resources.files("kmspeaker.corpus.speech") / "sentences.toml"
     states = tomllib.loads(file.read_text(encoding="utf-8"))
     return {
-        state: {cast: tuple(texts) for cast, texts in casts.items()}
-        for state, casts in states.items()
+        state: {speaker: tuple(texts) for speaker, texts in own.items()}
+        for state, own in states.items()
     }
 
 
@@ -64,8 +64,8 @@ def deal_lines() -> tuple[Line, ...]:
     often.
     """
     lines: list[Line] = []
-    for state, casts in read_sentences().items():
-        pool = casts["train"]
+    for state, sentences in read_sentences().items():
+        pool = sentences["train"]
         for seat, actor in enumerate(TRAINING):
             first = seat * len(pool) // len(TRAINING)
             lines += [
@@ -75,6 +75,6 @@ def deal_lines() -> tuple[Line, ...]:
         for actor, split in SPLIT_OF_ACTOR.items():
             if split != "train":
                 lines += [
-                    Line(actor, state, number, text) for number, text in enumerate(casts[actor])
+                    Line(actor, state, number, text) for number, text in enumerate(sentences[actor])
                 ]
     return tuple(sorted(lines, key=lambda line: line.number))

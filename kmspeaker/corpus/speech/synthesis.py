@@ -79,7 +79,7 @@ LICENCE = "Apache-2.0"
 
 @dataclass(frozen=True)
 class Task:
-    """A clip to be made."""
+    """A line to be spoken."""
 
     line: Line
     speed: float
@@ -90,8 +90,8 @@ class Task:
     def key(self) -> str:
         """Changes with everything the clip depends on."""
         voice = sorted(VOICES[self.line.actor].items())
-        said = json.dumps([*astuple(self.line), round(self.speed, 4), voice])
-        return hashlib.sha256(said.encode()).hexdigest()[:16]
+        content = json.dumps([*astuple(self.line), round(self.speed, 4), voice])
+        return hashlib.sha256(content.encode()).hexdigest()[:16]
 
     @property
     def sound(self) -> Path:
@@ -100,12 +100,12 @@ class Task:
 
     @property
     def record(self) -> Path:
-        """What is known of the clip, written when its sound is whole."""
+        """The clip's seconds and phones, written when its sound is whole."""
         return self.folder / "made" / f"{self.line.name}.json"
 
 
 @dataclass(frozen=True)
-class Made:
+class SynthesizedClip:
     """A finished clip, or why there is none."""
 
     line: Line
@@ -134,7 +134,7 @@ def plan_tasks(folder: Path, kokoro: Path, *, seed: int = 0) -> tuple[Task, ...]
     return tuple(tasks)
 
 
-def synthesise(tasks: Sequence[Task], *, jobs: int = 1) -> Iterator[Made]:
+def synthesise(tasks: Sequence[Task], *, jobs: int = 1) -> Iterator[SynthesizedClip]:
     """Make what is not made yet; yields each clip as it is finished, those that were there first.
 
     Raises:
@@ -142,11 +142,11 @@ def synthesise(tasks: Sequence[Task], *, jobs: int = 1) -> Iterator[Made]:
     """
     waiting = []
     for task in tasks:
-        made = _made_before(task)
-        if made is None:
+        clip = _read_record(task)
+        if clip is None:
             waiting.append(task)
         else:
-            yield made
+            yield clip
     if jobs == 1:
         yield from map(make_clip, waiting)
     else:
@@ -154,7 +154,7 @@ def synthesise(tasks: Sequence[Task], *, jobs: int = 1) -> Iterator[Made]:
             yield from pool.map(make_clip, waiting)
 
 
-def make_clip(task: Task) -> Made:
+def make_clip(task: Task) -> SynthesizedClip:
     """Speak, write, listen again and align; only then is the clip recorded as made.
 
     Raises:
@@ -162,36 +162,36 @@ def make_clip(task: Task) -> Made:
     """
     line = task.line
     kokoro, aligner = _kokoro(task.kokoro), _aligner()
-    spoken = kokoro.speak(line.text, kokoro.voice(VOICES[line.actor]), speed=task.speed)
+    speech = kokoro.speak(line.text, kokoro.voice(VOICES[line.actor]), speed=task.speed)
     try:
-        _write(task.sound, encode_opus(levelled(spoken.resampled(SAMPLE_RATE))))
-        heard = load_sound(task.sound, sample_rate=SAMPLE_RATE)
-        phones = _plausible(aligner.align(heard.samples, line.text))
-        made = Made(line, heard.seconds, phones)
+        _write(task.sound, encode_opus(level_loudness(speech.resampled(SAMPLE_RATE))))
+        sound = load_sound(task.sound, sample_rate=SAMPLE_RATE)
+        phones = _check_phones(aligner.align(sound.samples, line.text))
+        clip = SynthesizedClip(line, sound.seconds, phones)
     except InputError as error:
-        made = Made(line, dropped=str(error))
+        clip = SynthesizedClip(line, dropped=str(error))
         task.sound.unlink(missing_ok=True)
-    kept = {
+    record = {
         "key": task.key,
-        "seconds": made.seconds,
-        "phones": made.phones,
-        "dropped": made.dropped,
+        "seconds": clip.seconds,
+        "phones": clip.phones,
+        "dropped": clip.dropped,
     }
-    _write(task.record, json.dumps(kept).encode())
-    return made
+    _write(task.record, json.dumps(record).encode())
+    return clip
 
 
-def write_index(folder: Path, clips: Sequence[Made]) -> None:
+def write_index(folder: Path, clips: Sequence[SynthesizedClip]) -> None:
     """``clips.tsv`` and ``LICENCE``; clips that were dropped are not in it."""
     text = io.StringIO()
     rows = csv.writer(text, delimiter="\t", quoting=csv.QUOTE_NONE, lineterminator="\n")
     rows.writerow(COLUMNS)
-    rows.writerows(sorted(made.row for made in clips if not made.dropped))
+    rows.writerows(sorted(clip.row for clip in clips if not clip.dropped))
     _write(folder / "LICENCE", f"{LICENCE}\n".encode())
     _write(folder / "clips.tsv", text.getvalue().encode())
 
 
-def levelled(sound: Sound) -> Sound:
+def level_loudness(sound: Sound) -> Sound:
     """As loud as every other clip: ``LOUDNESS`` where there is speech, and never clipped."""
     size = sound.sample_rate // 50
     pieces = sound.samples[: len(sound) // size * size].reshape(-1, size)
@@ -216,22 +216,22 @@ def encode_opus(sound: Sound) -> bytes:
     return file.getvalue()
 
 
-def _plausible(phones: tuple[Phone, ...]) -> tuple[Phone, ...]:
+def _check_phones(phones: tuple[Phone, ...]) -> tuple[Phone, ...]:
     for name, start, end in phones:
         if name != SILENCE and end - start > LONGEST_PHONE:
             raise InputError(f"Got a phone {name} of {end - start:.2f} s at {start:.2f} s.")
     return phones
 
 
-def _made_before(task: Task) -> Made | None:
+def _read_record(task: Task) -> SynthesizedClip | None:
     try:
-        kept = json.loads(task.record.read_bytes())
+        record = json.loads(task.record.read_bytes())
     except (FileNotFoundError, json.JSONDecodeError):
         return None
-    if kept["key"] != task.key or not (kept["dropped"] or task.sound.is_file()):
+    if record["key"] != task.key or not (record["dropped"] or task.sound.is_file()):
         return None
-    phones = tuple((str(name), float(start), float(end)) for name, start, end in kept["phones"])
-    return Made(task.line, kept["seconds"], phones, kept["dropped"])
+    phones = tuple((str(name), float(start), float(end)) for name, start, end in record["phones"])
+    return SynthesizedClip(task.line, record["seconds"], phones, record["dropped"])
 
 
 def _write(path: Path, content: bytes) -> None:
@@ -267,12 +267,12 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=1, help="processes")
     arguments = parser.parse_args()
     began = time.monotonic()
-    clips: list[Made] = []
+    clips: list[SynthesizedClip] = []
     try:
         Kokoro(arguments.kokoro)
         tasks = plan_tasks(arguments.output, arguments.kokoro, seed=arguments.seed)
-        for made in tqdm(synthesise(tasks, jobs=arguments.jobs), total=len(tasks), unit="clip"):
-            clips.append(made)
+        for clip in tqdm(synthesise(tasks, jobs=arguments.jobs), total=len(tasks), unit="clip"):
+            clips.append(clip)
         write_index(arguments.output, clips)
     except InputError as error:
         sys.stderr.write(f"kmspeaker.corpus.speech.synthesis: {error}\n")
@@ -280,15 +280,15 @@ def main() -> int:
     except KeyboardInterrupt:
         sys.stderr.write("kmspeaker.corpus.speech.synthesis: stopped; run it again to resume.\n")
         return 130
-    kept = [made for made in clips if not made.dropped]
+    usable = [clip for clip in clips if not clip.dropped]
     sys.stdout.write(
-        f"{arguments.output}: {len(kept)} clips, {sum(made.seconds for made in kept) / 60:.1f} "
-        f"minutes of {len(Counter(made.line.actor for made in kept))} actors, in "
-        f"{time.monotonic() - began:.0f} s; {len(clips) - len(kept)} dropped\n"
+        f"{arguments.output}: {len(usable)} clips, {sum(clip.seconds for clip in usable) / 60:.1f} "
+        f"minutes of {len(Counter(clip.line.actor for clip in usable))} actors, in "
+        f"{time.monotonic() - began:.0f} s; {len(clips) - len(usable)} dropped\n"
     )
-    for made in clips:
-        if made.dropped:
-            sys.stdout.write(f"  {made.line.name}: {made.dropped}\n")
+    for clip in clips:
+        if clip.dropped:
+            sys.stdout.write(f"  {clip.line.name}: {clip.dropped}\n")
     return 0
 
 

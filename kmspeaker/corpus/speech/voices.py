@@ -55,7 +55,7 @@ def read_utterances(folder: Path) -> tuple[Utterance, ...]:
     """Every utterance of the folders in ``folder`` that have a ``clips.tsv`` and ``opus/``.
 
     Raises:
-        InputError: None there, or a clip whose row, sound or phones are wrong; its name is told.
+        InputError: None there, or a clip, which is named, whose row, sound or phones are wrong.
     """
     utterances: list[Utterance] = []
     for index in sorted(folder.glob("*/clips.tsv")):
@@ -74,7 +74,7 @@ def load_voice(utterance: Utterance) -> Samples:
     return load_sound(utterance.path, sample_rate=SAMPLE_RATE).samples
 
 
-def at_speed(samples: Samples, factor: float) -> Float32[np.ndarray, " fewer_samples"]:
+def change_speed(samples: Samples, factor: float) -> Float32[np.ndarray, " fewer_samples"]:
     """Played ``factor`` times as fast: shorter, and higher in pitch."""
     if factor == 1.0:
         return samples
@@ -82,56 +82,57 @@ def at_speed(samples: Samples, factor: float) -> Float32[np.ndarray, " fewer_sam
 
 
 def room_tone(
-    rng: np.random.Generator, samples: int, like: Float32[np.ndarray, " heard"]
+    rng: np.random.Generator, samples: int, like: Float32[np.ndarray, " other_samples"]
 ) -> Samples:
     """Noise as loud and as dull as the quietest tenth of ``like``."""
     size = SAMPLE_RATE // 50
     pieces = like[: len(like) // size * size].reshape(-1, size)
     levels = np.sqrt((pieces**2).mean(1)) if len(pieces) else np.zeros(1)
-    return _noise(rng, samples, rng.uniform(0.3, 1.0)) * np.float32(np.quantile(levels, 0.1))
+    noise = _coloured_noise(rng, samples, rng.uniform(0.3, 1.0))
+    return noise * np.float32(np.quantile(levels, 0.1))
 
 
-def at_pitch(samples: Samples, factor: float) -> Float32[np.ndarray, " samples"]:
+def change_pitch(samples: Samples, factor: float) -> Float32[np.ndarray, " samples"]:
     """Higher by ``factor``, and no faster: stretched by overlapping waves, then played faster.
 
-    Whatever is heard stays in its place to within 5 ms.
+    Everything stays in its place to within ``REACH`` samples.
     """
-    moved = at_speed(_stretched(samples, factor), factor)
+    moved = change_speed(_stretch(samples, factor), factor)
     return np.pad(moved[: len(samples)], (0, max(0, len(samples) - len(moved))))
 
 
-def through_codec(samples: Samples) -> Float32[np.ndarray, " samples"]:
+def apply_codec(samples: Samples) -> Float32[np.ndarray, " samples"]:
     """Coded with eight bits a sample on a logarithmic scale, as telephones do (G.711, mu-law)."""
     coded = np.sign(samples) * np.log1p(255 * np.abs(samples).clip(0, 1)) / np.log(256)
     coded = np.round(coded * 127) / 127
     return (np.sign(coded) * np.expm1(np.abs(coded) * np.log(256)) / 255).astype(np.float32)
 
 
-def augmented(rng: np.random.Generator, samples: Samples, new_voice: float = 0.3) -> Samples:
+def augment(rng: np.random.Generator, samples: Samples, new_voice: float = 0.3) -> Samples:
     """The same speech in another room, through another microphone, at another level.
 
     And in another voice, with the chance ``new_voice``.
     """
     if rng.random() < new_voice:
-        samples = at_pitch(samples, float(np.exp(rng.uniform(*np.log(PITCHES)))))
-    size = _quick(len(samples))
+        samples = change_pitch(samples, float(np.exp(rng.uniform(*np.log(PITCHES)))))
+    size = _fft_length(len(samples))
     spectrum = np.fft.rfft(samples, size)
     frequency = np.fft.rfftfreq(size, 1 / SAMPLE_RATE)
     if rng.random() < 0.3:
-        spectrum *= np.fft.rfft(_room(rng), size)
+        spectrum *= np.fft.rfft(_room_response(rng), size)
     if rng.random() < 0.6:
-        spectrum *= 10 ** (_tilt(rng, frequency) / 20)
+        spectrum *= 10 ** (_equalizer_gains(rng, frequency) / 20)
     telephone = rng.random() < 0.12
     if telephone:
         spectrum *= (frequency > 250) & (frequency < rng.uniform(3200, 5000))
-    heard = np.fft.irfft(spectrum, size)[: len(samples)].astype(np.float32)
+    varied = np.fft.irfft(spectrum, size)[: len(samples)].astype(np.float32)
     if rng.random() < 0.55:
-        loud = np.sqrt(np.mean(heard**2) + 1e-12)
-        noise = _noise(rng, len(heard), rng.uniform(0.0, 1.2))
-        heard = heard + noise * np.float32(loud * 10 ** (-rng.uniform(10, 35) / 20))
-    heard = heard * np.float32(10 ** (rng.uniform(-14, 3) / 20))
-    heard = (heard / max(1.0, float(np.abs(heard).max(initial=0)))).astype(np.float32)
-    return through_codec(heard) if telephone else heard
+        loud = np.sqrt(np.mean(varied**2) + 1e-12)
+        noise = _coloured_noise(rng, len(varied), rng.uniform(0.0, 1.2))
+        varied = varied + noise * np.float32(loud * 10 ** (-rng.uniform(10, 35) / 20))
+    varied = varied * np.float32(10 ** (rng.uniform(-14, 3) / 20))
+    varied = (varied / max(1.0, float(np.abs(varied).max(initial=0)))).astype(np.float32)
+    return apply_codec(varied) if telephone else varied
 
 
 def _utterance(row: list[str], columns: int, index: Path, licence: str) -> Utterance:
@@ -165,7 +166,7 @@ def licence_of(folder: Path) -> str:
     return stated.read_text().strip()
 
 
-def _stretched(samples: Samples, factor: float) -> Float32[np.ndarray, " more_samples"]:
+def _stretch(samples: Samples, factor: float) -> Float32[np.ndarray, " more_samples"]:
     """Longer by ``factor`` at the same pitch (WSOLA, Verhelst and Roelands 1993)."""
     count = int(len(samples) * factor) // HOP
     window = np.hanning(2 * HOP + 1)[:-1].astype(np.float32)
@@ -181,24 +182,24 @@ def _stretched(samples: Samples, factor: float) -> Float32[np.ndarray, " more_sa
     return stretched[HOP:]
 
 
-def _quick(samples: int) -> int:
+def _fft_length(samples: int) -> int:
     """A length at least this that a Fourier transform is quick at: whole tenths of a second."""
     tenth = SAMPLE_RATE // 10
     return -(-samples // tenth) * tenth
 
 
-def _noise(rng: np.random.Generator, samples: int, slope: float) -> Samples:
+def _coloured_noise(rng: np.random.Generator, samples: int, slope: float) -> Samples:
     """Noise of unit loudness whose spectrum falls with frequency to the power ``slope``."""
     if samples < 2:
         return np.zeros(samples, np.float32)
-    size = _quick(samples)
+    size = _fft_length(samples)
     spectrum = np.fft.rfft(rng.standard_normal(size))
     frequency = np.fft.rfftfreq(size, 1 / SAMPLE_RATE)
     noise = np.fft.irfft(spectrum * np.maximum(frequency, 60) ** -slope, size)[:samples]
     return (noise / (noise.std() + 1e-12)).astype(np.float32)
 
 
-def _room(rng: np.random.Generator) -> Samples:
+def _room_response(rng: np.random.Generator) -> Samples:
     """An impulse response: the direct sound at time zero, then a decaying tail."""
     seconds = rng.uniform(0.12, 0.5)
     times = np.arange(int(seconds * SAMPLE_RATE)) / SAMPLE_RATE
@@ -208,7 +209,7 @@ def _room(rng: np.random.Generator) -> Samples:
     return tail.astype(np.float32)
 
 
-def _tilt(rng: np.random.Generator, frequency: np.ndarray) -> np.ndarray:
+def _equalizer_gains(rng: np.random.Generator, frequency: np.ndarray) -> np.ndarray:
     """A smooth random equaliser, decibels at each frequency."""
     bands = np.array([60, 200, 500, 1200, 3000, 8000])
     return np.interp(np.log(np.maximum(frequency, 20)), np.log(bands), rng.normal(0, 4, len(bands)))

@@ -13,7 +13,7 @@ PLAIN = ("AA", "S", "IY", "K", "AE", "T", "UW", "D", "EH", "N", "AO", "L")
 VARIED = ("P", "F", "TH", "T", "S", "SH", "K", "R", "W", "Y", "IY", "AA", "UW")
 
 
-def said(*words: tuple[str, float]) -> tuple[tuple[Phone, ...], float]:
+def timed(*words: tuple[str, float]) -> tuple[tuple[Phone, ...], float]:
     """Phones one after the other, from their names and durations."""
     now, phones = 0.0, []
     for name, seconds in words:
@@ -27,20 +27,20 @@ def curve(name: str, phones, seconds, **options) -> np.ndarray:
 
 
 def test_silence_rests():
-    phones, seconds = said(("SIL", 2.0))
+    phones, seconds = timed(("SIL", 2.0))
     assert not articulate(phones, seconds).any()
     assert not articulate((), 1.0).any()
 
 
 def test_a_long_pause_rests_in_its_middle_and_a_short_one_does_not():
     for pause, rests in ((1.0, True), (0.1, False)):
-        phones, seconds = said(("AA", 0.15), ("SIL", pause), ("AA", 0.15))
+        phones, seconds = timed(("AA", 0.15), ("SIL", pause), ("AA", 0.15))
         middle = curve("jawOpen", phones, seconds)[round((0.15 + pause / 2) * 120)]
         assert (middle < 0.005) == rests
 
 
 def test_a_silent_mouth_stands_still_and_a_speaking_one_does_not(face):
-    phones, seconds = said(
+    phones, seconds = timed(
         *[(name, 0.09) for name in PLAIN],
         ("SIL", 0.8),
         *[(name, 0.09) for name in reversed(PLAIN)],
@@ -57,17 +57,17 @@ def test_a_silent_mouth_stands_still_and_a_speaking_one_does_not(face):
 
 
 def test_the_mouth_opens_before_the_vowel_sounds():
-    phones, seconds = said(("SIL", 0.5), ("AA", 0.2), ("SIL", 0.5))
+    phones, seconds = timed(("SIL", 0.5), ("AA", 0.2), ("SIL", 0.5))
     jaw = curve("jawOpen", phones, seconds)
     assert jaw[round(0.48 * 120)] > 0.03
     assert jaw[round(0.30 * 120)] < 0.01
 
 
 def test_rounding_starts_earlier_than_opening():
-    phones, seconds = said(("SIL", 0.4), ("T", 0.1), ("T", 0.1), ("UW", 0.2), ("SIL", 0.4))
+    phones, seconds = timed(("SIL", 0.4), ("T", 0.1), ("T", 0.1), ("UW", 0.2), ("SIL", 0.4))
     pucker = curve("mouthPucker", phones, seconds)
     early = pucker[round(0.5 * 120)] / pucker.max()
-    jaw_phones, _ = said(("SIL", 0.4), ("T", 0.1), ("T", 0.1), ("AA", 0.2), ("SIL", 0.4))
+    jaw_phones, _ = timed(("SIL", 0.4), ("T", 0.1), ("T", 0.1), ("AA", 0.2), ("SIL", 0.4))
     jaw = curve("jawOpen", jaw_phones, seconds)
     consonant = jaw[round(0.45 * 120)]
     assert early > 0.1
@@ -77,14 +77,14 @@ def test_rounding_starts_earlier_than_opening():
 def test_fast_speech_undershoots():
     peaks = []
     for seconds in (0.05, 0.1, 0.25):
-        phones, total = said(("S", 0.1), ("AA", seconds), ("S", 0.1))
+        phones, total = timed(("S", 0.1), ("AA", seconds), ("S", 0.1))
         peaks.append(curve("jawOpen", phones, total)[6:-6].max())
     assert peaks[0] < 0.8 * peaks[2]
     assert peaks[0] < peaks[1] < peaks[2]
 
 
 def test_effort_and_articulation_scale_the_mouth():
-    phones, seconds = said(("SIL", 0.3), ("AA", 0.2), ("SIL", 0.3))
+    phones, seconds = timed(("SIL", 0.3), ("AA", 0.2), ("SIL", 0.3))
     usual = curve("jawOpen", phones, seconds).max()
     loud = curve("jawOpen", phones, seconds, effort=np.array([1, 1.3, 1])).max()
     mumbled = curve("jawOpen", phones, seconds, articulation=Articulation(jaw=0.5)).max()
@@ -93,7 +93,7 @@ def test_effort_and_articulation_scale_the_mouth():
 
 
 def test_mumbled_and_careful_speech_differ_and_both_close_round_and_touch(face):
-    phones, seconds = said(
+    phones, seconds = timed(
         *(("SIL", 0.2), ("B", 0.08), ("AA", 0.15), ("W", 0.08), ("UW", 0.15), ("F", 0.1)),
         *(("EH", 0.15), ("M", 0.08), ("SIL", 0.3)),
     )
@@ -122,7 +122,7 @@ def test_mumbled_and_careful_speech_differ_and_both_close_round_and_touch(face):
 
 
 def test_asymmetry_moves_one_side_more_and_leaves_the_mean():
-    phones, seconds = said(("IY", 0.3))
+    phones, seconds = timed(("IY", 0.3))
     even = articulate(phones, seconds)
     leaning = articulate(phones, seconds, articulation=Articulation(asymmetry=0.2))
     left, right = ARKIT_INDEX["mouthStretchLeft"], ARKIT_INDEX["mouthStretchRight"]
@@ -131,20 +131,20 @@ def test_asymmetry_moves_one_side_more_and_leaves_the_mean():
 
 
 def test_the_rate_only_samples():
-    phones, seconds = said(("SIL", 0.2), ("B", 0.1), ("AA", 0.2), ("M", 0.1))
+    phones, seconds = timed(("SIL", 0.2), ("B", 0.1), ("AA", 0.2), ("M", 0.1))
     np.testing.assert_allclose(
         articulate(phones, seconds, fps=60.0)[::2], articulate(phones, seconds, fps=30.0), atol=1e-6
     )
 
 
 def test_motion_is_smooth_enough_for_a_jaw(face):
-    phones, seconds = said(*[(name, 0.06) for name in PLAIN])
+    phones, seconds = timed(*[(name, 0.06) for name in PLAIN])
     gap = articulate(phones, seconds, fps=120.0) @ face.lip_opening
     assert np.abs(np.diff(gap)).max() * 120 < 400  # mm/s; real lips reach about 300
 
 
 def test_louder_vowels_have_more_effort_and_the_recording_level_does_not_matter():
-    phones, seconds = said(("AA", 0.3), ("T", 0.1), ("AA", 0.3), ("T", 0.1), ("AA", 0.3))
+    phones, seconds = timed(("AA", 0.3), ("T", 0.1), ("AA", 0.3), ("T", 0.1), ("AA", 0.3))
     times = np.arange(round(seconds * 16_000)) / 16_000
     sound = np.sin(2 * np.pi * 200 * times).astype(np.float32) * 0.1
     sound[(times > 0.4) & (times < 0.7)] *= 2
@@ -167,7 +167,7 @@ def test_a_contact_is_never_between_two_frames():
 
 @pytest.mark.parametrize("bilabial", ["P", "B", "M"])
 def test_lips_close_on_the_mesh_whoever_speaks(face, bilabial):
-    phones, seconds = said(
+    phones, seconds = timed(
         ("AA", 0.15), (bilabial, 0.05), ("AE", 0.15), (bilabial, 0.1), ("IY", 0.1)
     )
     weights = Contacts.of(face).enforce(articulate(phones, seconds), phones, FPS)
@@ -182,7 +182,7 @@ def test_lips_close_on_the_mesh_whoever_speaks(face, bilabial):
 
 @pytest.mark.parametrize("labiodental", ["F", "V"])
 def test_the_lower_lip_meets_the_upper_teeth(face, labiodental):
-    phones, seconds = said(("AA", 0.15), (labiodental, 0.08), ("AO", 0.15))
+    phones, seconds = timed(("AA", 0.15), (labiodental, 0.08), ("AO", 0.15))
     weights = Contacts.of(face).enforce(articulate(phones, seconds), phones, FPS)
     nearest = [face.teeth_gap(weights, identity).min() for identity in face.identities]
     assert np.median(nearest) < 1.3
@@ -191,27 +191,27 @@ def test_the_lower_lip_meets_the_upper_teeth(face, labiodental):
 
 
 def test_no_expression_opens_a_closure(face):
-    phones, seconds = said(("AA", 0.15), ("B", 0.08), ("AA", 0.15))
+    phones, seconds = timed(("AA", 0.15), ("B", 0.08), ("AA", 0.15))
     contacts = Contacts.of(face)
     for expression in (
         {"mouthSmile": 0.9, "mouthUpperUp": 0.4},
         {"mouthFunnel": 0.6, "jawOpen": 0.2},
         {"mouthLowerDown": 0.7, "mouthFrown": 0.6},
     ):
-        worn = (articulate(phones, seconds) + pose(expression)).clip(0, 1).astype(np.float32)
-        gap = contacts.enforce(worn, phones, FPS) @ face.lip_opening
+        weights = (articulate(phones, seconds) + pose(expression)).clip(0, 1).astype(np.float32)
+        gap = contacts.enforce(weights, phones, FPS) @ face.lip_opening
         assert gap[round(0.17 * FPS)] < 0.3
 
 
 def test_contacts_leave_alone_what_breaks_none(face):
-    phones, seconds = said(("AA", 0.3), ("S", 0.2), ("AA", 0.3))
+    phones, seconds = timed(("AA", 0.3), ("S", 0.2), ("AA", 0.3))
     weights = articulate(phones, seconds)
     kept = Contacts.of(face).enforce(weights, phones, FPS)
     np.testing.assert_allclose(kept, weights, atol=1e-6)
 
 
 def test_the_jaw_opens_at_least_as_far_as_the_lips_hide_it(face):
-    phones, seconds = said(("AA", 0.15), ("M", 0.2), ("AA", 0.15))
+    phones, seconds = timed(("AA", 0.15), ("M", 0.2), ("AA", 0.15))
     weights = Contacts.of(face).enforce(articulate(phones, seconds), phones, FPS)
     closing, jaw = weights[:, ARKIT_INDEX["mouthClose"]], weights[:, ARKIT_INDEX["jawOpen"]]
     assert (closing <= jaw + 2e-3).all()
@@ -219,7 +219,7 @@ def test_the_jaw_opens_at_least_as_far_as_the_lips_hide_it(face):
 
 
 def test_every_channel_of_the_mouth_is_used_by_some_phone():
-    phones, seconds = said(*[(name, 0.1) for name in VARIED])
+    phones, seconds = timed(*[(name, 0.1) for name in VARIED])
     weights = articulate(phones, seconds)
     moved = weights.max(axis=0) > 0.005
     used = channel_matrix()[[CHANNELS.index(c) for c in ("jawOpen", "mouthPucker", "tongueOut")]]

@@ -61,7 +61,7 @@ def test_phones_are_read_with_their_times():
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("", "without phones"),
         ("AO:0.0", "NAME:START:END"),
@@ -70,8 +70,8 @@ def test_phones_are_read_with_their_times():
         ("AO:0.0:0.2 B:0.1:0.3", "out of order"),
     ],
 )
-def test_phones_that_cannot_be_are_refused_by_name(text, told):
-    with pytest.raises(InputError, match=told):
+def test_phones_that_cannot_be_are_refused_by_name(text, message):
+    with pytest.raises(InputError, match=message):
         parse_phones(text)
 
 

@@ -9,8 +9,8 @@ from kmspeaker.corpus.speech.forced_alignment import (
     LONGEST_CLOSURE,
     Aligner,
     pronunciation,
-    shorter_closures,
-    spoken_words,
+    shorten_closures,
+    split_words,
 )
 from kmspeaker.errors import InputError
 from kmspeaker.media.audio import SAMPLE_RATE, load_sound
@@ -61,7 +61,7 @@ def test_the_letter_a_is_said_by_its_name_before_a_digit(aligner, shared):
     samples = load_sound(folder / row["file"], sample_rate=SAMPLE_RATE).samples
     names = [name for name, _, _ in aligner.align(samples, row["text"]) if name != SILENCE]
     assert "EY" in names
-    assert spoken_words("Bin blue at A two, now. A man!")[3:] == (
+    assert split_words("Bin blue at A two, now. A man!")[3:] == (
         "letter_a", "two", "now", "a", "man",
     )  # fmt: skip
 
@@ -99,7 +99,7 @@ def test_a_possessive_is_pronounced_from_its_owner():
 def test_a_plosive_after_silence_does_not_keep_the_silence(before):
     start = 0.2 if before else 0.0
     rest = (("L", 1.0, 1.1), ("P", 1.1, 1.6))
-    assert shorter_closures((*before, ("P", start, 1.0), *rest)) == (
+    assert shorten_closures((*before, ("P", start, 1.0), *rest)) == (
         (SILENCE, 0.0, 1.0 - LONGEST_CLOSURE),
         ("P", 1.0 - LONGEST_CLOSURE, 1.0),
         *rest,

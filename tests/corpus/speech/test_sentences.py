@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from kmspeaker.corpus.performances.states import STATES
-from kmspeaker.corpus.speech.forced_alignment import spoken_words
+from kmspeaker.corpus.speech.forced_alignment import split_words
 from kmspeaker.corpus.speech.kokoro import SPOKEN_LIGHTLY, spell
 from kmspeaker.corpus.speech.sentences import (
     LINES_PER_STATE,
@@ -26,10 +26,10 @@ CONFIG = Path(__file__).resolve().parents[3] / "configs/open.toml"
 def test_no_sentence_is_in_two_splits_or_written_twice():
     splits = defaultdict(set)
     for line in LINES:
-        splits[spoken_words(line.text)].add(SPLIT_OF_ACTOR[line.actor])
+        splits[split_words(line.text)].add(SPLIT_OF_ACTOR[line.actor])
     assert all(len(found) == 1 for found in splits.values())
     written = [
-        spoken_words(text)
+        split_words(text)
         for casts in read_sentences().values()
         for texts in casts.values()
         for text in texts
@@ -62,7 +62,7 @@ def test_an_actor_never_says_a_sentence_twice_and_few_share_one():
 def test_every_word_has_a_pronunciation_and_sentences_are_of_a_length_to_be_said_in_a_breath():
     for text in {line.text for line in LINES}:
         spell(text)
-        assert 6 <= len(spoken_words(text)) <= 14, text
+        assert 6 <= len(split_words(text)) <= 14, text
         assert re.fullmatch(r"[A-Za-z ,.!?']+", text), text
 
 

@@ -14,7 +14,7 @@ from kmspeaker.corpus.speech.kokoro import KOKORO_RATE, PARTS, Kokoro, spell
 from kmspeaker.corpus.speech.synthesis import (
     COLUMNS,
     encode_opus,
-    levelled,
+    level_loudness,
     make_clip,
     plan_tasks,
     synthesise,
@@ -125,7 +125,7 @@ def test_speech_that_is_not_the_line_is_dropped_with_the_reason_and_not_listed(
 
 
 def test_opus_keeps_the_sound_in_its_place(recorded, tmp_path):
-    sound = levelled(recorded[0].resampled(SAMPLE_RATE))
+    sound = level_loudness(recorded[0].resampled(SAMPLE_RATE))
     path = tmp_path / "sound.opus"
     path.write_bytes(encode_opus(sound))
     assert path.read_bytes() == encode_opus(sound)
@@ -140,14 +140,14 @@ def test_opus_keeps_the_sound_in_its_place(recorded, tmp_path):
 def test_levels_are_alike_and_nothing_is_clipped(recorded):
     for factor in (0.05, 1.0):
         quiet = Sound(recorded[0].samples * np.float32(factor), KOKORO_RATE)
-        level = levelled(quiet)
+        level = level_loudness(quiet)
         assert np.abs(level.samples).max() <= synthesis.PEAK + 1e-6
         assert np.sqrt((level.samples**2).mean()) == pytest.approx(synthesis.LOUDNESS, rel=0.4)
 
 
 def test_silence_from_the_synthesiser_is_refused():
     with pytest.raises(InputError, match="silence"):
-        levelled(Sound(np.zeros(KOKORO_RATE, np.float32), KOKORO_RATE))
+        level_loudness(Sound(np.zeros(KOKORO_RATE, np.float32), KOKORO_RATE))
 
 
 def test_a_missing_synthesiser_is_said_with_what_to_install(tmp_path):
@@ -180,7 +180,7 @@ def test_a_blend_of_voices_says_what_it_is_told_and_the_same_every_time():
     first, second = (kokoro.speak(text, voice) for _ in range(2))
     assert np.array_equal(first.samples, second.samples)
     assert kokoro.speak(text, voice, speed=1.3).seconds < first.seconds
-    phones = Aligner().align(levelled(first.resampled(SAMPLE_RATE)).samples, text)
+    phones = Aligner().align(level_loudness(first.resampled(SAMPLE_RATE)).samples, text)
     assert [name for name, _, _ in phones].count("M") == 2
     with pytest.raises(InputError, match="no voice nobody"):
         kokoro.voice({"nobody": 1.0})
