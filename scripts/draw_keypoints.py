@@ -20,6 +20,7 @@ from vtkmodules.vtkRenderingCore import (
 from vtkmodules.vtkRenderingOpenGL2 import vtkEGLRenderWindow
 
 from kmspeaker.export.normals import vertex_normals
+from kmspeaker.face.landmarks import R_LOWER, R_UPPER
 from kmspeaker.face.rig import PART_NAMES, FaceModel
 
 DOCS = Path(__file__).parent.parent / "docs"
@@ -43,7 +44,7 @@ def main() -> None:
     clay[eyes] = 238
     regions = 0.75 * REGIONS[face.region] + 0.25 * clay
     share = face.lower_mask[:, None]
-    mask = 0.8 * (share * REGIONS[0] + (1 - share) * REGIONS[2]) + 0.2 * clay
+    mask = 0.8 * (share * REGIONS[R_LOWER] + (1 - share) * REGIONS[R_UPPER]) + 0.2 * clay
     panels = [
         ("ours: 55, of them 47 upper (green)", clay, "ours", 1.9, 12),
         ("iBUG: 68, of them 31 upper", clay, "ibug68", 1.9, 12),

@@ -11,6 +11,7 @@ from facebuild.canvas import Canvas, mix, noise, smooth_step
 from facebuild.cast import Look, Person
 from facebuild.coarse import TONGUE
 from facebuild.parts import EYE_RINGS
+from kmspeaker.face.landmarks import BROWS
 
 # Height of the hairline by angle around the head from the nose to the nape: degrees, mm.
 HAIRLINE = np.array(
@@ -149,8 +150,8 @@ def _brows(
     canvas: Canvas, places: np.ndarray, look: Look, colours: np.ndarray, random: np.random.Generator
 ) -> np.ndarray:
     """Single hairs over a soft ground; upright at the nose, flat towards the temple."""
-    top = np.stack([places[i][:2] for i in (336, 296, 334, 293, 300)])
-    bottom = np.stack([places[i][:2] for i in (285, 295, 282, 283, 276)])
+    top = places[list(BROWS[14:9:-1]), :2]  # of the left brow, from the nose to the temple
+    bottom = places[list(BROWS[19:14:-1]), :2]
     knots = np.linspace(0, 1, 5)
     lines, widths = [], []
     for side in (-1, 1):

@@ -13,25 +13,36 @@ from facebuild.canvas import vertex_normals
 from facebuild.coarse import SKIN
 from facebuild.rig import Rig, shown_in
 from facebuild.wheel import Wheel
-from kmspeaker.face.landmarks import INNER_LOWER_LIP, INNER_UPPER_LIP
+from kmspeaker.face.landmarks import (
+    BAND,
+    BROWS,
+    CHIN,
+    INNER_LOWER_LIP,
+    INNER_UPPER_LIP,
+    LID_PAIRS,
+    MOUTH_CORNERS,
+    R_LOWER,
+    R_UPPER,
+    RIGHT_EYE,
+    SUBNASAL,
+)
 from kmspeaker.face.rig import ARKIT_NAMES, FACE_FOLDER, PART_NAMES
 
 BETA = 1.0  # paper App. B.3
-LOWER, BAND, UPPER = 0, 1, 2
 DENSE = 1660
-MOUTH_CORNERS = (61, 291)
 # Least z of a normal that counts as facing outwards. The mouth's corners lie in a crease: their
 # keypoints sit 3 mm outside.
 FACING, FACING_AT_CORNERS = 0.15, 0.6
 
 # mediapipe's landmarks on the subject's right; those on the left are their mirror images.
+(LID_UPPER_OUTER, LID_LOWER_OUTER), _, (LID_UPPER_INNER, LID_LOWER_INNER) = LID_PAIRS[0]
 RIGHT_SIDE = {
-    "lid_outer": 33,
-    "lid_upper_outer": 160,
-    "lid_upper_inner": 158,
-    "lid_inner": 133,
-    "lid_lower_inner": 153,
-    "lid_lower_outer": 144,
+    "lid_outer": RIGHT_EYE[0],
+    "lid_upper_outer": LID_UPPER_OUTER,
+    "lid_upper_inner": LID_UPPER_INNER,
+    "lid_inner": RIGHT_EYE[8],
+    "lid_lower_inner": LID_LOWER_INNER,
+    "lid_lower_outer": LID_LOWER_OUTER,
     "nose_wing": 75,
     "nostril": 97,
     "fold_1": 129,
@@ -42,21 +53,21 @@ RIGHT_SIDE = {
     "cheekbone_inner": 100,
     "cheek_upper": 50,
     "cheek_middle": 205,
-    "mouth_corner": 61,
+    "mouth_corner": MOUTH_CORNERS[0],
 }
-BROW = (70, 63, 105, 66, 107)  # from the temple to the nose
+BROW = BROWS[:5]  # from the temple to the nose
 MIDDLE = {
     "nose_bridge_1": 168,
     "nose_bridge_2": 197,
     "nose_bridge_3": 5,
     "nose_tip": 4,
-    "nose_base": 2,
+    "nose_base": SUBNASAL,
     "upper_lip_outer": 0,
-    "upper_lip_inner": 13,
-    "lower_lip_inner": 14,
+    "upper_lip_inner": INNER_UPPER_LIP,
+    "lower_lip_inner": INNER_LOWER_LIP,
     "lower_lip_outer": 17,
     "chin": 199,
-    "chin_lower": 152,
+    "chin_lower": CHIN,
 }
 LOWER_NAMES = ("mouth_corner", "upper_lip", "lower_lip", "chin")
 
@@ -125,15 +136,15 @@ def lower_mask(wheel: Wheel, rig: Rig) -> tuple[np.ndarray, np.ndarray]:
     inside = _on_vertices(wheel, rig, "inside-mouth") > 0.5
     near_lips = KDTree(head[lips]).query(head)[0] < 8
     region = np.full(len(head), BAND, np.uint8)
-    region[(head[:, 1] > -22) | (mouth < 0.5)] = UPPER
+    region[(head[:, 1] > -22) | (mouth < 0.5)] = R_UPPER
     below_cheeks = head[:, 1] < np.interp(np.abs(head[:, 0]), (20, 35, 60), (-60, -62, -48))
-    region[inside | near_lips | ((jaw > 5) & below_cheeks)] = LOWER
+    region[inside | near_lips | ((jaw > 5) & below_cheeks)] = R_LOWER
     for name in ("teeth_upper", "teeth_lower", "tongue"):
-        region[part == PART_NAMES.index(name)] = LOWER
+        region[part == PART_NAMES.index(name)] = R_LOWER
     for name in ("eye_left", "eye_right", "lashes"):
-        region[part == PART_NAMES.index(name)] = UPPER
-    distance = KDTree(head[region == LOWER]).query(head)[0] / 10  # cm
-    mask = np.where(region == UPPER, 0.0, 1 / (1 + BETA * distance))
+        region[part == PART_NAMES.index(name)] = R_UPPER
+    distance = KDTree(head[region == R_LOWER]).query(head)[0] / 10  # cm
+    mask = np.where(region == R_UPPER, 0.0, 1 / (1 + BETA * distance))
     return mask, region
 
 
@@ -178,7 +189,7 @@ def keypoint_sets(
     sets["ibug68"] = (ibug.astype(np.int32), ibug_upper, ibug_names)
     dense = _spread(rig, DENSE)
     dense_names = np.array([f"dense_{i}" for i in range(len(dense))])
-    sets["dense"] = (dense.astype(np.int32), region[dense] != LOWER, dense_names)
+    sets["dense"] = (dense.astype(np.int32), region[dense] != R_LOWER, dense_names)
     return sets
 
 
