@@ -46,8 +46,8 @@ class Performance:
     voice: str
     line: str
     articulation: Articulation
-    held: dict[str, float]
-    """The expression worn throughout."""
+    expression: dict[str, float]
+    """The expression throughout."""
     keys: Keys
     blinks: tuple[float, ...]
 
@@ -81,7 +81,12 @@ SCENES = (
             voice="af_bella",
             line="Oh, this is wonderful! I never thought we would make it, and here we are!",
             articulation=Articulation(jaw=1.15, lips=1.15, spread=1.5),
-            held={"mouthSmile": 0.65, "cheekSquint": 0.6, "eyeSquint": 0.15, "mouthUpperUp": 0.08},
+            expression={
+                "mouthSmile": 0.65,
+                "cheekSquint": 0.6,
+                "eyeSquint": 0.15,
+                "mouthUpperUp": 0.08,
+            },
             keys={
                 "browInnerUp": [
                     (0, 0.1),
@@ -118,7 +123,7 @@ SCENES = (
             voice="bm_george",
             line="So, you were at home, all night? And nobody saw you? How strange.",
             articulation=Articulation(jaw=0.85, lips=0.95, spread=0.8, asymmetry=0.25),
-            held={
+            expression={
                 "eyeSquint": 0.55,
                 "browDownLeft": 0.7,
                 "browOuterUpRight": 0.55,
@@ -160,11 +165,11 @@ def main() -> None:
             picture = Image.fromarray(renderer.frame(pose({"mouthSmile": 0.12}).astype(np.float32)))
         middle = picture.crop((74, 42, 438, 406)).resize((PORTRAIT_SIZE, PORTRAIT_SIZE))
         middle.save(EXAMPLES / "people" / f"{identity}.webp", quality=82)
-    listed = []
+    examples = []
     for scene in SCENES:
-        write_wav(EXAMPLES / f"{scene.name}.wav", spoken(kokoro, scene.voice, scene.speech))
-        film(face, scene.performance, kokoro, scene.name)
-        listed.append(
+        write_wav(EXAMPLES / f"{scene.name}.wav", speak(kokoro, scene.voice, scene.speech))
+        render_video(face, scene.performance, kokoro, scene.name)
+        examples.append(
             {
                 "name": scene.name,
                 "title": scene.title,
@@ -177,25 +182,25 @@ def main() -> None:
                 "seed": scene.seed,
             }
         )
-    (EXAMPLES / "examples.json").write_text(json.dumps(listed, indent=1) + "\n")
+    (EXAMPLES / "examples.json").write_text(json.dumps(examples, indent=1) + "\n")
     total = sum(path.stat().st_size for path in EXAMPLES.rglob("*") if path.is_file())
     print(f"{EXAMPLES}: {total:,} bytes")
 
 
-def spoken(kokoro: Kokoro, voice: str, speech: str) -> Sound:
+def speak(kokoro: Kokoro, voice: str, speech: str) -> Sound:
     """One voice, as loud as every other."""
     say = kokoro.pronounce if speech == SPANISH else kokoro.speak
     sound = say(speech, kokoro.voice({voice: 1.0}))
     return Sound(sound.samples * np.float32(PEAK / np.abs(sound.samples).max()), sound.sample_rate)
 
 
-def film(face: FaceModel, performance: Performance, kokoro: Kokoro, name: str) -> None:
+def render_video(face: FaceModel, performance: Performance, kokoro: Kokoro, name: str) -> None:
     """Render the performance with its own voice."""
-    sound = spoken(kokoro, performance.voice, performance.line)
+    sound = speak(kokoro, performance.voice, performance.line)
     phones = Aligner().align(sound.resampled(SAMPLE_RATE).samples, performance.line)
     weights = play(performance, phones, sound.seconds)
     with HeadRenderer(face, performance.identity, DRAWN, DRAWN, yaw=4.0) as renderer:
-        frames = [cropped(renderer.frame(each)) for each in weights]
+        frames = [crop_picture(renderer.frame(each)) for each in weights]
     write_video(EXAMPLES / f"{name}.mp4", frames, FPS, sound)
     still = Image.fromarray(frames[round(0.42 * len(frames))])
     still.crop((26, 10, 426, 410)).resize((PORTRAIT_SIZE, PORTRAIT_SIZE)).save(
@@ -204,7 +209,7 @@ def film(face: FaceModel, performance: Performance, kokoro: Kokoro, name: str) -
     print(f"{name}: {sound.seconds:.1f} s, {len(frames)} frames")
 
 
-def cropped(picture: np.ndarray) -> np.ndarray:
+def crop_picture(picture: np.ndarray) -> np.ndarray:
     left, top, right, bottom = CROP
     return np.ascontiguousarray(picture[top:bottom, left:right])
 
@@ -213,7 +218,7 @@ def play(performance: Performance, phones: tuple[Phone, ...], seconds: float):
     """ARKit weights (frames, 52) of a scripted performance."""
     weights = articulate(phones, seconds, fps=FPS, articulation=performance.articulation)
     times = np.arange(len(weights)) / FPS
-    weights = weights + pose(performance.held)
+    weights = weights + pose(performance.expression)
     for shape, points in performance.keys.items():
         at, heights = np.array(points).T
         curve = np.interp(times / seconds, at, heights)
