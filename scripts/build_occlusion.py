@@ -30,16 +30,16 @@ def main(folder: Path = FACE_FOLDER) -> None:
     vertices = face.vertices(pose, face.identities[0])[0]
     lashes = face.part == PART_NAMES.index("lashes")
     solid = face.faces[~lashes[face.faces[:, 0]]]
-    seen = sky_seen(vertices, vertex_normals(vertices, face.faces), solid)
-    seen[lashes] = 1
+    light = sky_light(vertices, vertex_normals(vertices, face.faces), solid)
+    light[lashes] = 1
     path = folder / "occlusion.npy"
-    np.save(path, np.round(seen * 255).astype(np.uint8))
+    np.save(path, np.round(light * 255).astype(np.uint8))
     for index, name in enumerate(PART_NAMES):
-        print(f"{name:12} {seen[face.part == index].mean():.2f}")
+        print(f"{name:12} {light[face.part == index].mean():.2f}")
     print(path)
 
 
-def sky_seen(vertices: np.ndarray, normals: np.ndarray, faces: np.ndarray) -> np.ndarray:
+def sky_light(vertices: np.ndarray, normals: np.ndarray, faces: np.ndarray) -> np.ndarray:
     """Share of the light of an overcast sky that arrives at each vertex, 0 to 1."""
     tree = _tree(vertices, faces)
     index = np.arange(RAYS) + 0.5
@@ -47,12 +47,12 @@ def sky_seen(vertices: np.ndarray, normals: np.ndarray, faces: np.ndarray) -> np
     flat = np.sqrt(1 - up**2)
     directions = np.stack([np.cos(turn) * flat, up, np.sin(turn) * flat], axis=1)
     received = np.maximum(normals @ directions.T, 0) * (1 + SKY_ABOVE_GROUND * directions[:, 1])
-    seen = np.zeros(len(vertices))
+    light = np.zeros(len(vertices))
     for vertex, ray in zip(*np.nonzero(received > 1e-3), strict=True):
         start = vertices[vertex] + START * normals[vertex]
         if not _meets(tree, start, start + FAR * directions[ray]):
-            seen[vertex] += received[vertex, ray]
-    return seen / received.sum(axis=1)
+            light[vertex] += received[vertex, ray]
+    return light / received.sum(axis=1)
 
 
 def _tree(vertices: np.ndarray, faces: np.ndarray) -> vtkModifiedBSPTree:
@@ -72,9 +72,9 @@ def _tree(vertices: np.ndarray, faces: np.ndarray) -> vtkModifiedBSPTree:
 
 
 def _meets(tree: vtkModifiedBSPTree, start: np.ndarray, end: np.ndarray) -> bool:
-    found = vtkIdList()
-    tree.IntersectWithLine(start.tolist(), end.tolist(), 1e-6, vtkPoints(), found)
-    return found.GetNumberOfIds() > 0
+    hits = vtkIdList()
+    tree.IntersectWithLine(start.tolist(), end.tolist(), 1e-6, vtkPoints(), hits)
+    return hits.GetNumberOfIds() > 0
 
 
 if __name__ == "__main__":

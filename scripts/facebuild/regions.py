@@ -119,9 +119,9 @@ def find_landmarks(rig: Rig) -> Landmarks:
     flat = np.repeat(measured, near.shape[1], axis=0)
     points = closest_point(surface[near.ravel()], flat).reshape(*near.shape, 3)
     best = np.linalg.norm(points - measured[:, None], axis=2).argmin(1)
-    found = near[np.arange(len(near)), best]
-    corners = rig.triangles[skin[found]]
-    weights = points_to_barycentric(surface[found], points[np.arange(len(near)), best])
+    nearest = near[np.arange(len(near)), best]
+    corners = rig.triangles[skin[nearest]]
+    weights = points_to_barycentric(surface[nearest], points[np.arange(len(near)), best])
     return Landmarks(
         corners.astype(np.int32), weights.astype(np.float32), np.array(data["ibug68_from_mp"])
     )
@@ -196,13 +196,13 @@ def keypoint_sets(
 def _outside_vertices(rig: Rig, landmarks: Landmarks) -> np.ndarray:
     """(468,) for each landmark the nearest vertex that faces outwards, never inside a fold."""
     normals = vertex_normals(rig.average, rig.triangles)
-    places, found = landmarks.on(rig.average), np.zeros(len(landmarks.weights), int)
-    corners = np.isin(np.arange(len(found)), MOUTH_CORNERS)
+    places, vertices = landmarks.on(rig.average), np.zeros(len(landmarks.weights), int)
+    corners = np.isin(np.arange(len(vertices)), MOUTH_CORNERS)
     places[corners] += np.sign(places[corners, :1]) * [2.5, 0, 0] + [0, 0, 1.5]
-    for wanted, facing in ((~corners, FACING), (corners, FACING_AT_CORNERS)):
+    for which, facing in ((~corners, FACING), (corners, FACING_AT_CORNERS)):
         own = np.flatnonzero((rig.part == SKIN) & (normals[:, 2] > facing))
-        found[wanted] = own[KDTree(rig.average[own]).query(places[wanted])[1]]
-    return found
+        vertices[which] = own[KDTree(rig.average[own]).query(places[which])[1]]
+    return vertices
 
 
 def _brow_vertices(rig: Rig, landmarks: Landmarks) -> np.ndarray:
