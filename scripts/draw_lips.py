@@ -18,7 +18,7 @@ from tqdm import tqdm
 
 from kmspeaker.corpus.store import Corpus
 from kmspeaker.errors import InputError
-from kmspeaker.evaluation.context import Subject
+from kmspeaker.evaluation.context import EvaluationContext
 from kmspeaker.evaluation.lips import (
     Agreement,
     agreement,
@@ -42,7 +42,7 @@ TRACKED, GENERATED = COLOURS[4], COLOURS[0]
 
 
 @dataclass(frozen=True)
-class Spoken:
+class SpokenClip:
     """A real clip and what the model says from its sound; lengths in mm of the model's head."""
 
     name: str
@@ -67,7 +67,7 @@ def main() -> None:
     parser.add_argument("--tracks", type=Path, help="folder that keeps tracks between runs")
     parser.add_argument("--only", nargs=3, metavar="CLIP", help="these clips")
     options = parser.parse_args()
-    subject = Subject(
+    context = EvaluationContext(
         Pipeline.load(options.model), Corpus.open(options.corpus), options.clips, options.tracks
     )
     paths = real_clips(options.clips)
@@ -76,35 +76,35 @@ def main() -> None:
     spoken = []
     for path in tqdm(paths, desc="clips"):
         try:
-            spoken.append(speak(subject, path))
+            spoken.append(speak(context, path))
         except InputError as error:
             print(f"{path.stem} left out: {error}")
     if len(spoken) < 3:
         raise InputError(f"Got {len(spoken)} usable clips in {options.clips}; three are drawn.")
     spoken.sort(key=lambda one: one.agreement.correlation)
-    chosen = [spoken[round(share * (len(spoken) - 1))] for share in (0.75, 0.5, 0.25)]
+    selection = [spoken[round(share * (len(spoken) - 1))] for share in (0.75, 0.5, 0.25)]
     if options.only:
-        chosen = spoken[::-1]
-    sheet = Sheet(WIDTH, ROW * len(chosen))
-    for row, one in enumerate(chosen):
+        selection = spoken[::-1]
+    sheet = Sheet(WIDTH, ROW * len(selection))
+    for row, one in enumerate(selection):
         draw_clip(sheet, one, row * ROW)
     sheet.finished().save(options.output, optimize=True)
-    print(f"{options.output}: {', '.join(one.name for one in chosen)}")
+    print(f"{options.output}: {', '.join(one.name for one in selection)}")
 
 
-def speak(subject: Subject, path: Path) -> Spoken:
+def speak(context: EvaluationContext, path: Path) -> SpokenClip:
     """The clip's lips as tracked, and as generated from its sound."""
-    face, pipeline = subject.pipeline.face, subject.pipeline
-    track = track_of(path, subject.tracks)
+    face, pipeline = context.pipeline.face, context.pipeline
+    track = track_of(path, context.tracks)
     times, opening = lip_opening(track)
     sound = load_sound(path, sample_rate=SAMPLE_RATE)
-    frames = max(1, round(sound.seconds * subject.fps))
-    heard = speech_features(pipeline.encoder, sound, fps=subject.fps, frames=frames)
-    weights = subject.say(heard, subject.neutral)
+    frames = max(1, round(sound.seconds * context.fps))
+    features = speech_features(pipeline.encoder, sound, fps=context.fps, frames=frames)
+    weights = context.animate(features, context.neutral)
     landmarks = face.landmarks(weights, face.identities[0])
-    at = np.arange(frames) / subject.fps
+    at = np.arange(frames) / context.fps
     gap = face.lip_gap(weights, face.identities[0])
-    return Spoken(
+    return SpokenClip(
         name=path.stem,
         times=times,
         tracked=opening * eye_distance(face),
@@ -141,15 +141,15 @@ def centred(lips: np.ndarray) -> np.ndarray:
     return lips - lips[:, corners].mean(axis=1, keepdims=True)
 
 
-def draw_clip(sheet: Sheet, one: Spoken, top: int) -> None:
+def draw_clip(sheet: Sheet, one: SpokenClip, top: int) -> None:
     """Curves, and below them lips at instants, tracked above generated."""
     end = float(max(one.times[-1], one.at[-1]))
     high = 1.1 * float(max(one.tracked.max(), one.generated.max()))
     chart = Chart(sheet, (110, top + 50, WIDTH - 30, top + 220), (0, end), (-1, high))
-    found = one.agreement
+    fit = one.agreement
     chart.axes(
-        f"{one.name}: opening between the lips, mm; r = {found.correlation:.2f}, "
-        f"lag {1000 * found.lag:+.0f} ms",
+        f"{one.name}: opening between the lips, mm; r = {fit.correlation:.2f}, "
+        f"lag {1000 * fit.lag:+.0f} ms",
         "seconds",
     )
     chart.curve(one.times, one.tracked, TRACKED, 2)
@@ -169,16 +169,16 @@ def draw_clip(sheet: Sheet, one: Spoken, top: int) -> None:
             draw_lips(sheet, lips[int(np.abs(times - time).argmin())], (x, top + y))
 
 
-def instants(one: Spoken) -> list[float]:
+def instants(one: SpokenClip) -> list[float]:
     """One in each part of the clip: in turns where the tracked lips are widest and closest."""
     edges = np.linspace(one.times[0], min(one.times[-1], one.at[-1]), INSTANTS + 1)
-    found = []
+    moments = []
     for k, (start, end) in enumerate(pairwise(edges)):
         inside = np.flatnonzero((one.times >= start) & (one.times < end))
         pick = np.argmax if k % 2 == 0 else np.argmin
         if len(inside):
-            found.append(float(one.times[inside[pick(one.tracked[inside])]]))
-    return found
+            moments.append(float(one.times[inside[pick(one.tracked[inside])]]))
+    return moments
 
 
 def draw_lips(sheet: Sheet, lips: np.ndarray, middle: tuple[float, float]) -> None:

@@ -1,1 +1,1 @@
-"""Measures of what a model does, each on data it never learnt from and beside its rivals."""
+"""Evaluation: what a model does on data it was not trained on, beside rivals and with intervals."""

@@ -1,4 +1,4 @@
-"""``python -m kmspeaker.evaluation``: the whole table on held-out data, into the model's card."""
+"""``python -m kmspeaker.evaluation``: the table of a model on held-out data, into its card."""
 
 import argparse
 import json
@@ -12,27 +12,36 @@ from kmspeaker.corpus.store import Corpus
 from kmspeaker.errors import InputError
 from kmspeaker.evaluation import disentanglement, lips, localization, phonetic_contacts, seam, style
 from kmspeaker.evaluation.card import write_section
-from kmspeaker.evaluation.context import Subject
-from kmspeaker.evaluation.localization_pairs import PAIRS, Dub, make_dubs
-from kmspeaker.evaluation.report import CARD_SECTION, Part, Report, heading, markdown, missed, table
+from kmspeaker.evaluation.context import EvaluationContext
+from kmspeaker.evaluation.localization_pairs import PAIRS, LocalizationPair, make_pairs
+from kmspeaker.evaluation.report import (
+    CARD_SECTION,
+    Part,
+    Report,
+    Verdict,
+    figures_that_are,
+    heading,
+    markdown,
+    table,
+)
 from kmspeaker.pipeline import Pipeline
 
-PARTS = ("lips", "closures", "localization", "disentanglement", "style", "boundary")
+PARTS = ("lips", "phonetic_contacts", "localization", "disentanglement", "style", "seam")
 
 
 def evaluate(
-    subject: Subject,
+    context: EvaluationContext,
     only: Sequence[str] = PARTS,
     pairs: int = PAIRS,
-    tell: Callable[[str, Part], None] = lambda name, part: None,
+    on_part: Callable[[str, Part], None] = lambda name, part: None,
 ) -> Report:
-    """Measure the parts that are asked for, in the table's order.
+    """Measure some or all parts, in the table's order.
 
     Args:
-        subject: A model and the data.
+        context: The model and the data.
         only: Names of parts.
-        pairs: How many takes of localization are judged.
-        tell: Called with each part's name and what was found, as soon as it is.
+        pairs: Number of pairs of speech and performance that are localized.
+        on_part: Called with each part's name and figures as soon as they are measured.
 
     Raises:
         InputError: An unknown part, or data that a part needs is missing.
@@ -42,26 +51,26 @@ def evaluate(
         raise InputError(f"Got the part {unknown[0]!r}; choose among {', '.join(PARTS)}.")
 
     @cache
-    def dubs() -> tuple[Dub, ...]:
-        return make_dubs(subject, pairs)
+    def localizations() -> tuple[LocalizationPair, ...]:
+        return make_pairs(context, pairs)
 
     measures: Mapping[str, Callable[[], Part]] = {
-        "lips": lambda: lips.measure(subject),
-        "closures": lambda: phonetic_contacts.measure(subject),
-        "localization": lambda: localization.measure(subject, dubs()),
-        "disentanglement": lambda: disentanglement.measure(subject, dubs()),
-        "style": lambda: style.measure(subject),
-        "boundary": lambda: seam.measure(subject, dubs()),
+        "lips": lambda: lips.measure(context),
+        "phonetic_contacts": lambda: phonetic_contacts.measure(context),
+        "localization": lambda: localization.measure(context, localizations()),
+        "disentanglement": lambda: disentanglement.measure(context, localizations()),
+        "style": lambda: style.measure(context),
+        "seam": lambda: seam.measure(context, localizations()),
     }
     parts: dict[str, Part] = {}
     for name in PARTS:
         if name in only:
             parts[name] = measures[name]()
-            tell(name, parts[name])
-    corpus = subject.corpus
+            on_part(name, parts[name])
+    corpus = context.corpus
     return Report(
-        model=subject.pipeline.model_name,
-        steps=subject.pipeline.model.config.steps,
+        model=context.pipeline.model_name,
+        steps=context.pipeline.model.config.steps,
         corpus=f"a corpus of {corpus.minutes:.0f} minutes (seed {corpus.seed})",
         parts=parts,
     )
@@ -78,15 +87,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise InputError(f"Got no model card at {options.card}; give that of the model.")
         if "lips" in only:
             lips.real_clips(options.clips)
-        subject = Subject(
+        context = EvaluationContext(
             pipeline=Pipeline.load(options.model, device=options.device),
             corpus=Corpus.open(options.corpus),
             clips=options.clips,
             tracks=options.tracks,
         )
-        report = evaluate(subject, only, options.pairs, _tell)
+        report = evaluate(context, only, options.pairs, _print)
         sys.stdout.write(f"\n{heading(report)}")
-        sys.stdout.write("".join(f"missed: {figure}\n" for figure in missed(report)))
+        verdicts: tuple[Verdict, ...] = ("missed", "undecided")
+        for verdict in verdicts:
+            for figure in figures_that_are(verdict, report):
+                sys.stdout.write(f"{verdict}: {figure}\n")
         if options.json is not None:
             # JSON knows neither infinity nor what is not a number.
             plain = json.loads(json.dumps(asdict(report)), parse_constant=lambda _: None)
@@ -99,7 +111,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _tell(name: str, part: Part) -> None:
+def _print(name: str, part: Part) -> None:
     sys.stdout.write(table(name, part))
     sys.stdout.flush()
 
@@ -107,9 +119,13 @@ def _tell(name: str, part: Part) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m kmspeaker.evaluation", description=__doc__)
     parser.add_argument("--model", default="small")
-    parser.add_argument("--corpus", type=Path, required=True, help="what the model learnt from")
-    parser.add_argument("--clips", type=Path, help="folder of real talking people, for lips")
-    parser.add_argument("--tracks", type=Path, help="folder that keeps their tracks between runs")
+    parser.add_argument("--corpus", type=Path, required=True, help="what the model was trained on")
+    parser.add_argument(
+        "--clips", type=Path, help="folder of videos of real people talking, for lips"
+    )
+    parser.add_argument(
+        "--tracks", type=Path, help="folder that keeps their face tracks between runs"
+    )
     parser.add_argument("--card", type=Path, help="write the table into this model card")
     parser.add_argument("--json", type=Path, help="write the report here")
     parser.add_argument("--only", help=f"some of {','.join(PARTS)}")

@@ -13,19 +13,19 @@ QUANTILES = (0.025, 0.975)
 
 @dataclass(frozen=True)
 class Estimate:
-    """A figure of some items, and where it would lie for other such items."""
+    """A figure of some items, and the 95 % bootstrap interval over such items (ours)."""
 
     value: float
     low: float
     high: float
     items: int
-    """How many were drawn from."""
+    """How many there are; 0 if nothing could be measured."""
 
 
 def median(values: Sequence[float] | Float[np.ndarray, " items"]) -> Estimate:
     """The median of one number an item."""
     items = np.asarray(values, np.float64)[:, None]
-    return bootstrap(items, lambda drawn: np.median(drawn[..., 0], axis=-1))
+    return bootstrap(items, lambda samples: np.median(samples[..., 0], axis=-1))
 
 
 def ratio(
@@ -35,8 +35,8 @@ def ratio(
     """The sum of one number over the sum of another; a share where both are counts."""
     items = np.stack([np.asarray(above, np.float64), np.asarray(below, np.float64)], axis=1)
 
-    def of_sums(drawn: np.ndarray) -> np.ndarray:
-        total = drawn.sum(axis=-2)
+    def of_sums(samples: np.ndarray) -> np.ndarray:
+        total = samples.sum(axis=-2)
         with np.errstate(divide="ignore", invalid="ignore"):
             return total[..., 0] / total[..., 1]
 
@@ -46,19 +46,19 @@ def ratio(
 def bootstrap(
     items: Float[np.ndarray, "items numbers"], statistic: Callable[[np.ndarray], np.ndarray]
 ) -> Estimate:
-    """Any statistic of items, each resampled whole; the same at every call.
+    """A statistic of items and its interval, items resampled whole; the same at every call.
 
     Args:
-        items: What belongs together, clips or pairs; without any, the figure is not a number.
+        items: One row for each clip or pair; without any, the figure is not a number.
         statistic: Takes ``(samples, items, numbers)`` and answers ``(samples,)``.
     """
     if not len(items):
         return Estimate(float("nan"), float("nan"), float("nan"), 0)
     rng = np.random.default_rng(0)
-    drawn = items[rng.integers(len(items), size=(RESAMPLES, len(items)))]
-    found = statistic(drawn)
-    found = found[np.isfinite(found)]  # a resample of rare phones may hold none of them
-    low, high = np.quantile(found, QUANTILES) if len(found) else (np.nan, np.nan)
+    samples = items[rng.integers(len(items), size=(RESAMPLES, len(items)))]
+    values = statistic(samples)
+    values = values[np.isfinite(values)]  # a resample of rare phones may hold none of them
+    low, high = np.quantile(values, QUANTILES) if len(values) else (np.nan, np.nan)
     return Estimate(float(statistic(items[None])[0]), float(low), float(high), len(items))
 
 

@@ -1,4 +1,4 @@
-"""Measured figures go into the model's card by the program that measured them, never by hand."""
+"""Writes a section into a model's card, so that its figures are never copied by hand."""
 
 import re
 from pathlib import Path
@@ -8,7 +8,7 @@ from kmspeaker.media.files import replacing
 
 
 def write_section(card: Path, title: str, body: str) -> None:
-    """Put a section of second level into a card, in the place of one of the same title.
+    """Write a section of second level into a card, replacing one of the same title.
 
     Args:
         card: the Markdown file; it stays whole if writing fails.
@@ -22,9 +22,9 @@ def write_section(card: Path, title: str, body: str) -> None:
         raise InputError(f"Got no model card at {card}; give the folder of a trained model.")
     text = card.read_text()
     section = f"## {title}\n\n{body.strip()}\n\n"
-    standing = re.compile(rf"^## {re.escape(title)}\n.*?(?=^## |\Z)", re.MULTILINE | re.DOTALL)
-    if standing.search(text):
-        text = standing.sub(lambda _: section, text)
+    present = re.compile(rf"^## {re.escape(title)}\n.*?(?=^## |\Z)", re.MULTILINE | re.DOTALL)
+    if present.search(text):
+        text = present.sub(lambda _: section, text)
     else:
         limits = text.find("\n## Limits\n")
         at = len(text) if limits < 0 else limits + 1

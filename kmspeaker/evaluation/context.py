@@ -1,4 +1,8 @@
-"""What is measured and on what: a model, its corpus, and clips of real people."""
+"""The model, its corpus and the clips of real people that every part of the evaluation shares.
+
+Place in the flow: ``__main__`` makes one, the parts read motion and speech from it and let it
+animate them as the program does.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float32
 
+from kmspeaker.animation.silence import settle_lips
 from kmspeaker.corpus.performances.states import STATES
 from kmspeaker.corpus.store import Clip, Corpus, Motion
 from kmspeaker.errors import InputError
@@ -21,25 +26,29 @@ ACTED, NOISE = "acted", "noise"
 
 
 @dataclass(frozen=True)
-class Subject:
+class EvaluationContext:
     """A model and the data it is measured on."""
 
     pipeline: Pipeline
     corpus: Corpus
-    """What the model learnt from: rivals learn from its train split, the model is measured on its
-    test split."""
+    """What the model was trained on: rivals are fitted on its train split, the model is measured on
+    its test split."""
     clips: Path | None = None
-    """Folder of real talking people."""
+    """Folder of videos of real people talking."""
     tracks: Path | None = None
-    """Folder that keeps their tracks between runs."""
+    """Folder that keeps the face tracks of those videos between runs."""
 
     def __post_init__(self) -> None:
-        """Refuse a model and a corpus that do not belong together."""
-        learnt, heard = self.corpus.encoder, self.pipeline.encoder.name
-        if learnt != heard:
+        """Refuse a model and a corpus that do not belong together.
+
+        Raises:
+            InputError: They differ in the speech encoder or in the frame rate.
+        """
+        corpus_encoder, model_encoder = self.corpus.encoder, self.pipeline.encoder.name
+        if corpus_encoder != model_encoder:
             raise InputError(
-                f"Got a corpus of {learnt} features and a model of {heard}; evaluate a model on "
-                "the corpus it was trained on."
+                f"Got a corpus of {corpus_encoder} features and a model of {model_encoder}; "
+                "evaluate a model on the corpus it was trained on."
             )
         if self.corpus.fps != self.pipeline.fps:
             raise InputError(
@@ -54,7 +63,7 @@ class Subject:
 
     @cached_property
     def neutral(self) -> Performance:
-        """A neutral performance whose lips are as lively as the median neutral one's.
+        """A neutral performance of the corpus whose motion is as large as the median one's.
 
         Raises:
             InputError: The corpus has none.
@@ -72,46 +81,58 @@ class Subject:
         return steady(ordered[len(ordered) // 2], self.fps)
 
     @cached_property
-    def performed(self) -> tuple[Clip, ...]:
-        """Test clips that an actor performs in one of the eight states."""
-        known = self.pipeline.face.identities
+    def performances(self) -> tuple[Clip, ...]:
+        """Test clips that an actor performs, by the corpus's rules, in one of the eight states."""
+        identities = self.pipeline.face.identities
         return tuple(
             clip
             for clip in self.corpus.split("test")
-            if clip.actor in known and clip.emotion in STATES and clip.source != NOISE
+            if clip.actor in identities and clip.emotion in STATES and clip.source != NOISE
         )
 
     @cached_property
     def actors(self) -> str:
-        """Who performs the test clips, and whether the model has seen them."""
-        seen = {clip.actor for clip in self.corpus.split("train")}
-        names = sorted({clip.actor for clip in self.performed})
-        return ", ".join(f"{name} (seen in training)" if name in seen else name for name in names)
+        """Names of the actors of the test clips, and whether the model was trained on them."""
+        trained = {clip.actor for clip in self.corpus.split("train")}
+        names = sorted({clip.actor for clip in self.performances})
+        return ", ".join(
+            f"{name} (seen in training)" if name in trained else name for name in names
+        )
 
     def read(self, clip: Clip, frames: int | None = None) -> Motion:
-        """A clip's motion and speech, or their beginning."""
+        """The first ``frames`` frames of a clip's motion and speech features; all where None."""
         motion = self.corpus.read(clip)
         return Motion(motion.weights[:frames], motion.features[:frames])
 
-    def say(
+    def animate(
         self,
         features: Float32[np.ndarray, "frames dim"],
         style: Weights | Performance,
-        followed: Weights | None = None,
+        temporal: Weights | None = None,
         *,
         seed: int = 0,
+        settle: bool = True,
     ) -> Weights:
-        """What the model makes of speech, a global and, if any, a temporal style."""
+        """ARKit weights for speech features, as the program makes them.
+
+        Args:
+            features: Of the model's speech encoder, one row a frame.
+            style: The global style's reference.
+            temporal: What the upper face follows frame by frame; None for example-based generation.
+            seed: Of the noise.
+            settle: Whether resting lips are stilled (``animation.silence``), as ``Pipeline.take``
+                does. False gives the network's motion alone.
+        """
         if not isinstance(style, Performance):
             style = steady(style, self.fps)
-        temporal = None if followed is None else steady(followed, self.fps)
-        return generate(
-            self.pipeline.model, self.pipeline.face, features, style, temporal, seed=seed
-        )
+        performance = None if temporal is None else steady(temporal, self.fps)
+        face = self.pipeline.face
+        weights = generate(self.pipeline.model, face, features, style, performance, seed=seed)
+        return settle_lips(weights, face, self.fps) if settle else weights
 
 
 def evenly(clips: Sequence[Clip], most: int) -> list[Clip]:
-    """At most that many, spread over the whole list."""
+    """At most ``most`` clips, spread over the whole list."""
     if len(clips) <= most:
         return list(clips)
     return [clips[round(place)] for place in np.linspace(0, len(clips) - 1, most)]

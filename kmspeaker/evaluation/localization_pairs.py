@@ -1,6 +1,7 @@
-"""Takes of dialogue localization, which three parts of the table judge (paper 1.11, Table 2).
+"""Animations of dialogue localization, which three parts of the table judge (paper Table 2).
 
-A dub has the speech of one test clip and the performance of another, of equal length.
+A pair is the speech of one test clip and the performance of another, cut to the same length. Both
+are the corpus's, whose motion is made by rule.
 """
 
 from collections.abc import Iterator
@@ -10,67 +11,67 @@ import numpy as np
 from tqdm import tqdm
 
 from kmspeaker.errors import InputError
-from kmspeaker.evaluation.context import Subject
+from kmspeaker.evaluation.context import EvaluationContext
 from kmspeaker.face.rig import Weights
 
 PAIRS = 100
+"""As in the paper's Table 2."""
 SECONDS = 6.0
-"""Longest take: a window and a half, so that joints between windows are judged too."""
+"""Longest animation: longer than a window, so that joints between windows are judged too (ours)."""
 
 
 @dataclass(frozen=True)
-class Dub:
-    """One pair and what the model makes of it; all are equally long."""
+class LocalizationPair:
+    """One pair and the model's animations of it, all equally many frames of ARKit weights."""
 
     name: str
     actor: str
-    """Who performs."""
-    spoken: Weights
-    """The speech's own motion."""
-    performed: Weights
-    """The performance to follow."""
+    """Identity of the performance."""
+    speech_motion: Weights
+    """The corpus's motion of the speech."""
+    performance: Weights
+    """The motion to follow."""
     localized: Weights
-    """The speech, following the performance in style and frame by frame, as the program does."""
-    followed: Weights
-    """The speech in its own style, following the performance frame by frame alone."""
+    """The speech with the performance's global and temporal style, as the program localizes."""
+    temporal_only: Weights
+    """The speech with its own global style and the performance's temporal style."""
     matching: Weights
-    """The speech, following its own performance."""
-    styled: Weights
-    """The speech in the performance's style alone: the lower half of Blend."""
+    """The speech with its own global and temporal style."""
+    stylized: Weights
+    """The speech with the performance's global style alone: the lower half of Blend."""
 
 
-def make_dubs(subject: Subject, pairs: int = PAIRS) -> tuple[Dub, ...]:
-    """Random pairs of different test clips, and four takes of each.
+def make_pairs(context: EvaluationContext, pairs: int = PAIRS) -> tuple[LocalizationPair, ...]:
+    """Random pairs of different test clips, the same at every call, and four animations of each.
 
     Raises:
-        InputError: The corpus has too few performed test clips.
+        InputError: The corpus has too few test clips of actors.
     """
-    clips = subject.performed
+    clips = context.performances
     if len(clips) < 2:
         raise InputError(
-            f"Got {len(clips)} performed test clips in {subject.corpus.folder}; pairs need two, "
+            f"Got {len(clips)} performed test clips in {context.corpus.folder}; pairs need two, "
             "build a larger corpus."
         )
-    return tuple(tqdm(_dubs(subject, pairs), desc="dubs", total=pairs))
+    return tuple(tqdm(_animated_pairs(context, pairs), desc="localization", total=pairs))
 
 
-def _dubs(subject: Subject, pairs: int) -> Iterator[Dub]:
+def _animated_pairs(context: EvaluationContext, pairs: int) -> Iterator[LocalizationPair]:
     rng = np.random.default_rng(0)
+    clips = context.performances
     for seed in range(pairs):
-        one, other = (
-            subject.performed[index]
-            for index in rng.choice(len(subject.performed), 2, replace=False)
-        )
-        frames = min(one.frames, other.frames, round(SECONDS * subject.fps))
-        speech, performance = subject.read(one, frames), subject.read(other, frames)
-        heard, own, foreign = speech.features, speech.weights, performance.weights
-        yield Dub(
+        one, other = (clips[index] for index in rng.choice(len(clips), 2, replace=False))
+        frames = min(one.frames, other.frames, round(SECONDS * context.fps))
+        speech = context.read(one, frames)
+        features, own = speech.features, speech.weights
+        foreign = context.read(other, frames).weights
+        yield LocalizationPair(
             name=f"{one.name} as {other.name}",
             actor=other.actor,
-            spoken=own,
-            performed=foreign,
-            localized=subject.say(heard, foreign, foreign, seed=seed),
-            followed=subject.say(heard, own, foreign, seed=seed),
-            matching=subject.say(heard, own, own, seed=seed),
-            styled=subject.say(heard, foreign, seed=seed),
+            speech_motion=own,
+            performance=foreign,
+            localized=context.animate(features, foreign, foreign, seed=seed),
+            temporal_only=context.animate(features, own, foreign, seed=seed),
+            matching=context.animate(features, own, own, seed=seed),
+            stylized=context.animate(features, foreign, seed=seed),
         )

@@ -1,4 +1,4 @@
-"""The table: figures, what they are to reach, and how it is written for people and for the card."""
+"""The table of figures, intervals and targets, as text for a terminal and for the model's card."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -9,19 +9,27 @@ from kmspeaker.evaluation.bootstrap import Estimate
 
 Unit = Literal["", "mm", "%", "ms", "degrees"]
 DIGITS: Mapping[Unit, int] = {"": 2, "mm": 2, "%": 1, "ms": 0, "degrees": 2}
+Verdict = Literal["reached", "missed", "undecided"]
 CARD_SECTION = "Quality, measured"
 
 
 @dataclass(frozen=True)
 class Target:
-    """What a figure is to reach, both ends allowed."""
+    """The range that a figure is to lie in, both ends included."""
 
     least: float = -math.inf
     most: float = math.inf
 
-    def reached(self, value: float) -> bool:
-        """Whether a figure does; what could not be measured does not."""
-        return self.least <= value <= self.most
+    def verdict(self, estimate: Estimate) -> Verdict:
+        """By the whole 95 % interval: it lies in the range, outside it, or reaches over its line.
+
+        What could not be measured is undecided.
+        """
+        if self.least <= estimate.low and estimate.high <= self.most:
+            return "reached"
+        if estimate.high < self.least or estimate.low > self.most:
+            return "missed"
+        return "undecided"
 
 
 @dataclass(frozen=True)
@@ -32,16 +40,18 @@ class Finding:
     estimate: Estimate
     unit: Unit = ""
     of: str = "clips"
-    """What the estimate's items are."""
+    """What the items of the estimate are."""
     target: Target | None = None
-    """None for a rival, or what the data itself does."""
+    """None for a rival, for what the data itself does, and for what only explains another row."""
 
 
 @dataclass(frozen=True)
 class Part:
-    """What one module has measured."""
+    """The figures of one module."""
 
     title: str
+    rule_made: bool
+    """Whether the motion that it is measured on was made by the corpus's rules."""
     on: str
     """The data, in a few words."""
     findings: tuple[Finding, ...]
@@ -49,10 +59,15 @@ class Part:
     each: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     """Values of single items, by contestant and item."""
 
+    @property
+    def full_title(self) -> str:
+        """The title, which says where a figure is of rule-made motion."""
+        return f"{self.title}, on rule-made motion" if self.rule_made else self.title
+
 
 @dataclass(frozen=True)
 class Report:
-    """All that one run has measured."""
+    """The parts that one run has measured."""
 
     model: str
     steps: int
@@ -62,17 +77,17 @@ class Report:
 
 
 def heading(report: Report) -> str:
-    """Whose table it is."""
+    """The model, its sampler and its corpus in a line."""
     return f"{report.model}, {report.steps} steps of the sampler, {report.corpus}\n"
 
 
 def table(name: str, part: Part) -> str:
     """A part for a terminal."""
-    lines = ["", f"{name}: {part.title} ({part.on})"]
+    lines = ["", f"{name}: {part.full_title} ({part.on})"]
     for finding in part.findings:
         lines.append(
             f"  {finding.figure:64s} {_value(finding):>26s}  {_items(finding):>16s}  "
-            f"{_verdict(finding)}".rstrip()
+            f"{_goal_and_verdict(finding)}".rstrip()
         )
     return "\n".join([*lines, *(f"  {note}" for note in part.notes)]) + "\n"
 
@@ -81,40 +96,43 @@ def markdown(report: Report) -> str:
     """The report for the model's card."""
     lines = [
         f"By `python -m kmspeaker.evaluation`, {report.steps} steps of the sampler, "
-        f"{report.corpus}. Medians, shares and ratios with 95 % bootstrap intervals. Rows without "
-        "a target are rivals, or what the data itself does.",
+        f"{report.corpus}. Medians, shares and ratios with 95 % bootstrap intervals. A target is "
+        "reached if the whole interval is on its right side, missed if the whole interval is on "
+        "the wrong side, and undecided if the interval reaches over its line. Rows without a "
+        "target are rivals, what the data itself does, or explain the row above. Rule-made motion "
+        "is that of the corpus: performances that our own rules made, not people.",
         "",
         *("| figure | | of | target | |", "|---|---|---|---|---|"),
     ]
     for part in report.parts.values():
-        lines.append(f"| **{part.title}** ({part.on}) | | | | |")
+        lines.append(f"| **{part.full_title}** ({part.on}) | | | | |")
         for finding in part.findings:
             target = "" if finding.target is None else _goal(finding.target, finding.unit)
             lines.append(
                 f"| {finding.figure} | {_value(finding)} | {_items(finding)} | {target} | "
-                f"{_answer(finding)} |"
+                f"{_verdict(finding)} |"
             )
     notes = [note for part in report.parts.values() for note in part.notes]
     return "\n".join([*lines, "", *(f"- {note}" for note in notes)]).rstrip()
 
 
-def missed(report: Report) -> Sequence[str]:
-    """Figures with a target that is not reached."""
+def figures_that_are(verdict: Verdict, report: Report) -> Sequence[str]:
+    """Titles and names of the figures of one verdict."""
     return [
-        f"{part.title}: {finding.figure}"
+        f"{part.full_title}: {finding.figure}"
         for part in report.parts.values()
         for finding in part.findings
-        if finding.target is not None and not finding.target.reached(finding.estimate.value)
+        if _verdict(finding) == verdict
     ]
 
 
 def _value(finding: Finding) -> str:
-    known = finding.estimate
-    value, low, high = (
-        _number(number, finding.unit) for number in (known.value, known.low, known.high)
-    )
-    if not known.items:
+    estimate = finding.estimate
+    if not estimate.items:
         return "not measured"
+    value, low, high = (
+        _number(number, finding.unit) for number in (estimate.value, estimate.low, estimate.high)
+    )
     return f"{value}{_suffix(finding.unit)} [{low}, {high}]"
 
 
@@ -122,16 +140,14 @@ def _items(finding: Finding) -> str:
     return f"{finding.estimate.items} {finding.of}"
 
 
-def _verdict(finding: Finding) -> str:
+def _goal_and_verdict(finding: Finding) -> str:
     if finding.target is None:
         return ""
-    return f"{_goal(finding.target, finding.unit)}: {_answer(finding)}"
+    return f"{_goal(finding.target, finding.unit)}: {_verdict(finding)}"
 
 
-def _answer(finding: Finding) -> str:
-    if finding.target is None:
-        return ""
-    return "reached" if finding.target.reached(finding.estimate.value) else "missed"
+def _verdict(finding: Finding) -> Verdict | Literal[""]:
+    return "" if finding.target is None else finding.target.verdict(finding.estimate)
 
 
 def _goal(target: Target, unit: Unit) -> str:

@@ -1,4 +1,4 @@
-"""The rival every trained model must beat: ridge regression from speech features to lip opening."""
+"""A rival of every model: ridge regression from speech features to lip opening (ours)."""
 
 from dataclasses import dataclass
 
@@ -12,7 +12,7 @@ from kmspeaker.evaluation.context import evenly
 CONTEXT = 2
 """Frames on either side; five in all."""
 MINUTES = 90
-"""Training speech it learns from, spread over the corpus; more only takes longer."""
+"""Training speech it is fitted on, spread over the corpus."""
 STRENGTHS = (1e1, 1e2, 1e3, 1e4, 1e5)
 """Penalties tried; the one that does best on the validation split is kept."""
 
@@ -28,12 +28,12 @@ class Ridge:
     level: float
 
     def predict(self, features: Features) -> Float64[np.ndarray, " frames"]:
-        """Lip opening less the neutral's, mm."""
+        """Lip opening above the neutral's, mm."""
         return (with_context(features) - self.mean) @ self.slope + self.level
 
 
 def with_context(features: Features) -> Float64[np.ndarray, "frames inputs"]:
-    """Each frame's features beside its neighbours'; the ends are held."""
+    """Each frame's features joined to its neighbours', the first and last frame repeated."""
     padded = np.pad(features, ((CONTEXT, CONTEXT), (0, 0)), mode="edge").astype(np.float64)
     width = 2 * CONTEXT + 1
     return np.concatenate([padded[i : i + len(features)] for i in range(width)], axis=1)
@@ -56,7 +56,7 @@ def fit_ridge(corpus: Corpus, gap: Float32[np.ndarray, " 52"]) -> Ridge:
     train = evenly(train, max(1, round(len(train) * min(1.0, MINUTES / minutes))))
     width = (2 * CONTEXT + 1) * corpus.read(train[0]).features.shape[1]
     gram, moment, total = np.zeros((width, width)), np.zeros(width), np.zeros(width)
-    opened, frames = 0.0, 0
+    opening_sum, frames = 0.0, 0
     for clip in train:
         features, opening = _read(corpus, clip, gap)
         inputs = with_context(features)
@@ -64,20 +64,20 @@ def fit_ridge(corpus: Corpus, gap: Float32[np.ndarray, " 52"]) -> Ridge:
         gram += narrow.T @ narrow
         moment += inputs.T @ opening
         total += inputs.sum(0)
-        opened += float(opening.sum())
+        opening_sum += float(opening.sum())
         frames += len(opening)
-    mean, level = total / frames, opened / frames
+    mean, level = total / frames, opening_sum / frames
     gram -= frames * np.outer(mean, mean)
     moment -= frames * mean * level
     values, vectors = np.linalg.eigh(gram)
-    turned = vectors.T @ moment
-    tried = [Ridge(mean, vectors @ (turned / (values + s)), level) for s in STRENGTHS]
+    rotated = vectors.T @ moment
+    candidates = [Ridge(mean, vectors @ (rotated / (values + s)), level) for s in STRENGTHS]
     pairs = [_read(corpus, clip, gap) for clip in val]
 
     def error(ridge: Ridge) -> float:
         return sum(float(((ridge.predict(f) - y) ** 2).sum()) for f, y in pairs)
 
-    return min(tried, key=error)
+    return min(candidates, key=error)
 
 
 def _read(

@@ -1,9 +1,10 @@
-"""Is the face one where its halves meet?
+"""Does the skin crease where the upper and the lower face meet?
 
-A face that follows one motion above and another below may crease in between (paper Fig. 13). Judged
-is the middle band of the masks: how much each edge of the skin bends and stretches against the
-neutral face, over the whole band and where it meets the halves, since the paper's masks jump there.
-Blend, which lays the performance's upper half over the lower half of a take, is the rival.
+A face that follows one motion above and another below may crease in between (paper Fig. 13, which
+gives no measure; this one is ours). Measured is the middle band of the masks: how much each edge of
+the skin bends and stretches against the neutral face, over the whole band and where it meets the
+halves, since the paper's masks jump there (App. B.3). The rival is the paper's Blend, which lays
+the performance's upper half over the lower half of an animation. The performances are rule-made.
 """
 
 from collections.abc import Sequence
@@ -13,15 +14,15 @@ import numpy as np
 from jaxtyping import Bool, Float, Float32, Int32, Int64
 
 from kmspeaker.evaluation.bootstrap import median, ratio, significance
-from kmspeaker.evaluation.context import Subject
-from kmspeaker.evaluation.localization_pairs import Dub
+from kmspeaker.evaluation.context import EvaluationContext
+from kmspeaker.evaluation.localization_pairs import LocalizationPair
 from kmspeaker.evaluation.report import Finding, Part, Target
 from kmspeaker.face.landmarks import BAND
 from kmspeaker.face.rig import PART_NAMES, FaceModel, Weights
 
 SKIN = PART_NAMES.index("skin")
 EVERY = 6
-"""Frames between those that are looked at: a crease lasts, and all of them would take minutes."""
+"""Every so many frames one is measured: a crease lasts, and all of them would take minutes."""
 WITHIN = Target(least=0.9, most=1.1)
 
 CONTESTANTS = ("original", "localized", "blend")
@@ -54,7 +55,7 @@ class Seam:
     """Edges of the skin that touch the band, and the two triangles beside each."""
 
     vertices: Int64[np.ndarray, " seam"]
-    """The vertices that are needed."""
+    """Indices into the face's vertices; all other arrays index into these."""
     edges: Int64[np.ndarray, "edges 2"]
     """Into ``vertices``."""
     tips: Int64[np.ndarray, "edges 2"]
@@ -64,12 +65,12 @@ class Seam:
 
     @classmethod
     def of(cls, face: FaceModel) -> "Seam":
-        """The seam of a face."""
+        """The edges of a face's skin at its middle band."""
         return cls.along(face.faces, (face.region == BAND) & (face.part == SKIN))
 
     @classmethod
     def along(cls, faces: Int32[np.ndarray, "faces 3"], band: Bool[np.ndarray, " all"]) -> "Seam":
-        """The seam of triangles along marked vertices."""
+        """The edges that touch vertices of ``band`` and have a triangle on each side."""
         tips: dict[tuple[int, int], list[int]] = {}
         for corners in faces[band[faces].any(axis=1)].tolist():
             for k in range(3):
@@ -77,10 +78,10 @@ class Seam:
                 if band[a] or band[b]:
                     tips.setdefault((min(a, b), max(a, b)), []).append(tip)
         inner = [(*edge, *both) for edge, both in tips.items() if len(both) == 2]
-        known = np.array(inner, np.int64).reshape(-1, 4)
-        vertices, places = np.unique(known, return_inverse=True)
+        corners_of = np.array(inner, np.int64).reshape(-1, 4)
+        vertices, places = np.unique(corners_of, return_inverse=True)
         places = places.reshape(-1, 4)
-        border = np.logical_not(band[known[:, :2]].all(axis=1))
+        border = np.logical_not(band[corners_of[:, :2]].all(axis=1))
         return cls(vertices, places[:, :2], places[:, 2:], border)
 
     def bends(self, places: Field) -> Float[np.ndarray, "frames edges"]:
@@ -94,11 +95,11 @@ class Seam:
         return np.degrees(np.arctan2(turn, (left * right).sum(axis=2)))
 
     def lengths(self, places: Field) -> Float[np.ndarray, "frames edges"]:
-        """How long each edge is, mm."""
+        """Length of each edge, mm."""
         return np.linalg.norm(places[:, self.edges[:, 1]] - places[:, self.edges[:, 0]], axis=2)
 
     def creases(self, places: Field, neutral: Float32[np.ndarray, "1 vertices 3"]) -> Creases:
-        """How far a face in motion is from the neutral one."""
+        """Bends and stretches of a moving face against the neutral one."""
         bend = (self.bends(places) - self.bends(neutral) + 180) % 360 - 180
         stretch = self.lengths(places) / self.lengths(neutral) - 1
         return Creases(
@@ -109,15 +110,15 @@ class Seam:
         )
 
 
-def measure(subject: Subject, dubs: Sequence[Dub]) -> Part:
-    """Bends and stretches of localized takes and of Blend, over those of the performances."""
-    face = subject.pipeline.face
+def measure(context: EvaluationContext, pairs: Sequence[LocalizationPair]) -> Part:
+    """Bends and stretches of localized animations and of Blend, over those of the performances."""
+    face = context.pipeline.face
     seam = Seam.of(face)
-    found = [_contestants(face, seam, dub) for dub in dubs]
+    creases = [_creases(face, seam, pair) for pair in pairs]
     curves = {
-        (who, measured.name): np.array([getattr(one[who], measured.name) for one in found])
+        (who, measure.name): np.array([getattr(one[who], measure.name) for one in creases])
         for who in CONTESTANTS
-        for measured in fields(Creases)
+        for measure in fields(Creases)
     }
     rows: list[Finding] = []
     for name, words in WORDS.items():
@@ -133,7 +134,8 @@ def measure(subject: Subject, dubs: Sequence[Dub]) -> Part:
     ]
     return Part(
         title="the whole face is coherent: no crease between the halves",
-        on=f"the same {len(dubs)} pairs",
+        rule_made=True,
+        on=f"the same {len(pairs)} pairs",
         findings=tuple(rows),
         notes=(
             "Root mean square over edges and frames of the change of the angle between "
@@ -144,17 +146,21 @@ def measure(subject: Subject, dubs: Sequence[Dub]) -> Part:
     )
 
 
-def _contestants(face: FaceModel, seam: Seam, dub: Dub) -> dict[str, Creases]:
-    neutral = face.neutral(dub.actor)[None, seam.vertices]
-    motions = {"original": dub.performed, "localized": dub.localized, "styled": dub.styled}
+def _creases(face: FaceModel, seam: Seam, pair: LocalizationPair) -> dict[str, Creases]:
+    neutral = face.neutral(pair.actor)[None, seam.vertices]
+    motions = {
+        "original": pair.performance,
+        "localized": pair.localized,
+        "stylized": pair.stylized,
+    }
     moved = {who: offsets(face, motion[::EVERY], seam) for who, motion in motions.items()}
     above = face.upper_mask[seam.vertices, None]
-    moved["blend"] = above * moved["original"] + (1 - above) * moved["styled"]
+    moved["blend"] = above * moved["original"] + (1 - above) * moved["stylized"]
     return {who: seam.creases(moved[who] + neutral, neutral) for who in CONTESTANTS}
 
 
 def offsets(face: FaceModel, weights: Weights, seam: Seam) -> Field:
-    """Motion of the seam's vertices, mm."""
+    """Motion of the seam's vertices, mm, (frames, vertices, 3)."""
     deltas = face.deltas[:, seam.vertices]
     return (weights @ deltas.reshape(len(deltas), -1)).reshape(len(weights), -1, 3)
 

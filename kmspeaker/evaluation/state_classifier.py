@@ -1,8 +1,8 @@
 """A classifier that reads the eight states from a moving face.
 
-What it looks at is KM-Speaker's own description of a style (paper App. D): keypoints and their
-velocities, by their mean and spread over a window. A multinomial logistic regression is enough,
-and is the same at every run.
+Its inputs are near to the paper's style descriptor (App. D: keypoints and their velocities, by mean
+and covariance over a clip): here means and standard deviations over a window. It is a multinomial
+logistic regression (ours), the same at every run.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,37 +19,39 @@ from kmspeaker.face.keypoints import keypoint_track
 from kmspeaker.face.rig import FaceModel, Weights
 
 SECONDS = 3.5
-"""Of a window."""
+"""Length of a window (ours)."""
 STATE_NAMES = tuple(STATES)
 PENALTIES = (1.0, 1e-1, 1e-2, 1e-3)
-"""Of the squared slopes; the one that reads the validation actors best is kept, and of equals the
-largest, which leans on the fewest accidents of the training actors."""
-ROUNDS = 60
+"""On the squared slopes; the one that reads the validation actors best is kept, and of equals the
+largest, which fits the training actors' accidents least."""
+ITERATIONS = 60
+"""Of L-BFGS."""
 
-Looks = Float64[np.ndarray, "windows looks"]
+Descriptors = Float64[np.ndarray, "windows numbers"]
 
 
 @dataclass(frozen=True)
-class EmotionReader:
-    """Reads a state from how a window of motion looks."""
+class StateClassifier:
+    """A linear classifier of the descriptors of windows."""
 
-    mean: Float64[np.ndarray, " looks"]
-    scale: Float64[np.ndarray, " looks"]
-    slopes: Float64[np.ndarray, "looks states"]
+    mean: Float64[np.ndarray, " numbers"]
+    scale: Float64[np.ndarray, " numbers"]
+    slopes: Float64[np.ndarray, "numbers states"]
     levels: Float64[np.ndarray, " states"]
     face: FaceModel
     fps: float
 
     def read(self, weights: Weights) -> list[str]:
         """The state of each window of a motion."""
-        seen = (looks(self.face, weights, self.fps) - self.mean) / self.scale
-        return [STATE_NAMES[k] for k in (seen @ self.slopes + self.levels).argmax(axis=1)]
+        inputs = (descriptors(self.face, weights, self.fps) - self.mean) / self.scale
+        return [STATE_NAMES[k] for k in (inputs @ self.slopes + self.levels).argmax(axis=1)]
 
 
-def looks(face: FaceModel, weights: Weights, fps: float) -> Looks:
-    """Mean and spread of keypoints and spread of their velocities, window by window.
+def descriptors(face: FaceModel, weights: Weights, fps: float) -> Descriptors:
+    """Mean and deviation of keypoints (mm) and deviation of their velocities (mm/s) by window.
 
-    Windows follow each other without overlap; what is left at the end belongs to the last.
+    Windows follow each other without overlap and divide the motion evenly; each lasts about
+    ``SECONDS``, or longer if the motion is not a multiple of that.
     """
     keypoints = keypoint_track(face, weights).reshape(len(weights), -1).astype(np.float64)
     speeds = np.diff(keypoints, axis=0, prepend=keypoints[:1]) * fps
@@ -64,13 +66,13 @@ def looks(face: FaceModel, weights: Weights, fps: float) -> Looks:
     )
 
 
-def fit_reader(
+def fit_classifier(
     face: FaceModel,
     fps: float,
     train: Mapping[str, Sequence[Weights]],
     val: Mapping[str, Sequence[Weights]],
-) -> EmotionReader:
-    """Learn the states from motions by state; the penalty is chosen on other motions.
+) -> StateClassifier:
+    """Fit a classifier on motions by state, its penalty chosen on other motions.
 
     Raises:
         InputError: A state that has no motion to learn from.
@@ -82,50 +84,52 @@ def fit_reader(
         )
     inputs, states = _samples(face, fps, train)
     mean, scale = inputs.mean(axis=0), inputs.std(axis=0) + 1e-3
-    readers = [
-        EmotionReader(mean, scale, *_fit((inputs - mean) / scale, states, penalty), face, fps)
+    classifiers = [
+        StateClassifier(mean, scale, *_fit((inputs - mean) / scale, states, penalty), face, fps)
         for penalty in PENALTIES
     ]
-    return max(readers, key=lambda reader: share_read(reader, val))
+    return max(classifiers, key=lambda classifier: share_right(classifier, val))
 
 
-def share_read(reader: EmotionReader, motions: Mapping[str, Sequence[Weights]]) -> float:
-    """Share of windows that are read as what they are; 0 without any."""
-    found = [
-        said == state
+def share_right(classifier: StateClassifier, motions: Mapping[str, Sequence[Weights]]) -> float:
+    """Share of windows that are classified right; 0 without any."""
+    right = [
+        answer == state
         for state, clips in motions.items()
         for clip in clips
-        for said in reader.read(clip)
+        for answer in classifier.read(clip)
     ]
-    return float(np.mean(found)) if found else 0.0
+    return float(np.mean(right)) if right else 0.0
 
 
 def _samples(
     face: FaceModel, fps: float, motions: Mapping[str, Sequence[Weights]]
-) -> tuple[Looks, Int64[np.ndarray, " windows"]]:
-    seen, states = [], []
+) -> tuple[Descriptors, Int64[np.ndarray, " windows"]]:
+    inputs, states = [], []
     for number, state in enumerate(STATE_NAMES):
         for clip in motions[state]:
-            windows = looks(face, clip, fps)
-            seen.append(windows)
+            windows = descriptors(face, clip, fps)
+            inputs.append(windows)
             states += [number] * len(windows)
-    return np.concatenate(seen), np.array(states, np.int64)
+    return np.concatenate(inputs), np.array(states, np.int64)
 
 
 def _fit(
-    inputs: Looks, states: Int64[np.ndarray, " windows"], penalty: float
-) -> tuple[Float64[np.ndarray, "looks states"], Float64[np.ndarray, " states"]]:
-    """Slopes and levels of a logistic regression in which every state counts the same."""
-    seen, truth = torch.from_numpy(inputs), torch.from_numpy(states)
+    inputs: Descriptors, states: Int64[np.ndarray, " windows"], penalty: float
+) -> tuple[Float64[np.ndarray, "numbers states"], Float64[np.ndarray, " states"]]:
+    """Slopes and levels of a logistic regression in which every state has the same weight."""
+    x, truth = torch.from_numpy(inputs), torch.from_numpy(states)
     counts = torch.bincount(truth, minlength=len(STATE_NAMES)).double()
     slopes = torch.zeros(inputs.shape[1], len(STATE_NAMES), dtype=torch.float64, requires_grad=True)
     levels = torch.zeros(len(STATE_NAMES), dtype=torch.float64, requires_grad=True)
-    optimizer = torch.optim.LBFGS([slopes, levels], max_iter=ROUNDS, line_search_fn="strong_wolfe")
+    optimizer = torch.optim.LBFGS(
+        [slopes, levels], max_iter=ITERATIONS, line_search_fn="strong_wolfe"
+    )
 
     def loss() -> Float[torch.Tensor, ""]:
         optimizer.zero_grad()
-        wrong = functional.cross_entropy(seen @ slopes + levels, truth, weight=1 / counts)
-        total = wrong + penalty * slopes.square().sum()
+        error = functional.cross_entropy(x @ slopes + levels, truth, weight=1 / counts)
+        total = error + penalty * slopes.square().sum()
         total.backward()
         return total
 

@@ -4,17 +4,25 @@ import json
 
 import numpy as np
 import pytest
-from judged import performed_corpus, subject_of
+from evaluation_data import context_of, performed_corpus
 
 from kmspeaker.errors import InputError
 from kmspeaker.evaluation import __main__ as command
 from kmspeaker.evaluation.__main__ import evaluate, main
-from kmspeaker.evaluation.bootstrap import bootstrap, median, ratio, significance
-from kmspeaker.evaluation.report import Finding, Part, Report, Target, markdown, missed, table
+from kmspeaker.evaluation.bootstrap import Estimate, bootstrap, median, ratio, significance
+from kmspeaker.evaluation.report import (
+    Finding,
+    Part,
+    Report,
+    Target,
+    figures_that_are,
+    markdown,
+    table,
+)
 
 
-def report_of(*findings: Finding) -> Report:
-    part = Part("lips", "some clips", findings, notes=("A note.",))
+def report_of(*findings: Finding, rule_made: bool = False) -> Report:
+    part = Part("lips", rule_made, "some clips", findings, notes=("A note.",))
     return Report("tiny@0", 3, "a corpus", {"lips": part})
 
 
@@ -33,11 +41,12 @@ def test_a_ratio_is_of_sums():
     assert (estimate.low, estimate.high) == (0.5, 1.5)
 
 
-def test_nothing_gives_no_figure_and_no_figure_reaches_no_target():
-    nothing = bootstrap(np.zeros((0, 2)), lambda drawn: drawn.sum(axis=(-1, -2)))
+def test_nothing_gives_no_figure_and_decides_no_target():
+    nothing = bootstrap(np.zeros((0, 2)), lambda samples: samples.sum(axis=(-1, -2)))
     assert nothing.items == 0 and np.isnan(nothing.value)
     report = report_of(Finding("closed", nothing, target=Target(least=0.0)))
-    assert missed(report) == ["lips: closed"]
+    assert figures_that_are("undecided", report) == ["lips: closed"]
+    assert not figures_that_are("reached", report)
     assert "not measured" in table("lips", report.parts["lips"])
 
 
@@ -45,6 +54,51 @@ def test_equal_numbers_do_not_differ():
     assert significance([1.0, 2.0], [1.0, 2.0]) == "no difference"
     higher = np.arange(20) + 1.0
     assert "p = 2e-06" in significance(higher, np.zeros(20))
+
+
+@pytest.mark.parametrize(
+    ("target", "low", "high", "verdict"),
+    [
+        (Target(least=0.84), 0.84, 0.88, "reached"),
+        (Target(least=0.84), 0.79, 0.88, "undecided"),
+        (Target(least=0.84), 0.79, 0.83, "missed"),
+        (Target(most=0.10), 0.07, 0.10, "reached"),
+        (Target(most=0.10), 0.07, 0.13, "undecided"),
+        (Target(most=0.10), 0.11, 0.13, "missed"),
+        (Target(-0.033, 0.033), -0.01, 0.03, "reached"),
+        (Target(-0.033, 0.033), -0.01, 0.07, "undecided"),
+        (Target(-0.033, 0.033), -0.05, 0.05, "undecided"),
+        (Target(-0.033, 0.033), -0.07, -0.04, "missed"),
+        (Target(-0.033, 0.033), 0.04, 0.07, "missed"),
+    ],
+)
+def test_the_whole_interval_decides_not_the_figure(target, low, high, verdict):
+    """Whatever the figure in it, on its line or not."""
+    for value in (low, (low + high) / 2, high):
+        report = report_of(Finding("figure", Estimate(value, low, high, 32), target=target))
+        assert target.verdict(report.parts["lips"].findings[0].estimate) == verdict
+        assert figures_that_are(verdict, report) == ["lips: figure"]
+        assert table("lips", report.parts["lips"]).splitlines()[2].endswith(f": {verdict}")
+        assert f"| {verdict} |" in markdown(report)
+
+
+def test_figures_of_rule_made_motion_are_called_so():
+    finding = Finding("error", median([0.4]), target=Target(most=0.35))
+    real, rules = report_of(finding), report_of(finding, rule_made=True)
+    assert figures_that_are("missed", rules) == ["lips, on rule-made motion: error"]
+    for report, times in ((real, 0), (rules, 1)):
+        assert table("lips", report.parts["lips"]).count("rule-made") == times
+        assert markdown(report).count("**lips, on rule-made motion**") == times
+
+
+def test_all_parts_but_those_of_real_speech_are_of_rule_made_motion(face, tmp_path):
+    context = context_of(face, performed_corpus(tmp_path))
+    parts = evaluate(context, [name for name in command.PARTS if name != "lips"], 2).parts
+    rule_made = {name for name, part in parts.items() if part.rule_made}
+    assert rule_made == {"localization", "disentanglement", "style", "seam"}
+    rows = [row.figure for row in parts["phonetic_contacts"].findings if row.target is None]
+    of_corpus = [name for name in rows if not name.startswith("without the silence filter: ")]
+    assert len(of_corpus) == 4 and all("rule-made" in name for name in of_corpus)
 
 
 def test_the_table_says_what_is_reached_in_its_own_unit():
@@ -57,9 +111,9 @@ def test_the_table_says_what_is_reached_in_its_own_unit():
         Finding("rival", median([0.2])),
     )
     text = table("lips", report.parts["lips"])
-    assert "95.0 % [90.0, 100.0]" in text and "at least 92.0 %: reached" in text
+    assert "95.0 % [90.0, 100.0]" in text and "at least 92.0 %: undecided" in text
     assert "at most 0.35 mm: missed" in text and "0.90 to 1.10: reached" in text
-    assert missed(report) == ["lips: error"]
+    assert figures_that_are("missed", report) == ["lips: error"]
     lines = markdown(report).splitlines()
     rows = [line for line in lines if line.startswith("|")]
     assert all(line.count("|") == 6 for line in rows)
@@ -68,37 +122,37 @@ def test_the_table_says_what_is_reached_in_its_own_unit():
 
 
 def test_one_command_measures_and_writes_the_card(face, tmp_path, monkeypatch, capsys):
-    subject = subject_of(face, performed_corpus(tmp_path))
-    monkeypatch.setattr(command.Pipeline, "load", lambda *a, **k: subject.pipeline)
+    context = context_of(face, performed_corpus(tmp_path))
+    monkeypatch.setattr(command.Pipeline, "load", lambda *a, **k: context.pipeline)
     card, report = tmp_path / "README.md", tmp_path / "report.json"
     card.write_text("# Model\n\n## Limits\n\nMany.\n")
-    parts = ("closures", "localization", "disentanglement", "style", "boundary")
+    parts = ("phonetic_contacts", "localization", "disentanglement", "style", "seam")
     # Everything but real clips, which other tests have.
     monkeypatch.setattr(command, "PARTS", parts)
     monkeypatch.setattr(command.style, "TAKES", 2)
-    asked = ["--corpus", str(tmp_path), "--card", str(card), "--json", str(report)]
-    assert main([*asked, "--pairs", "2"]) == 0
+    arguments = ["--corpus", str(tmp_path), "--card", str(card), "--json", str(report)]
+    assert main([*arguments, "--pairs", "2"]) == 0
     assert "upper-face error" in capsys.readouterr().out
-    told = json.loads(report.read_text(), parse_constant=lambda name: pytest.fail(name))
-    assert set(told["parts"]) == set(parts)
+    written = json.loads(report.read_text(), parse_constant=lambda name: pytest.fail(name))
+    assert set(written["parts"]) == set(parts)
     text = card.read_text()
     assert text.index("## Quality, measured") < text.index("## Limits")
 
 
 def test_parts_are_measured_in_the_tables_order_and_unknown_ones_refused(face, tmp_path):
-    subject = subject_of(face, performed_corpus(tmp_path))
-    told: list[str] = []
-    asked = ("boundary", "localization")
-    report = evaluate(subject, asked, 2, lambda name, part: told.append(name))
-    assert list(report.parts) == told == ["localization", "boundary"]
+    context = context_of(face, performed_corpus(tmp_path))
+    names: list[str] = []
+    only = ("seam", "localization")
+    report = evaluate(context, only, 2, lambda name, part: names.append(name))
+    assert list(report.parts) == names == ["localization", "seam"]
     with pytest.raises(InputError, match="'brows'"):
-        evaluate(subject, ("brows",))
+        evaluate(context, ("brows",))
 
 
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (["--only", "lips,closures", "--card", "README.md"], "whole table"),
+        (["--only", "lips,phonetic_contacts", "--card", "README.md"], "whole table"),
         (["--card", "nowhere/README.md"], "no model card"),
         ([], "--clips"),
         (["--clips", "."], "LipNet_"),
@@ -116,4 +170,4 @@ def test_a_model_of_another_encoder_is_refused(face, tmp_path):
     corpus = performed_corpus(tmp_path)
     foreign = corpus.__class__(**{**vars(corpus), "encoder": "hubert-base"})
     with pytest.raises(InputError, match="hubert-base"):
-        subject_of(face, foreign)
+        context_of(face, foreign)

@@ -8,7 +8,7 @@ from tiny_model import TINY, awake
 
 from kmspeaker.corpus.performances.states import STATES
 from kmspeaker.corpus.store import Clip, Corpus, Motion, Split, write_index, write_shard
-from kmspeaker.evaluation.context import Subject
+from kmspeaker.evaluation.context import EvaluationContext
 from kmspeaker.face.rig import ARKIT_INDEX, FaceModel
 from kmspeaker.pipeline import Pipeline
 from kmspeaker.speech.encoders import load_encoder
@@ -56,11 +56,11 @@ def performed_corpus(folder: Path, frames: int = 70, dim: int = 6) -> Corpus:
     return _write(folder, clips, motions, ENCODER)
 
 
-def subject_of(face: FaceModel, corpus: Corpus) -> Subject:
+def context_of(face: FaceModel, corpus: Corpus) -> EvaluationContext:
     """A tiny model, never trained, and a corpus."""
     dim = corpus.read(corpus.clips[0]).features.shape[1]
     config = dataclasses.replace(TINY, d_speech=dim)
-    return Subject(
+    return EvaluationContext(
         Pipeline(face, load_encoder(ENCODER), awake(config, face=face), "tiny@0"), corpus
     )
 
