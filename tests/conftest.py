@@ -1,4 +1,9 @@
-"""Shared fixtures: the real clips beside the checkout, and the face."""
+"""Shared fixtures: the face, the bundled example as a reference, and real people where they are.
+
+Tests use the bundled examples, so that a clone can run them. Clips of real people lie in a folder
+beside the checkout and are never part of the product: a law that they show better is tested on
+``speaking_clip``, and only what nothing bundled can show asks for ``shared``.
+"""
 
 import os
 from pathlib import Path
@@ -8,21 +13,62 @@ import pytest
 # Before VTK: each brings an LLVM of its own, and only in this order both work.
 import torch._dynamo  # noqa: F401
 
+from kmspeaker.examples import load_examples
 from kmspeaker.face.rig import FaceModel
+from kmspeaker.pipeline import Pipeline
+from kmspeaker.reference.performance import Performance
+from kmspeaker.reference.retarget import retarget
+from kmspeaker.reference.tracking import FaceTrack, track_video
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
 
 @pytest.fixture(scope="session")
 def shared() -> Path:
-    """The folder of real clips that lies beside the checkout; never part of the product."""
+    """The folder of real people's clips, for what nothing bundled can show."""
     if not SHARED.is_dir():
         if os.environ.get("CI"):
             pytest.fail(f"CI must have the test clips, but {SHARED} does not exist.")
-        pytest.skip(f"needs the real clips in {SHARED}, which this checkout does not have")
+        pytest.skip(f"needs real people speaking: their clips lie in {SHARED}, which is not there")
     return SHARED
 
 
 @pytest.fixture(scope="session")
 def face() -> FaceModel:
     return FaceModel.load()
+
+
+@pytest.fixture(scope="session")
+def pipeline() -> Pipeline:
+    """The bundled model on the processor."""
+    return Pipeline.load("small", device="cpu")
+
+
+@pytest.fixture(scope="session")
+def speaking_clip() -> Path:
+    """Three seconds of a real man who speaks, or where he is not there the bundled example."""
+    real = SHARED / "data/clips/LipNet_id2_vcd_swwp2s.mp4"
+    return real if real.is_file() else load_examples()["delighted"].reference
+
+
+@pytest.fixture(scope="session")
+def speaking_track(speaking_clip: Path) -> FaceTrack:
+    return track_video(speaking_clip)
+
+
+@pytest.fixture(scope="session")
+def example_video() -> Path:
+    """Somebody delighted, 4.7 s at 30 frames/s with sound."""
+    return load_examples()["delighted"].reference
+
+
+@pytest.fixture(scope="session")
+def example_track(example_video: Path, speaking_clip: Path, request) -> FaceTrack:
+    if speaking_clip == example_video:
+        return request.getfixturevalue("speaking_track")
+    return track_video(example_video)
+
+
+@pytest.fixture(scope="session")
+def example_performance(example_track: FaceTrack, face: FaceModel) -> Performance:
+    return retarget(example_track, face)

@@ -1,10 +1,9 @@
-"""From real speech and a real face to an animation, through the bundled model."""
-
-from pathlib import Path
+"""From speech and a video of a face to an animation: the bundled examples and model."""
 
 import numpy as np
 import pytest
 
+from kmspeaker.examples import load_examples
 from kmspeaker.face.rig import FaceModel
 from kmspeaker.media.audio import Sound, load_sound
 from kmspeaker.pipeline import Pipeline
@@ -12,23 +11,13 @@ from kmspeaker.reference.performance import Performance, steady
 
 
 @pytest.fixture(scope="module")
-def pipeline() -> Pipeline:
-    return Pipeline.load("small", device="cpu")
+def sound() -> Sound:
+    return load_sound(load_examples()["delighted"].speech)
 
 
 @pytest.fixture(scope="module")
-def clip(shared: Path) -> Path:
-    return shared / "data" / "clips" / "LipNet_lbax4n.mp4"
-
-
-@pytest.fixture(scope="module")
-def sound(clip: Path) -> Sound:
-    return load_sound(clip)
-
-
-@pytest.fixture(scope="module")
-def performance(pipeline: Pipeline, clip: Path) -> Performance:
-    return pipeline.reference(clip).performance
+def performance(example_performance: Performance) -> Performance:
+    return example_performance
 
 
 def upper_error(face: FaceModel, weights: np.ndarray, performance: Performance) -> float:
