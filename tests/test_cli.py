@@ -12,7 +12,7 @@ from arkit_head import a_head
 
 from kmspeaker.cli import main
 from kmspeaker.face.rig import ARKIT_INDEX, FaceModel
-from kmspeaker.heads.arkit_glb import OwnHead
+from kmspeaker.heads.arkit_glb import ArkitHead
 from kmspeaker.hub import MODELS_FOLDER, write_manifest
 from kmspeaker.media.audio import Sound, write_wav
 from kmspeaker.media.video_writer import write_video
@@ -117,7 +117,7 @@ def test_a_head_of_ones_own_speaks(
     take = out.with_suffix(".glb")
     asked = ["stylize", str(speech), str(performance), "--face", str(mine), "-o"]
     assert main([*asked, str(take)]) == 0
-    spoken, _ = OwnHead.read(take).glb.document["animations"]
+    spoken, _ = ArkitHead.read(take).glb.document["animations"]
     assert spoken["name"] == "stylize"
     assert main([*asked, str(out)]) == 2
     assert "saved as .glb" in capsys.readouterr().err

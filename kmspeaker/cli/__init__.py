@@ -225,8 +225,8 @@ def _track(options: argparse.Namespace) -> None:
 
 
 def _generate(options: argparse.Namespace) -> None:
-    from kmspeaker.export import check_writable, save_animation
-    from kmspeaker.heads.arkit_glb import read_own, save_on_own
+    from kmspeaker.export import check_writable, save_animation, save_on_head
+    from kmspeaker.heads.load import load_head
     from kmspeaker.media.audio import load_sound
     from kmspeaker.pipeline import Pipeline, check_seeds
 
@@ -241,7 +241,7 @@ def _generate(options: argparse.Namespace) -> None:
         pipeline = Pipeline.load(options.model, device=options.device, progress=progress)
     if options.identity is not None:
         pipeline.face.neutral(options.identity)
-    own = None if options.face is None else read_own(options.face, pipeline.face)
+    own = None if options.face is None else load_head(options.face, pipeline.face)
     started = time.perf_counter()
     performances = []
     for path in (getattr(options, options.reference_argument), options.second):
@@ -274,7 +274,7 @@ def _generate(options: argparse.Namespace) -> None:
             if own is None:
                 written += save_animation(take, pipeline.face, path, progress=progress)
             else:
-                written += save_on_own(take, own, path, progress=progress)
+                written += save_on_head(take, own, path, progress=progress)
     stages = {
         "reference": referenced - started,
         **takes[0].stage_seconds,

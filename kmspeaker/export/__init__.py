@@ -20,14 +20,18 @@ its sound and its texture, ``<name>.wav`` and ``<name>.png`` beside the ``.usda`
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 
 from kmspeaker.animation.animation import FaceAnimation
 from kmspeaker.errors import InputError
+from kmspeaker.export.arkit_glb import write_on_head
 from kmspeaker.export.formats import SINGLE, Format
 from kmspeaker.export.provenance import provenance
 from kmspeaker.face.rig import FaceModel
+from kmspeaker.heads.arkit_glb import ArkitHead
+from kmspeaker.heads.sliders import OWN
 from kmspeaker.media.files import check_place, replacing
 from kmspeaker.progress import Progress
 
@@ -38,6 +42,7 @@ __all__ = [
     "provenance",
     "save_animation",
     "save_comparison",
+    "save_on_head",
 ]
 
 
@@ -125,6 +130,36 @@ def save_comparison(
             progress=report,
         )
     return path
+
+
+def save_on_head(
+    animation: FaceAnimation,
+    head: FaceModel | ArkitHead,
+    path: Path,
+    *,
+    name: str = OWN,
+    progress: Progress | None = None,
+) -> tuple[Path, ...]:
+    """Write an animation on a user's own head, as ``heads.load.load_head`` read it.
+
+    Args:
+        animation: What to write.
+        head: The rig with one more identity, or a GLB with ARKit's targets.
+        path: Ends in one of ``FORMATS``; on an ``ArkitHead`` in ``.glb``.
+        name: Of the identity, where it is one.
+        progress: As for ``save_animation``.
+
+    Returns:
+        The files written, as ``save_animation``.
+
+    Raises:
+        InputError: The file cannot be written in that format.
+    """
+    if isinstance(head, FaceModel):
+        return save_animation(replace(animation, identity=name), head, path, progress=progress)
+    if path.suffix.lower() != ".glb":
+        raise InputError(f"Got the output name {path.name!r}; a head of your own is saved as .glb.")
+    return (write_on_head(animation, head, path),)
 
 
 def check_writable(path: Path) -> None:

@@ -9,20 +9,19 @@ about its place, the base of the skull. Vertex colours darken mouth, nostrils an
 up, z out of the face, as glTF has it.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float32, Int32, Integer
+from jaxtyping import Float32
 
 from kmspeaker.animation.animation import FaceAnimation
 from kmspeaker.export.normals import vertex_normals
 from kmspeaker.export.occlusion import light_let_in
 from kmspeaker.export.provenance import GENERATOR, credits_of, provenance
 from kmspeaker.face.head_pose import HEAD_PIVOT, head_quaternions
-from kmspeaker.face.rig import ARKIT_NAMES, PART_NAMES, FaceModel
+from kmspeaker.face.rig import ARKIT_NAMES, FaceModel
+from kmspeaker.face.surfaces import SURFACES, Surface, surface_corners
 from kmspeaker.media.gltf import write_glb_file
 
 _METRES = np.float32(1e-3)
@@ -35,24 +34,6 @@ _SMALLEST_TURN = 0.02
 _COMPONENT = {"float32": 5126, "uint16": 5123, "uint8": 5121}
 _ARRAY_BUFFER, _ELEMENT_ARRAY_BUFFER = 34962, 34963
 _REPEAT, _LINEAR, _LINEAR_MIPMAP_LINEAR = 10497, 9729, 9987
-
-
-@dataclass(frozen=True)
-class Surface:
-    """Parts of the head that share a material."""
-
-    name: str
-    parts: tuple[str, ...]
-    roughness: float
-    double_sided: bool = False
-
-
-SURFACES = (
-    Surface("skin", ("skin",), roughness=0.55),
-    Surface("eyes", ("eye_left", "eye_right"), roughness=0.12),
-    Surface("mouth", ("teeth_upper", "teeth_lower", "tongue"), roughness=0.3),
-    Surface("lashes", ("lashes",), roughness=0.9, double_sided=True),
-)
 
 
 def write_glb(animation: FaceAnimation, face: FaceModel, path: Path) -> None:
@@ -164,18 +145,6 @@ def _primitives(document: "_Document", face: FaceModel, identity: str) -> list[d
             }
         )
     return primitives
-
-
-def surface_corners(
-    face: FaceModel,
-) -> Iterator[tuple[Int32[np.ndarray, " kept"], Integer[np.ndarray, "faces 3"]]]:
-    """For each of ``SURFACES`` its render vertices, and its triangles as indices into those."""
-    part_of_face = face.part[face.render_source[face.render_faces[:, 0]]]
-    for surface in SURFACES:
-        parts = [PART_NAMES.index(part) for part in surface.parts]
-        own = face.render_faces[np.isin(part_of_face, parts)]
-        kept, corners = np.unique(own, return_inverse=True)
-        yield kept, corners.reshape(-1, 3)
 
 
 class _Document:

@@ -14,11 +14,11 @@ from pathlib import Path
 import numpy as np
 
 from kmspeaker.animation.animation import FaceAnimation
-from kmspeaker.export.glb import SURFACES, Surface
 from kmspeaker.export.normals import vertex_normals
 from kmspeaker.export.provenance import credits_of, provenance
 from kmspeaker.face.head_pose import HEAD_PIVOT, head_quaternions
 from kmspeaker.face.rig import ARKIT_NAMES, PART_NAMES, FaceModel
+from kmspeaker.face.surfaces import SURFACES, Surface
 
 _METRES = 1e-3
 _SMALLEST_MOVE = 1e-3

@@ -1,34 +1,23 @@
-"""A head of any mesh, as a GLB with ARKit's morph targets, and animations written onto it.
+"""A head of any mesh: a GLB whose morph targets have ARKit's names, in whatever spelling.
 
-Place in the flow: an export for heads that are not on the rig. The file stays what it is; an
-animation of its morph weights is put first among its animations. Nothing of its geometry is
-decoded.
+Place in the flow: ``heads.load`` tries it, ``heads.glb_geometry`` decodes what it looks like for
+the page, ``export.arkit_glb`` writes animations onto it. Nothing of its geometry is decoded here.
 """
 
 import re
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from kmspeaker.animation.animation import FaceAnimation
 from kmspeaker.errors import InputError
-from kmspeaker.export import save_animation
-from kmspeaker.export.provenance import provenance
-from kmspeaker.face.rig import ARKIT_INDEX, ARKIT_NAMES, FaceModel
-from kmspeaker.heads.mesh import with_own_face
-from kmspeaker.heads.sliders import OWN
-from kmspeaker.media.files import check_place, replacing
-from kmspeaker.media.gltf import Glb, entries, read_glb, write_glb_file
-from kmspeaker.progress import Progress
+from kmspeaker.face.rig import ARKIT_INDEX, ARKIT_NAMES
+from kmspeaker.media.gltf import Glb, entries, read_glb
 
 LEAST_SHAPES = 26
 """Of the 52, so many must be there for a head to speak and look; jawOpen among them."""
 _MOST_TARGETS, _MOST_NODES = 2000, 10_000
-_FLOAT, _SIDES = 5126, {"l": "left", "r": "right"}
+_SIDES = {"l": "left", "r": "right"}
 _BY_KEY = {name.lower(): index for name, index in ARKIT_INDEX.items()}
 # Some programs halve the shapes that ARKit has in one piece.
 _BY_KEY |= {
@@ -39,7 +28,7 @@ _BY_KEY |= {
 
 
 @dataclass(frozen=True)
-class OwnHead:
+class ArkitHead:
     """A GLB whose morph targets are known by ARKit's names."""
 
     glb: Glb
@@ -49,7 +38,7 @@ class OwnHead:
     """Nodes that show these meshes."""
 
     @classmethod
-    def read(cls, path: Path) -> "OwnHead":
+    def read(cls, path: Path) -> "ArkitHead":
         """Read and check a head.
 
         Raises:
@@ -81,105 +70,6 @@ class OwnHead:
         there = {shape for own in self.shapes.values() for shape in own}
         return tuple(name for index, name in enumerate(ARKIT_NAMES) if index not in there)
 
-    def write(self, animation: FaceAnimation, path: Path) -> Path:
-        """Write the head with an animation of its weights; its other animations come after.
-
-        The head's own turning is left out: no name says which node is the neck.
-
-        Raises:
-            InputError: The file cannot be written.
-        """
-        check_place(path)
-        binary = bytearray(self.glb.binary)
-        document = dict(self.glb.document)
-        views = [*entries(document, "bufferViews")]
-        accessors = [*entries(document, "accessors")]
-
-        def accessor(values: np.ndarray, **bounds: list[float]) -> int:
-            nonlocal binary
-            binary += bytes(-len(binary) % 4)
-            data = values.astype("<f4").tobytes()
-            views.append({"buffer": 0, "byteOffset": len(binary), "byteLength": len(data)})
-            binary += data
-            kind = {"componentType": _FLOAT, "count": values.size, "type": "SCALAR"}
-            accessors.append({"bufferView": len(views) - 1, **kind, **bounds})
-            return len(accessors) - 1
-
-        last = (len(animation) - 1) / animation.fps
-        time = np.arange(len(animation)) / animation.fps
-        times = accessor(time, min=[0.0], max=[float(np.float32(last))])
-        outputs = {
-            mesh: accessor(_weights(animation.weights, own).ravel())
-            for mesh, own in self.shapes.items()
-        }
-        meshes = [_mesh_of(node) for node in entries(document, "nodes")]
-        spoken = {
-            "name": animation.use,
-            "samplers": [
-                {"input": times, "output": outputs[meshes[node]], "interpolation": "LINEAR"}
-                for node in self.nodes
-            ],
-            "channels": [
-                {"sampler": k, "target": {"node": node, "path": "weights"}}
-                for k, node in enumerate(self.nodes)
-            ],
-        }
-        asset = dict(document.get("asset", {}))
-        extras = asset.get("extras")
-        asset["extras"] = {
-            **(extras if isinstance(extras, dict) else {}),
-            "kmspeaker": provenance(animation),
-        }
-        document |= {
-            "asset": asset,
-            "bufferViews": views,
-            "accessors": accessors,
-            "animations": [spoken, *entries(document, "animations")],
-        }
-        with replacing(path) as unfinished:
-            write_glb_file(unfinished, document, binary)
-        return path
-
-
-def read_own(path: Path, face: FaceModel, name: str = OWN) -> "FaceModel | OwnHead":
-    """A head of somebody's own, by what the file holds.
-
-    Returns:
-        The face with one more identity, ``name``, where the mesh was sculpted from the program's;
-        else the head that animations can be written onto.
-
-    Raises:
-        InputError: It is neither; of a GLB it says which targets are missing.
-    """
-    if path.suffix.lower() != ".glb":
-        return with_own_face(face, path, name=name)
-    try:
-        return OwnHead.read(path)
-    except InputError:
-        with suppress(InputError):
-            return with_own_face(face, path, name=name)
-        raise
-
-
-def save_on_own(
-    animation: FaceAnimation,
-    own: "FaceModel | OwnHead",
-    path: Path,
-    *,
-    name: str = OWN,
-    progress: Progress | None = None,
-) -> tuple[Path, ...]:
-    """Write an animation on what ``read_own`` read; on an ``OwnHead`` it is always a GLB.
-
-    Raises:
-        InputError: The file cannot be written in that format.
-    """
-    if isinstance(own, FaceModel):
-        return save_animation(replace(animation, identity=name), own, path, progress=progress)
-    if path.suffix.lower() != ".glb":
-        raise InputError(f"Got the output name {path.name!r}; a head of your own is saved as .glb.")
-    return (own.write(animation, path),)
-
 
 def arkit_shape(name: str) -> int | None:
     """Which of the 52 a target's name means, whatever its case, prefix and way to say left."""
@@ -204,12 +94,6 @@ def _named_targets(document: dict[str, Any]) -> Iterator[tuple[int, list[str]]]:
                 raise InputError("Got a GLB whose target names are damaged; export it again.")
             yield index, names
             break
-
-
-def _weights(weights: np.ndarray, shapes: tuple[int | None, ...]) -> np.ndarray:
-    """(frames, targets), 0 for targets that are none of ARKit's."""
-    columns = [np.zeros(len(weights)) if s is None else weights[:, s] for s in shapes]
-    return np.stack(columns, axis=1)
 
 
 def _mesh_of(node: dict[str, Any]) -> int:

@@ -25,7 +25,7 @@ Points = Float[np.ndarray, "vertices 3"]
 Faces = Int[np.ndarray, "faces 3"]
 
 
-def matched(
+def match_vertices(
     vertices: Float[np.ndarray, "given 3"], faces: Faces, uv: Corners, face: FaceModel
 ) -> Points | None:
     """The rig's vertices, in its order, found in a mesh; None unless all are, and only once.

@@ -1,6 +1,6 @@
 """What a head of any mesh looks like: its surface and ARKit shapes, placed as the program's heads.
 
-Place in the flow: reads the geometry of an ``own_head.OwnHead`` for the page's stage. Everything is
+Place in the flow: reads the geometry of an ``arkit_glb.ArkitHead`` for the page. Everything is
 decoded here, within limits, and handed on as plain arrays: the file itself reaches no browser.
 """
 
@@ -15,7 +15,7 @@ from PIL import Image
 
 from kmspeaker.errors import InputError
 from kmspeaker.face.rig import FaceModel
-from kmspeaker.heads.arkit_glb import OwnHead
+from kmspeaker.heads.arkit_glb import ArkitHead
 from kmspeaker.heads.mesh import quarter_turns
 from kmspeaker.media.gltf import Glb, entries
 
@@ -31,7 +31,7 @@ Sparse = tuple[Int[np.ndarray, " moved"], Float32[np.ndarray, "moved 3"]]
 
 
 @dataclass(frozen=True)
-class OwnBody:
+class HeadGeometry:
     """A surface in mm, upright, facing +z, its eyes about the origin; its shapes at weight 1."""
 
     vertices: Float32[np.ndarray, "vertices 3"]
@@ -59,7 +59,7 @@ class _Piece:
     material: dict[str, Any]
 
 
-def own_body(head: OwnHead, face: FaceModel) -> OwnBody:
+def head_geometry(head: ArkitHead, face: FaceModel) -> HeadGeometry:
     """Decode a head's surface and put it where the program's heads are.
 
     Raises:
@@ -83,7 +83,7 @@ def own_body(head: OwnHead, face: FaceModel) -> OwnBody:
     vertices = (vertices @ turn.T * scale + shift).astype(np.float32)
     shapes = {k: (moved @ turn.T * scale).astype(np.float32) for k, moved in shapes.items()}
     first, source = _welded(vertices, shapes)
-    return OwnBody(
+    return HeadGeometry(
         vertices=vertices[first],
         shapes={index: _sparse(moved[first]) for index, moved in shapes.items()},
         source=source,
@@ -95,7 +95,7 @@ def own_body(head: OwnHead, face: FaceModel) -> OwnBody:
     )
 
 
-def _pieces(head: OwnHead) -> Iterator[_Piece]:
+def _pieces(head: ArkitHead) -> Iterator[_Piece]:
     """Everything the file shows: other nodes' meshes too, for eyes and hair belong to a head."""
     glb = head.glb
     meshes, materials = entries(glb.document, "meshes"), entries(glb.document, "materials")

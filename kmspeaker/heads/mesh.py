@@ -15,9 +15,9 @@ import numpy as np
 from jaxtyping import Float, Float32, Int
 
 from kmspeaker.errors import InputError
-from kmspeaker.export.glb import surface_corners
 from kmspeaker.face.rig import PART_NAMES, FaceModel
-from kmspeaker.heads.correspondence import matched
+from kmspeaker.face.surfaces import surface_corners
+from kmspeaker.heads.correspondence import match_vertices
 from kmspeaker.heads.sliders import OWN
 from kmspeaker.media.gltf import entries, read_glb
 
@@ -38,7 +38,7 @@ Mesh = tuple[
 """Vertices, triangles, and the texture places of their corners where the file has them."""
 
 
-def with_own_face(
+def with_mesh(
     face: FaceModel, path: Path, *, name: str = OWN, texture: Path | None = None
 ) -> FaceModel:
     """The face with the mesh of a file as one more identity; ``face`` stays as it is.
@@ -59,7 +59,7 @@ def read_neutral(path: Path, face: FaceModel) -> Float32[np.ndarray, "vertices 3
     """The vertices of a mesh file as a neutral: mm, upright, its eyes about the origin.
 
     Raises:
-        InputError: as ``with_own_face``.
+        InputError: as ``with_mesh``.
     """
     reader = READERS.get(path.suffix.lower())
     if reader is None:
@@ -209,7 +209,7 @@ def _on_topology(
         return whole
     whole = len(faces) == len(face.faces) and -1 < faces.min() <= faces.max() < len(vertices)
     if whole and uv is not None and np.isfinite(uv).all():
-        found = matched(vertices, faces, uv, face)
+        found = match_vertices(vertices, faces, uv, face)
         if found is not None:
             return found
     raise _other_mesh(f"{len(vertices):,} vertices and {len(faces):,} triangles", face)

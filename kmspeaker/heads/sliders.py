@@ -28,7 +28,7 @@ def _slider(least: int, most: int, meaning: str) -> dict[str, Any]:
 
 
 @dataclass(frozen=True)
-class Macros:
+class Sliders:
     """Where the sliders stand.
 
     Raises:
@@ -80,7 +80,7 @@ class _Basis:
     """How far their hair stands off, mm."""
 
 
-def sculpted(face: FaceModel, macros: Macros, name: str = OWN) -> FaceModel:
+def sculpt(face: FaceModel, sliders: Sliders, name: str = OWN) -> FaceModel:
     """The face with one more identity, as the sliders stand.
 
     It wears the skin of the bundled person who is nearest in age, gender and origins.
@@ -89,20 +89,20 @@ def sculpted(face: FaceModel, macros: Macros, name: str = OWN) -> FaceModel:
         InputError: A bundled identity has the name.
     """
     basis = _load(face.folder)
-    origins = np.array(macros.origins) / sum(macros.origins)
+    origins = np.array(sliders.origins) / sum(sliders.origins)
     young, old = basis.ages
-    aged = np.clip((macros.age - young) / (old - young), 0, 1)
-    heavy = max(macros.weight, 0.0)
-    lean = max(-macros.weight, 0.0)
+    aged = np.clip((sliders.age - young) / (old - young), 0, 1)
+    heavy = max(sliders.weight, 0.0)
+    lean = max(-sliders.weight, 0.0)
     shares = np.einsum(
         "g,a,o,w->gaow",
-        [1 - macros.gender, macros.gender],
+        [1 - sliders.gender, sliders.gender],
         [1 - aged, aged],
         origins,
         [lean, 1 - lean - heavy, heavy],
     )
     neutral = basis.mean + np.tensordot(shares.ravel() @ basis.shares, basis.ways, axes=1)
-    asked = np.array([macros.gender, macros.age, *origins])
+    asked = np.array([sliders.gender, sliders.age, *origins])
     apart = (basis.people - asked) * [_COLOUR_OF_GENDER, _COLOUR_OF_AGE, 1, 1, 1]
     person = int((apart**2).sum(1).argmin())
     neutral = neutral + basis.people_hair[person] * basis.hair
@@ -110,7 +110,7 @@ def sculpted(face: FaceModel, macros: Macros, name: str = OWN) -> FaceModel:
         name,
         neutral.astype(np.float32),
         texture=face.texture(face.identities[person]),
-        description=macros.description,
+        description=sliders.description,
         credit=BUNDLED_CREDIT,
     )
 

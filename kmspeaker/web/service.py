@@ -16,7 +16,7 @@ import gradio as gr
 from kmspeaker.animation.animation import FaceAnimation, Use
 from kmspeaker.animation.controls import DEFAULTS, Controls
 from kmspeaker.errors import InputError
-from kmspeaker.export import FORMATS, save_animation, save_comparison
+from kmspeaker.export import FORMATS, save_animation, save_comparison, save_on_head
 from kmspeaker.media.audio import Sound, load_sound
 from kmspeaker.reference.performance import Performance
 from kmspeaker.web.catalogue import file_name, write_reference, write_takes
@@ -156,7 +156,7 @@ class Service:
         path = folder / f"{file_name(animation)}{suffix}"
         text = f"Writing {suffix[1:].upper()}"
         if head is not None and suffix == ".glb":
-            return (head.write(animation, path),)
+            return save_on_head(animation, head, path)
         return save_animation(animation, face, path, progress=told(progress, text, stop))
 
     def export_shown(

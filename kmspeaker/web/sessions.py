@@ -12,7 +12,7 @@ from typing import TypeVar
 from kmspeaker.animation.animation import FaceAnimation
 from kmspeaker.errors import InputError
 from kmspeaker.face.rig import FaceModel
-from kmspeaker.heads.arkit_glb import OwnHead
+from kmspeaker.heads.arkit_glb import ArkitHead
 from kmspeaker.reference.performance import Performance
 from kmspeaker.reference.tracking import FaceTrack
 
@@ -108,7 +108,7 @@ class Session:
     jobs: set[Stop] = field(default_factory=set)
     face: FaceModel | None = None
     """The face with a head of the visitor's own, once there is one."""
-    head: OwnHead | None = None
+    head: ArkitHead | None = None
     """A head of another mesh that takes can be written onto."""
     identities: dict[str, dict[str, str]] = field(default_factory=dict)
     """The browser's files of the visitor's own head."""
@@ -120,7 +120,7 @@ class Session:
         """A new name in the folder; nothing of it comes from the visitor."""
         return self.folder / f"{kind}-{secrets.token_hex(6)}{suffix}"
 
-    def other_mesh(self, identity: str) -> OwnHead | None:
+    def other_mesh(self, identity: str) -> ArkitHead | None:
         """The visitor's head by that name, where it is none of the program's mesh."""
         return self.head if "body" in self.identities.get(identity, {}) else None
 

@@ -13,8 +13,8 @@ from takes import moving_take
 
 from kmspeaker.export import save_animation
 from kmspeaker.face.rig import FaceModel
-from kmspeaker.heads.arkit_glb import OwnHead
-from kmspeaker.heads.glb_geometry import own_body
+from kmspeaker.heads.arkit_glb import ArkitHead
+from kmspeaker.heads.glb_geometry import head_geometry
 from kmspeaker.reference.overlay import keypoint_pixels
 from kmspeaker.reference.tracking import SEEN
 from kmspeaker.web.page.viewer import write_body
@@ -255,7 +255,7 @@ def test_a_head_of_another_mesh_moves_as_its_own_shapes_say(
     page: Page, face: FaceModel, material: Material, value: dict[str, Any]
 ):
     glb, _ = save_animation(moving_take(face, frames=2), face, material.folder / "mine.glb")
-    body = own_body(OwnHead.read(glb), face)
+    body = head_geometry(ArkitHead.read(glb), face)
     own = {"own-1": write_body(body, "own-1", material.folder)}
     heads = [head | {"identity": "own-1"} for head in value["heads"]]
     page.evaluate(f"(value) => {VIEWER}.show(value)", value | {"heads": heads, "identities": own})

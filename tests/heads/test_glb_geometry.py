@@ -11,8 +11,8 @@ from PIL import Image
 
 from kmspeaker.errors import InputError
 from kmspeaker.face.rig import ARKIT_NAMES, FaceModel
-from kmspeaker.heads.arkit_glb import OwnHead
-from kmspeaker.heads.glb_geometry import OwnBody, own_body
+from kmspeaker.heads.arkit_glb import ArkitHead
+from kmspeaker.heads.glb_geometry import HeadGeometry, head_geometry
 from kmspeaker.media.gltf import write_glb_file
 
 TURN = np.array([[1, 0, 0], [0, 0, -1], [0, 1, 0]])
@@ -99,12 +99,12 @@ def a_head(path: Path, face: FaceModel, **changes: Any) -> Path:
     return path
 
 
-def body(path: Path, face: FaceModel) -> OwnBody:
-    return own_body(OwnHead.read(path), face)
+def geometry(path: Path, face: FaceModel) -> HeadGeometry:
+    return head_geometry(ArkitHead.read(path), face)
 
 
 def test_it_is_put_where_our_heads_are_and_moves_as_it_says(face: FaceModel, tmp_path: Path):
-    own = body(a_head(tmp_path / "mine.glb", face), face)
+    own = geometry(a_head(tmp_path / "mine.glb", face), face)
     ours = face.neutral("kenji")[face.render_source]
     placed = own.vertices[own.source]
     scale = np.ptp(placed[:, 0]) / np.ptp(ours[:, 0])
@@ -139,7 +139,7 @@ def test_a_file_that_lies_is_refused_in_a_sentence(
     face: FaceModel, tmp_path: Path, changes: dict[str, Any], says: str
 ):
     with pytest.raises(InputError) as error:
-        body(a_head(tmp_path / "liar.glb", face, **changes), face)
+        geometry(a_head(tmp_path / "liar.glb", face, **changes), face)
     text = str(error.value)
     assert says in text and text.startswith("Got ") and text.endswith(".")
 
@@ -156,7 +156,7 @@ def test_a_file_that_lies_is_refused_in_a_sentence(
     ],
 )
 def test_a_picture_that_lies_is_left_out(face: FaceModel, tmp_path: Path, changes: dict[str, Any]):
-    own = body(a_head(tmp_path / "plain.glb", face, **changes), face)
+    own = geometry(a_head(tmp_path / "plain.glb", face, **changes), face)
     assert (own.picture == 255).all()
 
 
@@ -164,7 +164,7 @@ def test_a_picture_of_too_many_points_is_never_decoded(
     face: FaceModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr("kmspeaker.heads.glb_geometry._MOST_PIXELS", 63)
-    own = body(a_head(tmp_path / "large.glb", face), face)
+    own = geometry(a_head(tmp_path / "large.glb", face), face)
     assert (own.picture == 255).all()
 
 

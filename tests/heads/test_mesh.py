@@ -14,9 +14,9 @@ from trimesh.visual import TextureVisuals
 from kmspeaker.errors import InputError
 from kmspeaker.export import save_animation
 from kmspeaker.face.rig import PART_NAMES, FaceModel
-from kmspeaker.heads.mesh import MOST_BYTES, read_neutral, with_own_face, write_neutral
-from kmspeaker.heads.sliders import OWN, Macros
-from kmspeaker.heads.sliders import sculpted as with_macros
+from kmspeaker.heads.mesh import MOST_BYTES, read_neutral, with_mesh, write_neutral
+from kmspeaker.heads.sliders import OWN, Sliders
+from kmspeaker.heads.sliders import sculpt as with_sliders
 from kmspeaker.media.gltf import write_glb_file
 from kmspeaker.model.motion_space import rig_fingerprint
 
@@ -94,8 +94,8 @@ def test_a_mesh_that_was_split_and_shuffled_is_put_in_order(
 
 
 def test_a_shuffled_mesh_of_a_face_unlike_ours_is_put_in_order_too(face: FaceModel, tmp_path: Path):
-    macros = Macros(85.0, 1.0, 1.0, 0.0, 0.3, 1.0)
-    wanted = with_macros(face, macros).neutral(OWN)
+    macros = Sliders(85.0, 1.0, 1.0, 0.0, 0.3, 1.0)
+    wanted = with_sliders(face, macros).neutral(OWN)
     as_another_program_writes(face, wanted, seed=1).export(str(tmp_path / "old.glb"))
     off = np.linalg.norm(read_neutral(tmp_path / "old.glb", face) - wanted, axis=1)
     lashes = face.part == PART_NAMES.index("lashes")
@@ -135,7 +135,7 @@ def test_it_is_one_more_identity_and_changes_no_other(
     face: FaceModel, sculpted: np.ndarray, tmp_path: Path
 ):
     mesh(face, sculpted).export(str(tmp_path / "mine.ply"))
-    own = with_own_face(face, tmp_path / "mine.ply", name="mine")
+    own = with_mesh(face, tmp_path / "mine.ply", name="mine")
     assert own.identities == (*face.identities, "mine") and "mine" not in face.identities
     assert own.texture("mine") == face.texture("ingrid"), "the most similar person's"
     assert own.credit("mine") != own.credit("ingrid")

@@ -9,18 +9,18 @@ import pytest
 
 from kmspeaker.errors import InputError
 from kmspeaker.face.rig import ARKIT_INDEX, PART_NAMES, FaceModel
-from kmspeaker.heads.sliders import OWN, Macros, sculpted
+from kmspeaker.heads.sliders import OWN, Sliders, sculpt
 from kmspeaker.model.motion_space import rig_fingerprint
 
 EACH_ORIGIN = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
 ENDS = [
-    Macros(age, gender, weight, *origins)
+    Sliders(age, gender, weight, *origins)
     for age, gender, origins, weight in product(
         (18.0, 90.0), (0.0, 1.0), EACH_ORIGIN, (-1.0, 0.0, 1.0)
     )
 ]
 BETWEEN = [
-    Macros(d.uniform(18, 90), d.random(), d.uniform(-1, 1), d.random(), d.random(), d.random())
+    Sliders(d.uniform(18, 90), d.random(), d.uniform(-1, 1), d.random(), d.random(), d.random())
     for d in [random.Random(seed) for seed in range(12)]
 ]
 
@@ -32,9 +32,9 @@ def posed(face: FaceModel, **shapes: float) -> np.ndarray:
     return face.vertices(weights, OWN)[0]
 
 
-@pytest.mark.parametrize("macros", ENDS + BETWEEN)
-def test_lips_lids_and_teeth_are_as_good_as_the_bundled_peoples(face: FaceModel, macros: Macros):
-    own = sculpted(face, macros)
+@pytest.mark.parametrize("sliders", ENDS + BETWEEN)
+def test_lips_lids_and_teeth_are_as_good_as_the_bundled_peoples(face: FaceModel, sliders: Sliders):
+    own = sculpt(face, sliders)
     rest = np.zeros((1, 52), np.float32)
     bundled = [float(face.lip_gap(rest, name)[0]) for name in face.identities]
     assert min(bundled) - 0.1 < own.lip_gap(rest, OWN)[0] < max(bundled) + 0.1
@@ -52,30 +52,30 @@ def test_lips_lids_and_teeth_are_as_good_as_the_bundled_peoples(face: FaceModel,
 
 
 def test_each_slider_moves_the_face_and_only_proportions_of_origins_count(face: FaceModel):
-    middle = Macros(50.0, 0.5, 0.0, 1.0, 1.0, 1.0)
-    rest = sculpted(face, middle).neutral(OWN)
-    for each in fields(Macros):
-        moved = sculpted(face, replace(middle, **{each.name: float(each.metadata["range"][1])}))
+    middle = Sliders(50.0, 0.5, 0.0, 1.0, 1.0, 1.0)
+    rest = sculpt(face, middle).neutral(OWN)
+    for each in fields(Sliders):
+        moved = sculpt(face, replace(middle, **{each.name: float(each.metadata["range"][1])}))
         apart = np.linalg.norm(moved.neutral(OWN) - rest, axis=1).max()
         if each.name in ("european", "asian", "african"):
             assert apart == 0, "all at 1 already"
             less = replace(middle, **{each.name: 0.0})
-            apart = np.linalg.norm(sculpted(face, less).neutral(OWN) - rest, axis=1).max()
+            apart = np.linalg.norm(sculpt(face, less).neutral(OWN) - rest, axis=1).max()
         assert 1 < apart < 60
     half = replace(middle, european=0.5, asian=0.5, african=0.5)
-    np.testing.assert_allclose(sculpted(face, half).neutral(OWN), rest, atol=1e-3)
+    np.testing.assert_allclose(sculpt(face, half).neutral(OWN), rest, atol=1e-3)
 
 
 def test_the_rig_the_models_learnt_and_the_bundled_people_stay_as_they_are(face: FaceModel):
     before = {name: face.neutral(name).copy() for name in face.identities}
-    own = sculpted(face, Macros())
+    own = sculpt(face, Sliders())
     assert OWN in own.identities and OWN not in face.identities
     assert rig_fingerprint(own, "ours") == rig_fingerprint(face, "ours")
     for name, neutral in before.items():
         np.testing.assert_array_equal(own.neutral(name), neutral)
-    assert sculpted(own, Macros(age=80.0)).identities == own.identities, "takes its own place"
+    assert sculpt(own, Sliders(age=80.0)).identities == own.identities, "takes its own place"
     with pytest.raises(InputError, match="bundled head"):
-        sculpted(face, Macros(), name="clara")
+        sculpt(face, Sliders(), name="clara")
 
 
 @pytest.mark.parametrize(
@@ -83,4 +83,4 @@ def test_the_rig_the_models_learnt_and_the_bundled_people_stay_as_they_are(face:
 )
 def test_sliders_beyond_their_ends_are_refused_with_a_sentence(wrong: dict[str, float]):
     with pytest.raises(InputError, match=r"must be from|no origin"):
-        Macros(**wrong)
+        Sliders(**wrong)

@@ -15,7 +15,7 @@ from takes import moving_take
 from kmspeaker.errors import InputError
 from kmspeaker.export import save_animation
 from kmspeaker.face.rig import FaceModel
-from kmspeaker.heads.arkit_glb import OwnHead
+from kmspeaker.heads.arkit_glb import ArkitHead
 from kmspeaker.web.catalogue import stage_value, write_takes
 from kmspeaker.web.limits import Limits
 from kmspeaker.web.models import Models
@@ -109,12 +109,12 @@ def test_a_glb_with_targets_is_worn_and_takes_are_saved_on_it(
     for file in stage["identities"][name].values():
         assert Path(file).is_relative_to(session.folder), "nothing of the upload is served"
     assert b"glTF" not in gzip.decompress(Path(stage["identities"][name]["body"]).read_bytes())
-    saved = OwnHead.read(Path(own.save(None, visitor)))
+    saved = ArkitHead.read(Path(own.save(None, visitor)))
     assert len(saved.glb.document["animations"]) == 2
 
     service = Service(Models(FakeSpeaker()), Limits())
     (path,) = service.export(session, session.take(), ".glb", name, None, Stop())
-    assert len(OwnHead.read(path).glb.document["animations"]) == 2
+    assert len(ArkitHead.read(path).glb.document["animations"]) == 2
     assert service.export(session, session.take(), ".csv", name, None, Stop())[0].is_file()
     for export in (
         lambda: service.export(session, session.take(), ".mp4", name, None, Stop()),

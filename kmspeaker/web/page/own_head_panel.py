@@ -18,11 +18,13 @@ import gradio as gr
 from gradio.components import Component
 
 from kmspeaker.errors import InputError
+from kmspeaker.export import save_on_head
 from kmspeaker.face.rig import FaceModel
-from kmspeaker.heads.arkit_glb import OwnHead, read_own
-from kmspeaker.heads.glb_geometry import own_body
+from kmspeaker.heads.arkit_glb import ArkitHead
+from kmspeaker.heads.glb_geometry import head_geometry
+from kmspeaker.heads.load import load_head
 from kmspeaker.heads.mesh import write_neutral
-from kmspeaker.heads.sliders import OWN, Macros, sculpted
+from kmspeaker.heads.sliders import OWN, Sliders, sculpt
 from kmspeaker.limits import DEFAULT_IDENTITY_INDEX
 from kmspeaker.web.catalogue import file_name
 from kmspeaker.web.errors import readable
@@ -51,10 +53,10 @@ class OwnFaces:
         self, stage: dict[str, Any], values: Mapping[str, int | float], request: gr.Request
     ) -> Worn:
         """Wear the head where the sliders stand."""
-        macros = Macros(**{name: float(value) for name, value in values.items()})
+        macros = Sliders(**{name: float(value) for name, value in values.items()})
         session = self._sessions.of(request.session_hash)
-        draft = sculpted(self._face, macros)
-        face = sculpted(self._face, macros, _name(draft, OWN))
+        draft = sculpt(self._face, macros)
+        face = sculpt(self._face, macros, _name(draft, OWN))
         return self._wear(session, face, stage, f"Wearing your own face, {macros.age:.0f} years.")
 
     @readable
@@ -69,8 +71,8 @@ class OwnFaces:
             return _worn(self._face.identities[DEFAULT_IDENTITY_INDEX], session, stage, "")
         given = Path(path)
         session.uploads.add(given)
-        own = read_own(given, self._face)
-        if isinstance(own, OwnHead):
+        own = load_head(given, self._face)
+        if isinstance(own, ArkitHead):
             return self._wear_head(session, own, stage)
         face = self._face.with_identity(_name(own, OWN), own.neutral(OWN))
         return self._wear(session, face, stage, "Wearing the face you gave.")
@@ -96,7 +98,8 @@ class OwnFaces:
         animation = session.take(key).animation
         folder = session.file("download", "")
         folder.mkdir()
-        return str(session.head.write(animation, folder / f"{file_name(animation)}_own.glb"))
+        path = folder / f"{file_name(animation)}_own.glb"
+        return str(save_on_head(animation, session.head, path)[0])
 
     def _wear(self, session: Session, face: FaceModel, stage: dict[str, Any], text: str) -> Worn:
         name = face.identities[-1]
@@ -105,11 +108,11 @@ class OwnFaces:
         session.identities = {name: write_identity(face, name, session.folder)}
         return _worn(name, session, stage, text)
 
-    def _wear_head(self, session: Session, head: OwnHead, stage: dict[str, Any]) -> Worn:
+    def _wear_head(self, session: Session, head: ArkitHead, stage: dict[str, Any]) -> Worn:
         lacks = f" It lacks {', '.join(head.missing)}." if head.missing else ""
         session.head = head
         try:
-            body = own_body(head, self._face)
+            body = head_geometry(head, self._face)
         except InputError as error:
             said = f"Your head is kept, and takes can be saved on it below. {error}{lacks}"
             return stage["identity"], stage, said
@@ -175,8 +178,8 @@ class OwnFacePart:
 def own_face() -> OwnFacePart:
     """Lay the part out: closed until somebody wants it."""
     with gr.Accordion("Own face", open=False, elem_id="own-face", elem_classes="km-direct"):
-        at_first = Macros()
-        sliders, rows = {}, list(fields(Macros))
+        at_first = Sliders()
+        sliders, rows = {}, list(fields(Sliders))
         for row in (rows[:3], rows[3:]):
             with gr.Row():
                 for each in row:

@@ -21,7 +21,7 @@ from kmspeaker.export.occlusion import light_let_in
 from kmspeaker.export.subdivision import subdivide
 from kmspeaker.face.head_pose import HEAD_PIVOT
 from kmspeaker.face.rig import ARKIT_NAMES, PART_NAMES, FaceModel
-from kmspeaker.heads.glb_geometry import OwnBody
+from kmspeaker.heads.glb_geometry import HeadGeometry
 from kmspeaker.web.packing import pack_arrays
 from kmspeaker.web.page.decimation import LIGHT, MIDDLE, thinned
 
@@ -140,7 +140,7 @@ def write_identity(face: FaceModel, identity: str, folder: Path) -> dict[str, st
     }
 
 
-def write_body(body: OwnBody, identity: str, folder: Path) -> dict[str, str]:
+def write_body(body: HeadGeometry, identity: str, folder: Path) -> dict[str, str]:
     """Write a head of another mesh for the browser into ``folder``; says where it lies."""
     texture = folder / f"{identity}.jpg"
     Image.fromarray(body.picture).save(texture, quality=88)
