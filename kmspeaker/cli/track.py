@@ -1,0 +1,45 @@
+"""``kmspeaker track``: find the face in a video and save its track."""
+
+import argparse
+import time
+from pathlib import Path
+
+from kmspeaker.cli.options import Commands, add_max_seconds, print_written, require_suffix
+from kmspeaker.progress import progress_bar
+
+
+def add_parser(commands: Commands) -> None:
+    """The command and its options."""
+    track = commands.add_parser("track", help="find the face in a video and save its track")
+    track.add_argument("video", type=Path)
+    track.add_argument("-o", "--output", type=Path, required=True, help="track file, .npz")
+    track.add_argument("--overlay", type=Path, help="also write the video with its keypoints, .mp4")
+    add_max_seconds(track)
+    track.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Track, save, and draw the overlay if it is wanted."""
+    from kmspeaker.export import check_writable
+    from kmspeaker.reference.overlay import write_overlay
+    from kmspeaker.reference.tracking import track_video
+
+    require_suffix(options.output, ".npz")
+    check_writable(options.output)
+    if options.overlay is not None:
+        require_suffix(options.overlay, ".mp4")
+        check_writable(options.overlay)
+    started = time.perf_counter()
+    with progress_bar("track") as progress:
+        track = track_video(options.video, progress=progress, max_seconds=options.max_seconds)
+    track.save(options.output)
+    tracked = time.perf_counter()
+    stages = {"track": tracked - started}
+    written = [options.output]
+    if options.overlay is not None:
+        with progress_bar("overlay") as progress:
+            write_overlay(track, options.video, options.overlay, progress=progress)
+        stages["overlay"] = time.perf_counter() - tracked
+        written.append(options.overlay)
+    seen = float((track.confidence > 0).mean())
+    print_written(written, f"{len(track.times)} frames, face seen in {seen:.0%}", stages)
