@@ -159,7 +159,7 @@ def a_recording(name: str, seconds: float = 3.0, **changes) -> Recording:
     return replace(Recording(name, "him", "film", "CC-BY-4.0", Path("x"), mouth, 30.0), **changes)
 
 
-def test_takes_become_clips_of_ten_to_twenty_seconds(config):
+def test_recordings_become_clips_of_ten_to_twenty_seconds(config):
     recordings = [a_recording("long", 100.0), *(a_recording(f"t{n}") for n in range(40))]
     plans = [
         p for p in plan_clips(replace(config, turns={"film": 2}), (), recordings) if p.recordings
