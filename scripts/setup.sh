@@ -1,11 +1,13 @@
 #!/usr/bin/env bash
 # Everything KM-Speaker needs on a fresh machine; `app.sh` and `test.sh` call it. Quick when nothing is missing.
-#   setup.sh REQUIREMENTS [APT_PACKAGE ...]
+#   setup.sh app|test [APT_PACKAGE ...]
 # KMSPEAKER_VENV: the Python environment (default .venv); KMSPEAKER_CACHE: viewer files (default ~/.cache/kmspeaker).
 set -euo pipefail
 cd "$(dirname "$0")/.."
-requirements=$1
+purpose=$1
 shift
+requirements=(requirements.txt)
+if [ "$purpose" = test ]; then requirements+=(requirements-train.txt requirements-dev.txt); fi
 
 # Debian packages: the tracker and the renderer need EGL, the viewer's files come by npm.
 wanted=$(tr '\n' ' ' < packages.txt)
@@ -28,7 +30,7 @@ fi
 # Viewer files: three.js for the page; the Khronos validator and axe for the tests.
 cache=${KMSPEAKER_CACHE:-$HOME/.cache/kmspeaker}
 node_packages=(three@0.187.0 gltf-validator@2.0.0-dev.3.10)
-if [ "$requirements" = requirements-dev.txt ]; then node_packages+=(axe-core@4.14.1); fi
+if [ "$purpose" = test ]; then node_packages+=(axe-core@4.14.1); fi
 if command -v npm > /dev/null; then
   for package in "${node_packages[@]}"; do
     if [ ! -f "$cache/node/node_modules/${package%%@*}/package.json" ]; then
@@ -40,7 +42,7 @@ if command -v npm > /dev/null; then
   done
 fi
 
-# Python 3.11 or 3.12 and what the requirements file names, once per version of that file.
+# Python 3.11 or 3.12 and what the requirements files name, once per version of them.
 venv=${KMSPEAKER_VENV:-.venv}
 if [ ! -x "$venv/bin/python" ]; then
   python=""
@@ -56,9 +58,9 @@ if [ ! -x "$venv/bin/python" ]; then
   fi
   "$python" -m venv "$venv"
 fi
-stamp=$(cat requirements*.txt | sha256sum | cut -c1-16)-$requirements
+stamp=$(cat "${requirements[@]}" | sha256sum | cut -c1-16)-$purpose
 if [ ! -f "$venv/.installed-$stamp" ]; then
   echo "Installing Python packages into $venv (a few minutes the first time)"
-  "$venv/bin/python" -m pip install --quiet --disable-pip-version-check -r "$requirements"
+  "$venv/bin/python" -m pip install --quiet --disable-pip-version-check "${requirements[@]/#/-r}"
   touch "$venv/.installed-$stamp"
 fi

@@ -1,14 +1,33 @@
-"""The layers of the program import one way, and importing does nothing heavy."""
+"""The rooms of the program import one way, and importing does nothing heavy."""
 
 import ast
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 PACKAGE = Path(__file__).resolve().parents[1] / "kmspeaker"
 MODULES = sorted(PACKAGE.rglob("*.py"))
+
+FLOORS = (
+    ("errors", "assets", "limits", "progress"),
+    ("media", "parallel", "examples"),
+    ("face", "hub"),
+    ("reference", "speech"),
+    ("animation", "model", "heads"),
+    ("pipeline", "export", "corpus"),
+    ("batch", "training", "benchmark"),
+    ("evaluation",),
+    ("web",),
+    ("cli",),
+    ("__main__",),
+)
+"""From the ground up: a room imports its own floor and those below (``__init__`` is everyone's)."""
+FLOOR = {room: height for height, rooms in enumerate(FLOORS) for room in rooms}
+FORBIDDEN = {("heads", "export"), ("export", "corpus"), ("pipeline", "corpus")}
+"""Of one floor or downwards, and still not to be."""
 
 
 def imported_by(path: Path) -> set[str]:
@@ -25,31 +44,51 @@ def imported_by(path: Path) -> set[str]:
 
 def room(path: Path) -> str:
     """The sub-package a module lives in, or its own name at the top level."""
-    parts = path.relative_to(PACKAGE).with_suffix("").parts
-    return parts[0]
+    return path.relative_to(PACKAGE).with_suffix("").parts[0]
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def rooms_imported_by(path: Path) -> set[str]:
+    ours = {name.split(".")[1] for name in imported_by(path) if name.startswith("kmspeaker.")}
+    return {name for name in ours if name in FLOOR} - {room(path)}
+
+
+def test_every_room_has_its_floor():
+    assert {room(path) for path in MODULES} - {"__init__"} == set(FLOOR)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [path for path in MODULES if path != PACKAGE / "__init__.py"],
+    ids=lambda path: str(path.relative_to(PACKAGE)),
+)
 def test_imports_point_one_way(path: Path):
-    names = imported_by(path)
-    if room(path) not in ("web", "cli", "__main__"):
-        assert not {n for n in names if n.startswith("kmspeaker.web")}, (
-            "only the skin knows the web"
-        )
-    if room(path) != "web":
-        assert not {n for n in names if n.split(".")[0] == "gradio"}, "gradio stays inside web/"
-    if room(path) in ("flow", "layers"):
-        ours = {n for n in names if n.startswith("kmspeaker")}
-        assert not ours, f"the maths imports torch alone, found {ours}"
-    if room(path) not in ("training", "corpus", "evaluation", "cli", "__main__"):
-        back = {"kmspeaker.training", "kmspeaker.corpus", "kmspeaker.evaluation"}
-        assert not {n for n in names if ".".join(n.split(".")[:2]) in back}
+    own = room(path)
+    up = {other for other in rooms_imported_by(path) if FLOOR[other] > FLOOR[own]}
+    assert not up, f"{own} lies below {up}"
+    assert not {other for other in rooms_imported_by(path) if (own, other) in FORBIDDEN}
+    outside = {name.split(".")[0] for name in imported_by(path)}
+    assert own == "web" or "gradio" not in outside, "gradio stays inside web/"
+    if path.relative_to(PACKAGE).as_posix() in ("model/flow.py", "model/layers.py"):
+        assert outside <= {"torch", "jaxtyping", "math", "collections"}, "the maths is torch alone"
+
+
+def test_no_two_rooms_import_each_other():
+    graph: dict[str, set[str]] = {}
+    for path in MODULES:
+        if path != PACKAGE / "__init__.py":
+            graph.setdefault(room(path), set()).update(rooms_imported_by(path))
+    left = dict(graph)
+    while left:
+        free = [name for name, needed in left.items() if not needed & set(left)]
+        assert free, f"these import each other in a circle: {sorted(left)}"
+        for name in free:
+            del left[name]
 
 
 def test_the_package_and_its_command_line_import_nothing_heavy():
     code = (
         "import sys, kmspeaker, kmspeaker.cli; kmspeaker.cli.build_parser();"
-        "heavy = {'torch', 'gradio', 'mediapipe', 'vtk', 'transformers', 'scipy'};"
+        "heavy = {'numpy', 'torch', 'gradio', 'mediapipe', 'vtk', 'transformers', 'scipy', 'av'};"
         "print(*sorted(heavy & set(sys.modules)))"
     )
     loaded = subprocess.run(
@@ -58,10 +97,44 @@ def test_the_package_and_its_command_line_import_nothing_heavy():
     assert loaded.stdout.split() == []
 
 
+@pytest.mark.parametrize(
+    ("arguments", "seconds"), [(["-c", "import kmspeaker"], 0.2), (["-m", "kmspeaker", "-h"], 0.5)]
+)
+def test_starting_is_quick(arguments: list[str], seconds: float):
+    """The best of five, less what Python itself takes: other programs may be at work here."""
+
+    def best(command: list[str]) -> float:
+        times = []
+        for _ in range(5):
+            started = time.perf_counter()
+            subprocess.run(
+                [sys.executable, *command], check=True, capture_output=True, cwd=PACKAGE.parent
+            )
+            times.append(time.perf_counter() - started)
+        return min(times)
+
+    assert best(arguments) - best(["-c", ""]) < seconds
+
+
+def test_every_name_of_the_package_is_there():
+    import kmspeaker
+
+    for name in kmspeaker.__all__:
+        assert getattr(kmspeaker, name).__name__ == name
+    with pytest.raises(AttributeError, match="no attribute 'Nobody'"):
+        kmspeaker.Nobody  # noqa: B018  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def test_the_top_of_the_package_is_short_and_no_room_is_called_odds_and_ends():
+    assert len([path for path in PACKAGE.iterdir() if path.is_file()]) <= 12
+    assert not {path.stem for path in MODULES} & {"utils", "helpers", "common", "misc", "types"}
+
+
 def test_no_module_has_outgrown_its_room():
+    written = [*MODULES, *PACKAGE.rglob("*.js"), *PACKAGE.rglob("*.css")]
     long = {
         str(path.relative_to(PACKAGE)): lines
-        for path in MODULES
+        for path in written
         if (lines := len(path.read_text().splitlines())) > 400
     }
     assert long == {}
