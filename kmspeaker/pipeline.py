@@ -16,7 +16,7 @@ from torch import Tensor
 
 from kmspeaker.animation.animation import FaceAnimation, Use
 from kmspeaker.animation.controls import NEUTRAL, Controls
-from kmspeaker.animation.editing import directed, fitted, head_of
+from kmspeaker.animation.editing import apply_controls, fit_timing, head_motion
 from kmspeaker.animation.silence import settle_lips
 from kmspeaker.errors import InputError
 from kmspeaker.face.rig import FaceModel
@@ -137,7 +137,7 @@ class Pipeline:
         features = speech_features(self.encoder, sound, fps=self.fps, frames=frames)
         encoded = time.perf_counter()
         report("listen", 1.0)
-        performance_in_time = fitted(performance, frames, self.fps, controls)
+        performance_in_time = fit_timing(performance, frames, self.fps, controls)
         takes = generate_takes(
             self.model,
             self.face,
@@ -150,7 +150,7 @@ class Pipeline:
             progress=lambda fraction: report("generate", fraction),
         )
         takes = [
-            directed(
+            apply_controls(
                 settle_lips(weights, self.face, self.fps), performance_in_time, self.face, controls
             )
             for weights in takes
@@ -167,7 +167,7 @@ class Pipeline:
                 seed=seed,
                 steps=self.model.config.steps if steps is None else steps,
                 stage_seconds={"listen": encoded - started, "generate": generated - encoded},
-                head=head_of(performance_in_time) if controls.head == "reference" else None,
+                head=head_motion(performance_in_time) if controls.head == "reference" else None,
                 controls=controls,
             )
             for seed, weights in zip(seeds, takes, strict=True)

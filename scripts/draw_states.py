@@ -34,7 +34,7 @@ from kmspeaker.export.render import HeadRenderer
 from kmspeaker.face.rig import ARKIT_INDEX, FaceModel, Weights
 from kmspeaker.media.audio import SAMPLE_RATE, Sound, load_sound
 from kmspeaker.pipeline import Pipeline
-from kmspeaker.reference.performance import steady
+from kmspeaker.reference.performance import Performance
 
 SPEECH = Path(__file__).parent.parent / "assets/examples/delighted.wav"
 FPS = 30.0
@@ -155,7 +155,7 @@ def choose(utterances: Sequence[Utterance], name: str | None) -> Utterance:
 def generate(pipeline: Pipeline, sound: Sound, styles: Performances, identity: str) -> Takes:
     """The model's takes of one speech, each in the style of a performance."""
     return {
-        state: pipeline.stylize(sound, steady(style, FPS), identity=identity)
+        state: pipeline.stylize(sound, Performance.from_weights(style, FPS), identity=identity)
         for state, style in styles.items()
     }
 

@@ -12,7 +12,7 @@ from kmspeaker.animation.controls import NEUTRAL
 from kmspeaker.face.rig import ARKIT_INDEX, FaceModel
 from kmspeaker.media.audio import Sound
 from kmspeaker.reference.load import Reference
-from kmspeaker.reference.performance import Performance, steady
+from kmspeaker.reference.performance import Performance
 from kmspeaker.reference.tracking import FaceTrack
 
 FPS = 30.0
@@ -59,7 +59,7 @@ class FakeSpeaker:
                 progress((step + 1) / self.steps)
         weights = np.zeros((90, 52), np.float32)
         weights[:, ARKIT_INDEX["browInnerUp"]] = np.linspace(0, 1, 90)
-        return Reference(steady(weights, FPS), made_up_track(), Path(path))
+        return Reference(Performance.from_weights(weights, FPS), made_up_track(), Path(path))
 
     def take(
         self,

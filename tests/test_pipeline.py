@@ -7,7 +7,7 @@ from kmspeaker.examples import load_examples
 from kmspeaker.face.rig import FaceModel
 from kmspeaker.media.audio import Sound, load_sound
 from kmspeaker.pipeline import Pipeline
-from kmspeaker.reference.performance import Performance, steady
+from kmspeaker.reference.performance import Performance
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +42,9 @@ def test_frames_follow_the_speech_and_stay_on_the_rig(
 
 def test_calls_leave_nothing_behind(pipeline: Pipeline, sound: Sound, performance: Performance):
     before = pipeline.stylize(sound, performance, seed=5, steps=3).weights
-    pipeline.localize(sound, steady(performance.weights[::-1].copy(), performance.fps), steps=3)
+    pipeline.localize(
+        sound, Performance.from_weights(performance.weights[::-1].copy(), performance.fps), steps=3
+    )
     assert np.array_equal(before, pipeline.stylize(sound, performance, seed=5, steps=3).weights)
 
 
@@ -60,7 +62,9 @@ def test_lips_listen_to_the_speech_whoever_performs(
 ):
     """Another performance changes the lips less than other speech does."""
     face = pipeline.face
-    other_performance = steady(np.roll(performance.weights, 40, axis=0), performance.fps)
+    other_performance = Performance.from_weights(
+        np.roll(performance.weights, 40, axis=0), performance.fps
+    )
     other_sound = Sound(np.roll(sound.samples, len(sound) // 2), sound.sample_rate)
     gaps = [
         face.lip_gap(pipeline.localize(*given).weights, face.identities[0])

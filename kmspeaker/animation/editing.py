@@ -41,7 +41,9 @@ EXPRESSION = UPPER_SHAPES & ~GAZE & ~BLINKS
 """What the upper face says; where one looks and when one blinks have controls of their own."""
 
 
-def fitted(performance: Performance, frames: int, fps: float, controls: Controls) -> Performance:
+def fit_timing(
+    performance: Performance, frames: int, fps: float, controls: Controls
+) -> Performance:
     """The performance moved and fitted to a speech, exactly ``frames`` frames long.
 
     It comes ``controls.offset`` seconds later. ``as is`` leaves the rest of a longer speech without
@@ -66,40 +68,40 @@ def fitted(performance: Performance, frames: int, fps: float, controls: Controls
     )
 
 
-def head_of(performance: Performance) -> Float32[np.ndarray, "frames 3"]:
+def head_motion(performance: Performance) -> Float32[np.ndarray, "frames 3"]:
     """The performance's head motion; it eases to rest where the face is not seen."""
-    held = _held(performance.head, performance)
+    held = _hold(performance.head, performance)
     steady = gaussian_filter1d(held, TREMBLE * performance.fps, axis=0, mode="nearest")
-    return (steady * _seen(performance)).astype(np.float32)
+    return (steady * _presence(performance)).astype(np.float32)
 
 
-def directed(
+def apply_controls(
     weights: Weights, performance: Performance, face: FaceModel, controls: Controls
 ) -> Weights:
     """The network's weights as the controls ask; the defaults return them as they are.
 
     Args:
         weights: A take.
-        performance: As ``fitted`` gives it; gaze and blinks are read from it.
+        performance: As ``fit_timing`` gives it; gaze and blinks are read from it.
         face: The rig.
         controls: ``upper``, ``lower``, ``smoothing``, ``gaze`` and ``blinks`` are read.
     """
     weights = weights.copy()
     if controls.upper != 1:
-        weights[:, EXPRESSION] = _intense(weights[:, EXPRESSION], controls.upper)
+        weights[:, EXPRESSION] = _intensify(weights[:, EXPRESSION], controls.upper)
     if controls.lower != 1:
-        weights = _scaled_lower(weights, face, controls.lower)
+        weights = _scale_lower(weights, face, controls.lower)
     if controls.smoothing > 0:
-        weights = _smoothed(weights, face, controls.smoothing * performance.fps)
+        weights = _smooth(weights, face, controls.smoothing * performance.fps)
     for shapes, source in ((GAZE, controls.gaze), (BLINKS, controls.blinks)):
         if source == "reference":
-            share = _seen(performance)
-            taken = _held(performance.weights, performance)[:, shapes]
+            share = _presence(performance)
+            taken = _hold(performance.weights, performance)[:, shapes]
             weights[:, shapes] = share * taken + (1 - share) * weights[:, shapes]
     return weights.clip(0, 1).astype(np.float32)
 
 
-def _intense(
+def _intensify(
     values: Float[np.ndarray, "frames shapes"], intensity: float
 ) -> Float[np.ndarray, "frames shapes"]:
     """Weights scaled about the face at rest; above 1 large ones less, so that none is cut at 1.
@@ -111,7 +113,7 @@ def _intense(
     return np.tanh(intensity * np.arctanh(values.clip(max=0.999)))
 
 
-def _scaled_lower(weights: Weights, face: FaceModel, intensity: float) -> Weights:
+def _scale_lower(weights: Weights, face: FaceModel, intensity: float) -> Weights:
     """Mouth and jaw scaled about the face at rest, whose lips are closed.
 
     The opening of the lips is linear in the weights, so up to 1 it is scaled just so, and closed
@@ -122,9 +124,9 @@ def _scaled_lower(weights: Weights, face: FaceModel, intensity: float) -> Weight
     """
     opening = face.lip_opening
     lower = weights * LOWER
-    scaled = _intense(lower, intensity)
+    scaled = _intensify(lower, intensity)
     was = lower @ opening
-    grown = 1 + (intensity - 1) * (1 - _falling(was, CLOSED, APART))
+    grown = 1 + (intensity - 1) * (1 - _fade_out(was, CLOSED, APART))
     wanted = was.clip(min=0) * grown
     excess = (scaled @ opening - wanted).clip(min=0)
     closed = scaled[:, MOUTH_CLOSE] - excess / opening[MOUTH_CLOSE]  # that shape opens below zero
@@ -137,7 +139,7 @@ def _scaled_lower(weights: Weights, face: FaceModel, intensity: float) -> Weight
     return result
 
 
-def _smoothed(weights: Weights, face: FaceModel, frames: float) -> Weights:
+def _smooth(weights: Weights, face: FaceModel, frames: float) -> Weights:
     """Gaussian average over time, ``frames`` its standard deviation.
 
     An average opens lips that met and lids that shut. So it fades out as the lips near each other
@@ -148,21 +150,21 @@ def _smoothed(weights: Weights, face: FaceModel, frames: float) -> Weights:
     even = gaussian_filter1d(weights.astype(np.float64), frames, axis=0, mode="nearest")
     lips = weights @ face.lip_opening
     teeth = face.teeth_gap(weights, face.identities[0])
-    kept = np.maximum(_falling(lips, CLOSED, APART), _falling(teeth, MET, UNMET))[:, None]
+    kept = np.maximum(_fade_out(lips, CLOSED, APART), _fade_out(teeth, MET, UNMET))[:, None]
     result = weights.copy()
     result[:, EXPRESSION] = even[:, EXPRESSION]
     result[:, LOWER] = (kept * weights + (1 - kept) * even)[:, LOWER]
     return result
 
 
-def _falling(
+def _fade_out(
     values: Float[np.ndarray, " frames"], start: float, end: float
 ) -> Float[np.ndarray, " frames"]:
     """1 up to ``start``, 0 from ``end`` on, smooth between."""
     return smoothstep((end - values) / (end - start))
 
 
-def _seen(performance: Performance) -> Float[np.ndarray, "frames 1"]:
+def _presence(performance: Performance) -> Float[np.ndarray, "frames 1"]:
     """1 where the face is seen, falling to 0 within ``EASE`` of where it was."""
     if not performance.present.any():
         return np.zeros((len(performance), 1))
@@ -170,10 +172,10 @@ def _seen(performance: Performance) -> Float[np.ndarray, "frames 1"]:
     seen = frames[performance.present]
     after = np.searchsorted(seen, frames).clip(0, len(seen) - 1)
     away = np.minimum(abs(frames - seen[after]), abs(frames - seen[np.maximum(after - 1, 0)]))
-    return _falling(away / performance.fps, 0.0, EASE)[:, None]
+    return _fade_out(away / performance.fps, 0.0, EASE)[:, None]
 
 
-def _held(
+def _hold(
     values: Float[np.ndarray, "frames channels"], performance: Performance
 ) -> Float[np.ndarray, "frames channels"]:
     """Values where the face is seen; bridged linearly, and held before and after."""

@@ -14,8 +14,8 @@ import torch
 from jaxtyping import Bool, Float, Float32, Float64, Int8, UInt8
 
 from kmspeaker.animation.animation import FaceAnimation
-from kmspeaker.animation.editing import fitted
-from kmspeaker.animation.speech_match import Alignment, aligned
+from kmspeaker.animation.editing import fit_timing
+from kmspeaker.animation.speech_match import Alignment, align_speech
 from kmspeaker.face.landmarks import (
     BROW_TOPS,
     INNER_LOWER_LIP,
@@ -225,7 +225,7 @@ def inspect(
     """
     own = performance.resampled(take.fps)
     opening, own_opening = curve(face, take.weights, "lips"), opening_of(face, own)
-    alignment = None if sound is None else aligned(take.sound, sound)
+    alignment = None if sound is None else align_speech(take.sound, sound)
     follows = kept = None
     if alignment is not None and alignment.same:
         moments = np.arange(len(take)) / take.fps
@@ -237,7 +237,7 @@ def inspect(
     return Numbers(
         follows=follows,
         upper_error=upper_error(
-            face, take.weights, fitted(performance, len(take), take.fps, take.controls)
+            face, take.weights, fit_timing(performance, len(take), take.fps, take.controls)
         )
         if take.use == "localize"
         else None,

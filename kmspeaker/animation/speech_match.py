@@ -63,7 +63,7 @@ class Alignment:
         return np.interp(moments, self.moments, self.places, left=np.nan, right=np.nan)
 
 
-def aligned(one: Sound, other: Sound) -> Alignment:
+def align_speech(one: Sound, other: Sound) -> Alignment:
     """Stretch the second onto the first, between half and twice its pace.
 
     Either may begin up to ``LONGEST_LAG`` later and go on after the other has ended.

@@ -19,7 +19,7 @@ from kmspeaker.errors import InputError
 from kmspeaker.face.rig import Weights
 from kmspeaker.model.sampling import generate
 from kmspeaker.pipeline import Pipeline
-from kmspeaker.reference.performance import Performance, steady
+from kmspeaker.reference.performance import Performance
 
 ACTED, NOISE = "acted", "noise"
 """Sources of a corpus that are no real speech: synthesised for the actors, and none at all."""
@@ -78,7 +78,7 @@ class EvaluationContext:
             raise InputError(f"Got no neutral clip in {self.corpus.folder}; build a larger corpus.")
         weights = [self.corpus.read(clip).weights for clip in neutral]
         ordered = sorted(weights, key=lambda motion: float(motion.std(axis=0).sum()))
-        return steady(ordered[len(ordered) // 2], self.fps)
+        return Performance.from_weights(ordered[len(ordered) // 2], self.fps)
 
     @cached_property
     def performances(self) -> tuple[Clip, ...]:
@@ -124,8 +124,8 @@ class EvaluationContext:
                 does. False gives the network's motion alone.
         """
         if not isinstance(style, Performance):
-            style = steady(style, self.fps)
-        performance = None if temporal is None else steady(temporal, self.fps)
+            style = Performance.from_weights(style, self.fps)
+        performance = None if temporal is None else Performance.from_weights(temporal, self.fps)
         face = self.pipeline.face
         weights = generate(self.pipeline.model, face, features, style, performance, seed=seed)
         return settle_lips(weights, face, self.fps) if settle else weights

@@ -17,7 +17,7 @@ from jaxtyping import Float32
 
 from kmspeaker.animation.animation import FaceAnimation
 from kmspeaker.export.normals import vertex_normals
-from kmspeaker.export.occlusion import light_let_in
+from kmspeaker.export.occlusion import ambient_occlusion
 from kmspeaker.export.provenance import GENERATOR, credits_of, provenance
 from kmspeaker.face.head_pose import HEAD_PIVOT, head_quaternions
 from kmspeaker.face.rig import ARKIT_NAMES, FaceModel
@@ -113,7 +113,7 @@ def _primitives(document: "_Document", face: FaceModel, identity: str) -> list[d
         [vertex_normals(neutral + delta, face.faces) - normals for delta in face.deltas]
     )
     uv = face.render_uv * [1, -1] + [0, 1]  # glTF's origin is the upper left
-    light = np.repeat(light_let_in(face)[:, None], 4, axis=1)
+    light = np.repeat(ambient_occlusion(face)[:, None], 4, axis=1)
     light[:, 3] = 1
     shades = np.round(light * 255).astype(np.uint8)
     primitives = []

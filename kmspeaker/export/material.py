@@ -45,7 +45,7 @@ def surface(
     Args:
         faces: triangles of the mesh, coarse or fine.
         part: index of each vertex's part in ``PART_NAMES``.
-        light: what reaches each vertex, as ``light_let_in`` says.
+        light: what reaches each vertex, as ``ambient_occlusion`` says.
         rest: the vertices at rest, mm.
     """
     fade = np.clip(KDTree(rest[_cut(faces, rest[:, 1])]).query(rest)[0] / _FADE, 0, 1)

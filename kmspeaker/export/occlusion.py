@@ -10,7 +10,7 @@ _BOUNCED = 0.18
 """Light that reaches the deepest place by bouncing about."""
 
 
-def light_let_in(face: FaceModel) -> Float32[np.ndarray, " vertices"]:
+def ambient_occlusion(face: FaceModel) -> Float32[np.ndarray, " vertices"]:
     """Between 0 and 1, measured by ``scripts/build_occlusion.py`` with the mouth open.
 
     Brighter than the share of the sky that a vertex sees, since cavities light themselves.

@@ -12,9 +12,9 @@ from PIL import Image
 from scipy.sparse import csr_matrix
 
 from kmspeaker.export.material import sharp_vertices, surface
-from kmspeaker.export.occlusion import light_let_in
+from kmspeaker.export.occlusion import ambient_occlusion
 from kmspeaker.export.subdivision import Subdivision, subdivide
-from kmspeaker.face.head_pose import turned
+from kmspeaker.face.head_pose import turn_head
 from kmspeaker.face.rig import PART_NAMES, FaceModel
 
 _LARGE = 700
@@ -94,7 +94,7 @@ class HeadRenderer:
         """The head with these ARKit weights, RGB; ``head`` turns it (yaw, pitch, roll, radians)."""
         vertices = self._fine_vertices(weights)
         if head is not None:
-            vertices = turned(vertices, head)
+            vertices = turn_head(vertices, head)
         normals = self._normals(vertices)
         drawn = self._stage.draw(vertices[self._mesh.source], normals[self._mesh.source])
         # "RGBa" is Pillow's word for colours that are already multiplied by their opacity.
@@ -136,7 +136,7 @@ class HeadRenderer:
         self, rest: Float32[np.ndarray, "fine_vertices 3"]
     ) -> Float32[np.ndarray, "fine_vertices 4"]:
         """What ``head.glsl`` reads: scatter, roughness, light let in, 1 less the fading."""
-        light = self._mesh.matrix @ light_let_in(self._face)
+        light = self._mesh.matrix @ ambient_occlusion(self._face)
         return surface(self._mesh.faces, self._fine_part(), light, rest)
 
 

@@ -22,7 +22,7 @@ def head_quaternions(head: Float[np.ndarray, "frames 3"]) -> Float32[np.ndarray,
     return Rotation.from_euler("YXZ", head).as_quat(canonical=True).astype(np.float32)
 
 
-def turned(
+def turn_head(
     vertices: Float32[np.ndarray, "vertices 3"], angles: Float[np.ndarray, "3"]
 ) -> Float32[np.ndarray, "vertices 3"]:
     """A face's vertices, mm, with the head turned about ``HEAD_PIVOT``."""

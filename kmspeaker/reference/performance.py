@@ -38,6 +38,18 @@ class Performance:
         if not np.isfinite(self.weights).all():
             raise InputError("Got a performance with NaN or infinite weights; track it again.")
 
+    @classmethod
+    def from_weights(cls, weights: Weights, fps: float) -> "Performance":
+        """A performance whose face is seen in every frame and whose head is held still."""
+        frames = len(weights)
+        return cls(
+            weights=weights,
+            fps=fps,
+            present=np.ones(frames, bool),
+            bridged=np.zeros(frames, bool),
+            head=np.zeros((frames, 3), np.float32),
+        )
+
     def __len__(self) -> int:
         return len(self.weights)
 
@@ -67,15 +79,3 @@ class Performance:
             bridged=self.bridged[nearest],
             head=sample_rows(self.head, position),
         )
-
-
-def steady(weights: Weights, fps: float) -> Performance:
-    """A performance seen in every frame with the head held still."""
-    frames = len(weights)
-    return Performance(
-        weights=weights,
-        fps=fps,
-        present=np.ones(frames, bool),
-        bridged=np.zeros(frames, bool),
-        head=np.zeros((frames, 3), np.float32),
-    )

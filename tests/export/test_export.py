@@ -21,7 +21,7 @@ from kmspeaker.animation.controls import Controls
 from kmspeaker.errors import InputError
 from kmspeaker.export import FORMATS, check_writable, provenance, save_animation
 from kmspeaker.export.normals import vertex_normals
-from kmspeaker.face.head_pose import HEAD_PIVOT, turned
+from kmspeaker.face.head_pose import HEAD_PIVOT, turn_head
 from kmspeaker.face.rig import ARKIT_NAMES, FaceModel
 from kmspeaker.media.audio import Sound
 from kmspeaker.reference.live_link import read_live_link
@@ -180,7 +180,7 @@ def test_glb_turns_the_head_as_the_face_does(glb: Path, animation: FaceAnimation
         rotation = Rotation.from_quat(quaternions[frame])
         placed = 1e-3 * vertices + child.translation
         placed = 1e3 * (rotation.apply(placed) + parent.translation)
-        assert np.abs(placed - turned(vertices, animation.head[frame])).max() < TOLERANCE
+        assert np.abs(placed - turn_head(vertices, animation.head[frame])).max() < TOLERANCE
     assert np.abs(np.add(child.translation, parent.translation)).max() < 1e-6
 
 

@@ -11,7 +11,7 @@ from takes import moving_take, turning
 from kmspeaker.animation.animation import FaceAnimation
 from kmspeaker.animation.controls import Controls
 from kmspeaker.export import provenance, save_animation
-from kmspeaker.face.head_pose import turned
+from kmspeaker.face.head_pose import turn_head
 from kmspeaker.face.rig import ARKIT_NAMES, FaceModel
 
 Usd, UsdGeom, UsdShade, UsdSkel, UsdValidation = (
@@ -92,7 +92,7 @@ def test_it_plays_the_vertices_of_the_face(
     assert skin.ComputeSkinnedPoints(skeleton.ComputeSkinningTransforms(frame), points, frame)
     assert animation.head is not None
     expected = face.vertices(animation.weights[[frame]], animation.identity)[0]
-    expected = turned(expected, animation.head[frame])
+    expected = turn_head(expected, animation.head[frame])
     assert np.abs(1000 * np.array(points) - expected).max() < 0.05
 
 

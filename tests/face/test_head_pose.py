@@ -4,7 +4,7 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from kmspeaker.export.render import HeadRenderer
-from kmspeaker.face.head_pose import HEAD_PIVOT, head_quaternions, head_rotations, turned
+from kmspeaker.face.head_pose import HEAD_PIVOT, head_quaternions, head_rotations, turn_head
 from kmspeaker.face.rig import FaceModel
 from kmspeaker.reference.head_alignment import head_angles
 
@@ -29,22 +29,22 @@ def test_the_angles_of_a_rotation_are_those_that_tracking_reads():
 
 
 def test_yaw_is_to_the_subjects_left_pitch_down_and_roll_to_the_right():
-    assert turned(NOSE, angles(yaw=0.3))[0, 0] > 20
-    assert turned(NOSE, angles(pitch=0.3))[0, 1] < NOSE[0, 1] - 20
+    assert turn_head(NOSE, angles(yaw=0.3))[0, 0] > 20
+    assert turn_head(NOSE, angles(pitch=0.3))[0, 1] < NOSE[0, 1] - 20
     top = np.array([[0.0, 110.0, -60.0]], np.float32)
-    assert turned(top, angles(roll=0.3))[0, 0] < -20
+    assert turn_head(top, angles(roll=0.3))[0, 0] < -20
 
 
 def test_turning_moves_nothing_within_the_head(face: FaceModel):
     vertices = face.neutral(face.identities[0])[::50]
-    moved = turned(vertices, angles(0.3, -0.2, 0.1))
+    moved = turn_head(vertices, angles(0.3, -0.2, 0.1))
     apart, still_apart = (
         np.linalg.norm(points[:, None] - points, axis=2) for points in (vertices, moved)
     )
     np.testing.assert_allclose(still_apart, apart, atol=1e-2)
     pivot = np.array([HEAD_PIVOT], np.float32)
-    np.testing.assert_allclose(turned(pivot, angles(0.3, -0.2, 0.1)), pivot, atol=1e-4)
-    np.testing.assert_allclose(turned(vertices, angles()), vertices, atol=1e-4)
+    np.testing.assert_allclose(turn_head(pivot, angles(0.3, -0.2, 0.1)), pivot, atol=1e-4)
+    np.testing.assert_allclose(turn_head(vertices, angles()), vertices, atol=1e-4)
 
 
 def test_pictures_show_the_turn(face: FaceModel):

@@ -9,7 +9,7 @@ from kmspeaker.errors import InputError
 from kmspeaker.face.rig import ARKIT_INDEX, FaceModel
 from kmspeaker.model.network import KMSpeaker
 from kmspeaker.model.sampling import generate, global_style_of
-from kmspeaker.reference.performance import Performance, steady
+from kmspeaker.reference.performance import Performance
 
 WINDOW = TINY.window_frames
 
@@ -25,7 +25,7 @@ def speech(frames: int, seed: int = 0) -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def style() -> Performance:
-    return steady(some_weights(50), TINY.fps)
+    return Performance.from_weights(some_weights(50), TINY.fps)
 
 
 @pytest.mark.parametrize("frames", [1, WINDOW - 1, WINDOW, WINDOW + 1, 100])
@@ -47,7 +47,14 @@ def test_the_same_seed_gives_the_same_motion_and_another_seed_another(model, fac
 def test_two_calls_do_not_affect_each_other(model, face, style):
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     alone = generate(model, face, speech(40), style)
-    generate(model, face, speech(30, seed=1), steady(some_weights(30, seed=5), 60.0), style, seed=9)
+    generate(
+        model,
+        face,
+        speech(30, seed=1),
+        Performance.from_weights(some_weights(30, seed=5), 60.0),
+        style,
+        seed=9,
+    )
     assert np.array_equal(generate(model, face, speech(40), style), alone)
     assert all(torch.equal(before[name], tensor) for name, tensor in model.state_dict().items())
 
@@ -60,7 +67,7 @@ def test_without_a_face_to_follow_localization_is_stylization(model, face, style
 
 def test_a_performance_ends_where_it_ends(model, face, style):
     """The frames beyond its end follow the style alone, whatever its length."""
-    short = steady(style.weights[:10], style.fps)
+    short = Performance.from_weights(style.weights[:10], style.fps)
     padded = Performance(
         weights=np.concatenate([short.weights, some_weights(40, seed=3)]),
         fps=style.fps,
@@ -76,14 +83,17 @@ def test_the_global_style_hardly_knows_when_things_happen(model, face, style):
     """Whole windows in another order are the same style."""
     weights = some_weights(2 * WINDOW)
     swapped = np.concatenate([weights[WINDOW:], weights[:WINDOW]])
-    first, second = (global_style_of(model, face, steady(w, TINY.fps)) for w in (weights, swapped))
+    first, second = (
+        global_style_of(model, face, Performance.from_weights(w, TINY.fps))
+        for w in (weights, swapped)
+    )
     assert torch.allclose(first, second, atol=1e-5)
 
 
 def test_frames_without_a_face_do_not_matter_to_the_global_style(model, face):
     weights = some_weights(WINDOW)
     present = np.arange(WINDOW) < WINDOW - 6
-    seen = dataclasses.replace(steady(weights, TINY.fps), present=present)
+    seen = dataclasses.replace(Performance.from_weights(weights, TINY.fps), present=present)
     other = weights.copy()
     other[~present] = 0.9
     unseen = dataclasses.replace(seen, weights=other)

@@ -14,7 +14,7 @@ from kmspeaker.animation.speech_match import Alignment
 from kmspeaker.examples import load_examples
 from kmspeaker.face.rig import FaceModel
 from kmspeaker.media.audio import Sound, load_sound
-from kmspeaker.reference.performance import steady
+from kmspeaker.reference.performance import Performance
 from kmspeaker.web.page.curves import NUMBERS, Inspector, plotly_folder, sound_arrays, texts
 
 
@@ -117,7 +117,7 @@ def test_a_reference_without_a_picture_has_no_sound(page: Page, inspector: Inspe
     still = replace(
         known.reference,
         face_track=None,
-        performance=steady(np.zeros((30, 52), np.float32), 30.0),
+        performance=Performance.from_weights(np.zeros((30, 52), np.float32), 30.0),
     )
     session.takes[known.key] = replace(known, reference=still)
     assert inspector.of(session)["heads"][0]["numbers"][0][0] == "no sound to compare"

@@ -17,7 +17,7 @@ from kmspeaker.face.rig import ARKIT_INDEX
 from kmspeaker.hub import resolve_model, verify_model
 from kmspeaker.limits import DEFAULT_MODEL
 from kmspeaker.media.audio import Sound, load_sound, write_wav
-from kmspeaker.reference.performance import steady
+from kmspeaker.reference.performance import Performance
 from kmspeaker.web.catalogue import file_name, take_facts, write_takes
 from kmspeaker.web.handlers import Asked, Handlers
 from kmspeaker.web.limits import Limits
@@ -183,14 +183,16 @@ def test_downloads_are_of_the_head_on_show(handlers: Handlers, speech: Path, vid
 def test_a_models_name_cannot_lead_a_download_elsewhere(speaker: FakeSpeaker):
     sound = Sound(np.zeros(RATE, np.float32), RATE)
     speaker.model_name = "../../owner/repo@main@12345678"
-    name = file_name(speaker.stylize(sound, steady(np.zeros((3, 52), np.float32), 30.0)))
+    name = file_name(
+        speaker.stylize(sound, Performance.from_weights(np.zeros((3, 52), np.float32), 30.0))
+    )
     assert "/" not in name and "owner-repo@main@12345678" in name
 
 
 def test_the_facts_of_a_take_are_text_even_if_a_model_is_named_like_markup(speaker: FakeSpeaker):
     speaker.model_name = "<b>x</b>@1"
     sound = Sound(np.zeros(RATE, np.float32), RATE)
-    take = speaker.stylize(sound, steady(np.zeros((3, 52), np.float32), 30.0))
+    take = speaker.stylize(sound, Performance.from_weights(np.zeros((3, 52), np.float32), 30.0))
     assert "<b>x" not in take_facts([take], 0.5)
 
 
@@ -205,7 +207,7 @@ def test_ten_seconds_cost_less_than_150_kilobytes_over_the_wire(
 ):
     speech = load_sound(FOLDER / "delighted.wav")
     sound = Sound(np.tile(speech.samples, 2)[: 10 * speech.sample_rate], speech.sample_rate)
-    rest = steady(np.zeros((3, 52), np.float32), 30.0)
+    rest = Performance.from_weights(np.zeros((3, 52), np.float32), 30.0)
     restless = np.cumsum(np.random.default_rng(0).normal(0, 0.03, (300, 52)), axis=0)
     take = replace(
         speaker.stylize(sound, rest), weights=np.clip(np.abs(restless), 0, 1).astype(np.float32)

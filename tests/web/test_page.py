@@ -18,7 +18,7 @@ from kmspeaker.examples import FOLDER, load_examples, portrait
 from kmspeaker.face.rig import PART_NAMES, FaceModel
 from kmspeaker.media.audio import Sound
 from kmspeaker.reference.overlay import keypoint_pixels
-from kmspeaker.reference.performance import steady
+from kmspeaker.reference.performance import Performance
 from kmspeaker.web import serve
 from kmspeaker.web.packing import loudness, pack_arrays, reference_arrays, take_arrays
 from kmspeaker.web.page.viewer import (
@@ -78,7 +78,7 @@ def test_the_drawn_surface_lies_on_the_rig_and_eyes_keep_their_size(
 
 def test_a_take_is_its_weights_to_one_part_in_sixty_thousand(speaker: FakeSpeaker):
     sound = Sound(np.random.default_rng(0).uniform(-0.4, 0.4, 10 * RATE).astype(np.float32), RATE)
-    take = speaker.stylize(sound, steady(np.zeros((3, 52), np.float32), 30.0))
+    take = speaker.stylize(sound, Performance.from_weights(np.zeros((3, 52), np.float32), 30.0))
     content = take_arrays(take)
     back = unpacked(content)
     assert np.abs(back["weights"].reshape(-1, 52) / 65535 - take.weights).max() < 1e-5
@@ -97,7 +97,7 @@ def test_the_loudness_picture_is_flat_in_silence_and_full_at_the_loudest():
 
 def test_keypoints_arrive_where_the_tracker_put_them_and_lost_frames_are_marked(face: FaceModel):
     track = made_up_track()
-    performance = steady(np.zeros((90, 52), np.float32), 30.0)
+    performance = Performance.from_weights(np.zeros((90, 52), np.float32), 30.0)
     back = unpacked(reference_arrays(performance, track, face))
     points = back["keypoints"].reshape(90, -1, 2) / 8
     seen = back["status"] == 0

@@ -17,7 +17,7 @@ from PIL import Image
 from scipy.sparse import csr_matrix
 
 from kmspeaker.export.material import sharp_vertices, surface
-from kmspeaker.export.occlusion import light_let_in
+from kmspeaker.export.occlusion import ambient_occlusion
 from kmspeaker.export.subdivision import subdivide
 from kmspeaker.face.head_pose import HEAD_PIVOT
 from kmspeaker.face.rig import ARKIT_NAMES, PART_NAMES, FaceModel
@@ -236,5 +236,5 @@ def _groups(counts: Integer[np.ndarray, " parts"]) -> list[dict[str, Any]]:
 def _surface(face: FaceModel, matrix: csr_matrix) -> UInt8[np.ndarray, "fine_vertices 4"]:
     """Scatter, roughness, light let in and opacity, 255 for 1: what ``skin.js`` reads."""
     rest = face.neutral(face.identities[0])
-    coarse = surface(face.faces, face.part, light_let_in(face), rest)
+    coarse = surface(face.faces, face.part, ambient_occlusion(face), rest)
     return np.round(255 * (matrix @ coarse)).astype(np.uint8)
