@@ -216,22 +216,21 @@ def test_references_that_cannot_be_used(
     speech: Path,
     tmp_path: Path,
     out: Path,
-    shared: Path,
+    example_video: Path,
     capsys: pytest.CaptureFixture[str],
 ):
     path = tmp_path / "reference.mp4"
-    clip = shared / "data" / "clips" / "LipNet_lbax4n.mp4"
     if kind == "empty":
         path.write_bytes(b"")
     elif kind == "text":
         path.write_text("not a video\n" * 100)
     elif kind == "truncated":
-        whole = clip.read_bytes()
+        whole = example_video.read_bytes()
         path.write_bytes(whole[: len(whole) // 3])
     elif kind == "no face":
         blank_video(path, 2.0)
     elif kind == "face mostly lost":
-        write_video(path, _face_then_wall(clip), 25.0, None)
+        write_video(path, _face_then_wall(example_video), 25.0, None)
     elif kind == "no frames":
         path = tmp_path / "reference.wav"
         write_wav(path, voice(1.0))
@@ -305,8 +304,7 @@ def test_identities_are_listed_with_who_they_are(capsys: pytest.CaptureFixture[s
     assert len(lines) == 12 and all(len(line.split()) > 2 for line in lines)
 
 
-def test_track_writes_a_track_and_its_overlay(shared: Path, tmp_path: Path):
-    clip = shared / "data" / "clips" / "LipNet_lbax4n.mp4"
+def test_track_writes_a_track_and_its_overlay(speaking_clip: Path, tmp_path: Path):
     track, overlay = tmp_path / "track.npz", tmp_path / "overlay.mp4"
-    assert main(["track", str(clip), "-o", str(track), "--overlay", str(overlay)]) == 0
+    assert main(["track", str(speaking_clip), "-o", str(track), "--overlay", str(overlay)]) == 0
     assert track.stat().st_size and overlay.stat().st_size

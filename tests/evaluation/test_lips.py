@@ -17,7 +17,6 @@ from kmspeaker.evaluation.phonetic_contacts import count, findings
 from kmspeaker.evaluation.ridge import fit_ridge
 from kmspeaker.face.rig import ARKIT_INDEX, FaceModel
 from kmspeaker.media.audio import SAMPLE_RATE, Sound
-from kmspeaker.reference.tracking import track_video
 
 
 @pytest.fixture(scope="module")
@@ -132,19 +131,18 @@ def test_loudness_follows_the_sound():
     assert level[:14].max() == 0 and level[17:].min() == pytest.approx(0.5)
 
 
-def test_tracked_lips_open_and_close(shared):
-    track = track_video(shared / "data/clips/LipNet_lrwp9a.mp4")
-    times, gap = lip_opening(track)
-    assert len(times) == len(gap) == len(track)
+def test_tracked_lips_open_and_close(speaking_track):
+    times, gap = lip_opening(speaking_track)
+    assert len(times) == len(gap) == len(speaking_track)
     assert -0.02 < np.quantile(gap, 0.05) < 0.03 and 0.05 < gap.max() < 0.4
 
 
-def test_a_model_is_measured_beside_its_rivals(face, shared, tmp_path):
+def test_a_model_is_measured_beside_its_rivals(face, example_video, tmp_path):
     context = context_of(face, corpus_of(face, tmp_path, dim=384))
     folder = tmp_path / "clips"
     folder.mkdir()
-    clip = "LipNet_lrwp9a"
-    (folder / f"{clip}.mp4").symlink_to(shared / f"data/clips/{clip}.mp4")
+    clip = "LipNet_example"
+    (folder / f"{clip}.mp4").symlink_to(example_video)
     (folder / "LipNet_broken.mp4").write_bytes(b"text")
     (folder / f"{lips.KNOWN_PEOPLE[0]}.mp4").write_bytes(b"never opened")
     part = lips.measure(dataclasses.replace(context, clips=folder, tracks=tmp_path / "tracks"))

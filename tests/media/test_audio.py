@@ -12,6 +12,7 @@ import pytest
 from av.audio.stream import AudioStream
 
 from kmspeaker.errors import InputError
+from kmspeaker.examples import load_examples
 from kmspeaker.media.audio import Sound, load_sound, write_wav
 
 SECONDS = 1.0
@@ -174,13 +175,14 @@ def test_time_zero_is_the_first_picture(tmp_path: Path, starts_with: str):
     assert found == pytest.approx(0.5, abs=0.002)
 
 
-def test_the_sound_of_a_real_video_is_as_long_as_the_video(shared: Path):
-    path = next((shared / "data" / "grid_s1").glob("*.mp4"))
-    assert load_sound(path).seconds == pytest.approx(3.0, abs=0.1)
+def test_the_sound_of_a_video_is_as_long_as_the_video(speaking_clip: Path):
+    with av.open(str(speaking_clip)) as video:
+        seconds = float((video.duration or 0) / av.time_base)
+    assert load_sound(speaking_clip).seconds == pytest.approx(seconds, abs=0.1)
 
 
-def test_real_speech_is_read_at_any_rate(shared: Path):
-    path = next((shared / "data" / "speech" / "cathy" / "opus").glob("*.opus"))
+def test_speech_is_read_at_any_rate():
+    path = load_examples()["delighted"].speech
     low, high = load_sound(path, sample_rate=16_000), load_sound(path, sample_rate=48_000)
     assert low.seconds == pytest.approx(high.seconds, abs=1e-4)
     again = high.resampled(16_000).samples
@@ -190,7 +192,7 @@ def test_real_speech_is_read_at_any_rate(shared: Path):
 # What cannot be used.
 
 
-def test_what_is_no_sound_is_refused_in_one_sentence(tmp_path: Path, shared: Path):
+def test_what_is_no_sound_is_refused_in_one_sentence(tmp_path: Path):
     (tmp_path / "empty.wav").touch()
     (tmp_path / "letter.mp4").write_text("Dear reader,\n" * 100)
     (tmp_path / "list.m3u8").write_text("#EXTM3U\n#EXTINF:10,\nrecording.wav\n#EXT-X-ENDLIST\n")
@@ -296,9 +298,9 @@ def test_a_wav_written_before_its_length_was_known_is_read(recording: Path):
     assert load_sound(recording).seconds == pytest.approx(SECONDS)
 
 
-def test_a_video_that_was_cut_off_is_refused(tmp_path: Path, shared: Path):
+def test_a_video_that_was_cut_off_is_refused(tmp_path: Path, example_video: Path):
     path = tmp_path / "cut.mp4"
-    whole = next((shared / "data" / "grid_s1").glob("*.mp4")).read_bytes()
+    whole = example_video.read_bytes()
     path.write_bytes(whole[: len(whole) // 2])
     with pytest.raises(InputError, match="cut off"):
         load_sound(path)

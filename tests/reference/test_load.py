@@ -15,9 +15,9 @@ from kmspeaker.reference.load import Reference, load_reference
 
 
 @pytest.fixture(scope="module")
-def video(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def video(example_video: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("reference") / "clip.mp4"
-    frames = [frame for _, frame in read_frames(shared / "data/clips/LipNet_lwbsza.mp4")]
+    frames = [frame for _, frame in read_frames(example_video)]
     write_video(path, frames[:30], 25.0)
     return path
 
