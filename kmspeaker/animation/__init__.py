@@ -1,1 +1,1 @@
-"""What is generated, how it is edited and directed, and what can be measured on it."""
+"""What is generated, how controls edit it, and what can be measured on it."""

@@ -16,10 +16,10 @@ Use = Literal["stylize", "localize"]
 
 @dataclass(frozen=True)
 class FaceAnimation:
-    """ARKit weights that play on ``face.FaceModel``; frame ``k`` lies at ``k / fps`` seconds."""
+    """ARKit weights that play on ``FaceModel``; frame ``k`` lies at ``k / fps`` seconds."""
 
     weights: Weights
-    """In ``face.ARKIT_NAMES`` order, each within [0, 1]."""
+    """In ``rig.ARKIT_NAMES`` order, each within [0, 1]."""
     fps: float
     identity: str
     """One of ``FaceModel.identities``."""
@@ -27,7 +27,7 @@ class FaceAnimation:
     sound: Sound
     """The speech, at playback quality."""
     model: str
-    """Which weights spoke: name and the first eight digits of their sha256, ``small@1a2b3c4d``."""
+    """Name of the model and the first eight digits of its weights' sha256, ``small@1a2b3c4d``."""
     seed: int
     steps: int
     stage_seconds: Mapping[str, float] = field(default_factory=dict)
@@ -35,7 +35,7 @@ class FaceAnimation:
     head: Float32[np.ndarray, "frames 3"] | None = None
     """Yaw, pitch and roll in radians, as ``Performance.head``; None where the head is still."""
     controls: Controls = NEUTRAL
-    """What was asked beyond speech, reference and seed."""
+    """Controls it was made with."""
 
     def __len__(self) -> int:
         return len(self.weights)

@@ -1,7 +1,7 @@
-"""What a director may ask of a take beyond speech, reference and seed.
+"""What a director may ask of an animation beyond speech, reference and seed.
 
-Place in the flow: command line and page fill it in, ``pipeline.take`` obeys it, exports write down
-what was asked. One control moves one thing: the docstring of ``Controls`` says which.
+Place in the flow: command line and page fill it in, ``pipeline`` and ``editing`` obey it, exports
+write it down. One control moves one thing: ``HELP`` says which.
 """
 
 import math
@@ -27,7 +27,7 @@ def _choice(kind: Any, meaning: str) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Controls:
-    """How a take departs from what speech and reference alone give; the defaults change nothing.
+    """How an animation departs from what speech and reference give; the defaults change nothing.
 
     ``HELP``, ``RANGES`` and ``CHOICES`` hold each field's meaning and limits for a page or a
     command line.
@@ -38,9 +38,7 @@ class Controls:
 
     style_strength: float = field(
         default=1.0,
-        metadata=_number(
-            0.0, 2.0, "the reference's style: 0 the model's mean one, 1 as read, 2 exaggerated"
-        ),
+        metadata=_number(0.0, 2.0, "the reference's style: 0 none of it, 1 as read, 2 exaggerated"),
     )
     guidance: float = field(
         default=1.0,

@@ -1,8 +1,8 @@
-"""How a take obeys its controls: timing of the performance, and what is done to the weights.
+"""How controls edit an animation: timing of the performance, and what is done to the weights.
 
-Place in the flow: ``pipeline`` fits the performance to the speech before the network is asked, and
-directs the weights it answers. What of the controls the network itself obeys (style, guidance)
-lies in ``pipeline`` and ``generate``.
+Place in the flow: ``pipeline`` fits the performance to the speech before it runs the network, and
+applies the controls to the weights that come out. What of them the network itself obeys (style,
+guidance) lies in ``pipeline`` and ``model.sampling``. All of it is ours: the paper has no controls.
 """
 
 import numpy as np
@@ -24,7 +24,7 @@ from kmspeaker.reference.performance import Performance
 EASE = 0.5
 """Seconds in which head, gaze and blinks leave and rejoin a performance whose face is lost."""
 TREMBLE = 0.05
-"""Seconds over which the head is evened: tracked poses tremble by a tenth of a degree."""
+"""Seconds over which the head is evened: tracked poses tremble."""
 NEAR = 0.1
 """mm of lip opening that is not worth correcting."""
 JAW_OPEN, MOUTH_CLOSE = ARKIT_INDEX["jawOpen"], ARKIT_INDEX["mouthClose"]
@@ -81,7 +81,7 @@ def apply_controls(
     """The network's weights as the controls ask; the defaults return them as they are.
 
     Args:
-        weights: A take.
+        weights: What the network gave.
         performance: As ``fit_timing`` gives it; gaze and blinks are read from it.
         face: The rig.
         controls: ``upper``, ``lower``, ``smoothing``, ``gaze`` and ``blinks`` are read.

@@ -1,8 +1,8 @@
 """Whether two recordings say the same words, and which moments of them go together.
 
-Place in the flow: ``inspection`` compares the lips of a take and of its performance where their
-speech is the same. Both are heard by the bundled speech encoder, which tells phones better than
-voices, and one is stretched onto the other (dynamic time warping).
+Place in the flow: ``animation.metrics`` compares the lips of an animation and of its performance
+where their speech is the same. Features of both come from the bundled speech encoder, which tells
+phones better than voices, and one is stretched onto the other (dynamic time warping).
 """
 
 from dataclasses import dataclass
@@ -16,10 +16,10 @@ from kmspeaker.media.audio import Sound
 from kmspeaker.speech.encoders import ENCODERS, SpeechEncoder, load_encoder
 
 SAME_WORDS = 0.5
-"""Likeness from which two recordings say the same words. Lines that three synthesised voices share
-are alike by .65 or more, 23 real clips with themselves under noise of 10 dB by .61 or more; other
-lines of one voice by .27 or less, and each of the real clips with another by .41 or less."""
-LISTENED = 20.0
+"""``Alignment.likeness`` from which two recordings say the same words. Ours: between that of one
+line in several voices or under noise, and that of other lines in one voice;
+``tests/animation/test_speech_match.py`` holds how far either keeps from it."""
+COMPARED = 20.0
 """Seconds of either that are compared, from its beginning."""
 LONGEST_LAG = 1.0
 """Seconds by which one may begin later than the other."""
@@ -30,16 +30,13 @@ LEAST_SPOKEN = 0.5
 STEADY = 0.3
 """Seconds over which the pace is taken to be even."""
 
-Heard = tuple[Float32[np.ndarray, "moments dim"], Bool[np.ndarray, " moments"]]
-"""Features, and where somebody speaks."""
-
 
 @dataclass(frozen=True)
 class Alignment:
     """How two recordings go together where they suit each other best."""
 
     likeness: float
-    """Mean cosine between what is heard at moments that go together, silence apart."""
+    """Mean cosine between the features of moments that go together, silence apart."""
     moments: Float[np.ndarray, " moments"]
     """Of the first, seconds."""
     places: Float[np.ndarray, " moments"]
@@ -69,7 +66,7 @@ def align_speech(one: Sound, other: Sound) -> Alignment:
     Either may begin up to ``LONGEST_LAG`` later and go on after the other has ended.
     """
     encoder = _encoder()
-    (first, speaking), (second, answering) = (_heard(encoder, sound) for sound in (one, other))
+    (first, speaking), (second, answering) = (_encode(encoder, sound) for sound in (one, other))
     slack = min(round(LONGEST_LAG * encoder.rate), min(len(first), len(second)) // 4)
     alike = first @ second.T
     row, column = _best_path(alike, slack)
@@ -88,9 +85,11 @@ def _encoder() -> SpeechEncoder:
     return load_encoder(ENCODERS[0])
 
 
-def _heard(encoder: SpeechEncoder, sound: Sound) -> Heard:
-    """Features against their mean, of length 1 each."""
-    start = Sound(sound.samples[: round(LISTENED * sound.sample_rate)], sound.sample_rate)
+def _encode(
+    encoder: SpeechEncoder, sound: Sound
+) -> tuple[Float32[np.ndarray, "moments dim"], Bool[np.ndarray, " moments"]]:
+    """Features against their mean, of length 1 each, and where somebody speaks."""
+    start = Sound(sound.samples[: round(COMPARED * sound.sample_rate)], sound.sample_rate)
     features = encoder.encode(start)
     features = features - features.mean(axis=0)
     features = features / (features.std(axis=0) + 1e-3)

@@ -1,7 +1,7 @@
 """When lips count as closed, and as meeting the teeth: one definition for all who ask.
 
 All in millimetres on the rig. The paper gives no threshold; these are ours. Half a millimetre is
-about a pixel and a half of a head that fills a picture of 720 lines.
+about the least that shows in a picture of a whole head.
 """
 
 CLOSED, APART = 0.5, 2.0

@@ -1,9 +1,10 @@
 """From a tracked face to the rig's 52 weights: what the person does, played by our head.
 
-Place in the flow: ``tracking`` -> ``alignment`` -> here -> ``Performance``. Each frame is a bounded
-least-squares fit of the rig's landmarks to the person's displacement from their own neutral, scaled
-to the rig's mouth and eyes; mediapipe's blendshape scores are its prior. How far lips and lids are
-open counts far more than where they are, since that is what one sees.
+Place in the flow: ``tracking`` -> ``head_alignment`` -> here -> ``Performance``. Each frame is a
+bounded least-squares fit of the rig's landmarks to the person's displacement from their own
+neutral, scaled to the rig's mouth and eyes; mediapipe's blendshape scores are its prior. How far
+lips and lids are open counts far more than where they are, since that is what one sees. All of it
+is ours: the paper takes 3D keypoints as given.
 """
 
 from collections.abc import Mapping, Sequence
@@ -82,8 +83,9 @@ PRIORS: Mapping[str, tuple[float, float]] = {
     "mouthUpperUp": (0.45, 0.05),
     "mouthShrugLower": (0.57, 0.05),
 }
-"""What mediapipe answers to our shape at 1 (measured on renders of the rig), and how much that
-counts, as a share of what the shape's landmarks count. Both sides alike."""
+"""What mediapipe's landmarker scores a picture of the rig (``export.render.HeadRenderer``) with the
+shape at 1, and how much its score counts, as a share of what the shape's landmarks count. Both
+sides alike. Ours, read off such pictures once; no command prints them."""
 FUNNEL_GAP = 10.0
 """mm of lip opening at which half of a pucker counts as a funnel."""
 LID_TRUST = 1.0
@@ -124,7 +126,7 @@ def retarget(track: FaceTrack, face: FaceModel, *, fps: float = 30.0) -> Perform
     to ``tracking.MAX_GAP`` are interpolated and marked ``bridged``, longer ones not ``present``.
 
     Raises:
-        InputError: The face is seen in fewer than ``alignment.CALM_FRAMES`` frames.
+        InputError: The face is seen in fewer than ``head_alignment.CALM_FRAMES`` frames.
     """
     count = int(np.count_nonzero(track.status == SEEN))
     if count < CALM_FRAMES:

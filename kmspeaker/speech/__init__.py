@@ -1,1 +1,1 @@
-"""What is heard: sound becomes features of a frozen speech encoder."""
+"""Sound becomes features of a frozen speech encoder."""

@@ -1,7 +1,7 @@
-"""Speech becomes features: a frozen pretrained encoder listens, features come out at its own rate.
+"""Speech becomes features: a frozen pretrained encoder, whose features come at its own rate.
 
-Place in the flow: after ``audio``, before ``model``. Features of two encoders never mix; a
-checkpoint names the one it was trained on. Speech longer than 20 s is heard in equal overlapping
+Place in the flow: after ``media.audio``, before ``model``. Features of two encoders never mix; a
+checkpoint names the one it was trained on. Speech longer than 20 s is encoded in equal overlapping
 pieces whose features are faded into each other, so that memory stays bounded.
 """
 
@@ -33,23 +33,23 @@ HUB_REPOSITORIES = {
 }
 SPEECH_FOLDER = ASSETS / "speech"
 MIN_SECONDS = 0.1
-"""Nothing can be heard in less."""
+"""Shorter speech gives no feature."""
 PIECE = 1000
-"""Most features heard at once, 20 s."""
+"""Most features encoded at once, 20 s."""
 OVERLAP = 100
 """Features that two pieces share at least, 2 s."""
 FADE = 20
 """Features over which one piece gives way to the next, 0.4 s in the middle of what they share."""
 TAIL = 1.0
-"""Seconds of silence heard after the end. Without it the last 0.2 s come out strange: against the
-encoder as it was trained, padded to 30 s, their mean cosine is .82 and not .93."""
+"""Seconds of silence put after the end. Whisper was trained on speech padded to 30 s: without any
+silence the last features of a sentence are unlike those it would give there."""
 
 Features = Float32[np.ndarray, "features dim"]
 
 
 @runtime_checkable
 class SpeechEncoder(Protocol):
-    """Anything that hears speech; feature ``k`` is centred at ``offset + k / rate`` seconds."""
+    """Speech to features; feature ``k`` is centred at ``offset + k / rate`` seconds."""
 
     name: str
     """One of ``ENCODERS``."""
@@ -61,7 +61,7 @@ class SpeechEncoder(Protocol):
     """Seconds from the beginning to the centre of the first feature."""
 
     def encode(self, sound: Sound, *, progress: Progress | None = None) -> Features:
-        """Hear all of a sound at any sample rate."""
+        """Features of all of a sound, of any sample rate."""
         ...
 
 
@@ -88,7 +88,7 @@ def speech_features(
     frames: int,
     progress: Progress | None = None,
 ) -> Float32[np.ndarray, "frames dim"]:
-    """What is heard at each frame of a motion: frame ``k`` lies at ``k / fps`` seconds.
+    """Features at each frame of a motion: frame ``k`` lies at ``k / fps`` seconds.
 
     Linear between features; before the first and after the last, those are held.
     """
@@ -100,10 +100,9 @@ def speech_features(
 class Whisper:
     """The mean of the first three of Whisper tiny.en's four layers; no padding to 30 s.
 
-    The paper, too, takes the mean of its encoder's layers. The last layer alone tells phones as
-    well (12 groups: .737 of them against .733) but is bound to the voice: a ridge regression to the
-    opening of one man's lips reaches a mean correlation of .73 with the lips of other people from
-    it, and .81 from the mean of the first three.
+    The paper, too, takes the mean of its encoder's layers. Which of Whisper's is ours: the last one
+    tells phones as well as the others but is bound to the voice, so that lips learnt from one
+    person's speech fit other people's less.
     """
 
     name, rate, offset = "whisper-tiny.en", 50.0, 0.0
@@ -121,12 +120,12 @@ class Whisper:
     def encode(self, sound: Sound, *, progress: Progress | None = None) -> Features:
         """Feature ``k`` is centred on the 25 ms around ``k * 20`` ms."""
         samples = _samples(sound, self.device)
-        heard = F.pad(samples, (0, round(TAIL * SAMPLE_RATE)))
-        features = _in_pieces(log_mel(heard).T, self._hear, step=2, progress=progress)
+        padded = F.pad(samples, (0, round(TAIL * SAMPLE_RATE)))
+        features = _in_pieces(log_mel(padded).T, self._encode_piece, step=2, progress=progress)
         return features[: math.ceil(len(samples) / SAMPLE_RATE * self.rate)]
 
-    def _hear(self, mel: Float[Tensor, "mel_frames mels"]) -> Float[Tensor, "features dim"]:
-        return torch.stack(self.network.hidden(mel.T[None])[:-1]).mean(0)[0]
+    def _encode_piece(self, mel: Float[Tensor, "mel_frames mels"]) -> Float[Tensor, "features dim"]:
+        return torch.stack(self.network(mel.T[None])[:-1]).mean(0)[0]
 
 
 class W2vBert:
@@ -146,13 +145,15 @@ class W2vBert:
 
     @torch.inference_mode()
     def encode(self, sound: Sound, *, progress: Progress | None = None) -> Features:
-        """Spectra are standardised over the whole utterance, then heard in pieces."""
+        """Spectra are standardised over the whole utterance, then encoded in pieces."""
         samples = _samples(sound, "cpu").numpy()
-        heard = self.extractor(samples, sampling_rate=SAMPLE_RATE, return_tensors="pt")
-        spectra = heard["input_features"][0, : int(heard["attention_mask"].sum())]
-        return _in_pieces(spectra.to(self.device), self._hear, step=1, progress=progress)
+        inputs = self.extractor(samples, sampling_rate=SAMPLE_RATE, return_tensors="pt")
+        spectra = inputs["input_features"][0, : int(inputs["attention_mask"].sum())]
+        return _in_pieces(spectra.to(self.device), self._encode_piece, step=1, progress=progress)
 
-    def _hear(self, spectra: Float[Tensor, "features mels"]) -> Float[Tensor, "features dim"]:
+    def _encode_piece(
+        self, spectra: Float[Tensor, "features mels"]
+    ) -> Float[Tensor, "features dim"]:
         states = self.network(spectra[None], output_hidden_states=True).hidden_states
         return torch.stack(states).mean(0)[0]
 
@@ -173,17 +174,17 @@ class Hubert:
 
     @torch.inference_mode()
     def encode(self, sound: Sound, *, progress: Progress | None = None) -> Features:
-        """Samples are standardised over the whole utterance, then heard in pieces."""
+        """Samples are standardised over the whole utterance, then encoded in pieces."""
         samples = _samples(sound, self.device)
         samples = (samples - samples.mean()) / (samples.var(correction=0) + 1e-7).sqrt()
-        return _in_pieces(samples, self._hear, step=320, reach=400, progress=progress)
+        return _in_pieces(samples, self._encode_piece, step=320, reach=400, progress=progress)
 
-    def _hear(self, samples: Float[Tensor, " samples"]) -> Float[Tensor, "features dim"]:
+    def _encode_piece(self, samples: Float[Tensor, " samples"]) -> Float[Tensor, "features dim"]:
         return self.network(samples[None]).last_hidden_state[0]
 
 
 def _samples(sound: Sound, device: str) -> Float[Tensor, " samples"]:
-    """What an encoder hears: 16 kHz, long enough for one feature."""
+    """What an encoder reads: 16 kHz, long enough for one feature."""
     if sound.seconds < MIN_SECONDS:
         raise InputError(
             f"Got {sound.seconds:.2f} s of speech, at least {MIN_SECONDS:g} s is needed; "
@@ -215,17 +216,17 @@ def _pretrained(network: type, source: Path | str) -> Any:
 
 def _in_pieces(
     inputs: Float[Tensor, "steps ..."],
-    hear: Callable[[Tensor], Tensor],
+    encode: Callable[[Tensor], Tensor],
     *,
     step: int,
     reach: int = 1,
     progress: Progress | None = None,
 ) -> Features:
-    """Features of a whole utterance from a network that hears ``PIECE`` of them at most.
+    """Features of a whole utterance from a network that gives ``PIECE`` of them at most.
 
     Args:
         inputs: What the network reads, all of it.
-        hear: The network.
+        encode: The network.
         step: Inputs from one feature to the next.
         reach: Inputs without which there is no further feature.
         progress: Told after each piece.
@@ -235,14 +236,14 @@ def _in_pieces(
     pieces = _pieces(count)
     for done, (start, stop) in enumerate(pieces, 1):
         piece = inputs[start * step : stop * step + max(0, reach - step)]
-        heard = hear(piece).float().cpu().numpy()
+        encoded = encode(piece).float().cpu().numpy()
         if done == 1:
-            features = np.zeros((count, heard.shape[1]), np.float32)
+            features = np.zeros((count, encoded.shape[1]), np.float32)
         shared = end - start if done > 1 else 0
         place = (np.arange(shared, dtype=np.float32) - shared / 2) / FADE
         fade = np.clip(place + 0.5, 0, 1)[:, None]
-        features[start:end] = features[start:end] * (1 - fade) + heard[:shared] * fade
-        features[start + shared : stop] = heard[shared:]
+        features[start:end] = features[start:end] * (1 - fade) + encoded[:shared] * fade
+        features[start + shared : stop] = encoded[shared:]
         end = stop
         if progress:
             progress(done / len(pieces))

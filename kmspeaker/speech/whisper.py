@@ -1,7 +1,8 @@
 """Whisper's encoder (Radford et al. 2022) for speech of any length up to 30 s.
 
 The names of the parameters are those of ``transformers``' ``WhisperEncoder``, which itself accepts
-nothing but exactly 30 s and takes three seconds to import. ``speech`` is the only caller.
+nothing but exactly 30 s and is slow to import. ``speech.encoders`` calls it, and
+``animation.metrics`` draws the spectrogram.
 """
 
 import json
@@ -17,9 +18,12 @@ from torch import Tensor, nn
 
 from kmspeaker.media.audio import SAMPLE_RATE
 
-WINDOW = 400  # samples, 25 ms
-HOP = 160  # samples, 10 ms
-DYNAMIC_RANGE = 8.0  # powers of ten below the loudest, 80 dB
+WINDOW, HOP = 400, 160
+"""Samples: 25 ms and 10 ms."""
+DYNAMIC_RANGE = 8.0
+"""Powers of ten below the loudest, 80 dB."""
+DECODER_NORM = "layer_norm."
+"""Parameters of the normalisation that only Whisper's decoder reads; the file has them."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +40,10 @@ class WhisperConfig:
 
 
 class WhisperEncoder(nn.Module):
-    """Log-mel spectrogram in, one feature for every two of its frames out."""
+    """Log-mel spectrogram in; out of each layer one feature for every two of its frames.
+
+    Whisper's last normalisation is left out: it prepares the last layer for the decoder.
+    """
 
     def __init__(self, config: WhisperConfig) -> None:
         super().__init__()
@@ -46,9 +53,8 @@ class WhisperEncoder(nn.Module):
         self.conv2 = nn.Conv1d(d_model, d_model, 3, stride=2, padding=1)
         self.embed_positions = nn.Embedding(config.max_source_positions, d_model)
         self.layers = nn.ModuleList([_Layer(config) for _ in range(config.encoder_layers)])
-        self.layer_norm = nn.LayerNorm(d_model)
 
-    def hidden(
+    def forward(
         self, mel: Float[Tensor, "batch mels mel_frames"]
     ) -> list[Float[Tensor, "batch features d_model"]]:
         """What each layer gives; feature ``k`` is centred on mel frame ``2 k``, ``k * 20`` ms."""
@@ -61,14 +67,10 @@ class WhisperEncoder(nn.Module):
             states.append(x)
         return states
 
-    def forward(
-        self, mel: Float[Tensor, "batch mels mel_frames"]
-    ) -> Float[Tensor, "batch features d_model"]:
-        """The last layer, normalised, as the decoder of Whisper reads it."""
-        return self.layer_norm(self.hidden(mel)[-1])
-
 
 class _Attention(nn.Module):
+    """Multi-head self-attention over all features."""
+
     def __init__(self, d_model: int, heads: int) -> None:
         super().__init__()
         self.heads = heads
@@ -89,6 +91,8 @@ class _Attention(nn.Module):
 
 
 class _Layer(nn.Module):
+    """Attention and a feed-forward network, each normalised before and added to its input."""
+
     def __init__(self, config: WhisperConfig) -> None:
         super().__init__()
         self.self_attn = _Attention(config.d_model, config.encoder_attention_heads)
@@ -105,10 +109,14 @@ class _Layer(nn.Module):
 
 
 def load_whisper_encoder(folder: Path) -> WhisperEncoder:
-    """Read ``config.json`` and ``model.safetensors``; every weight must be there and used."""
+    """Read ``config.json`` and ``model.safetensors``.
+
+    Every weight must be there and used, but for ``DECODER_NORM``.
+    """
     config = WhisperConfig(**json.loads((folder / "config.json").read_text()))
     encoder = WhisperEncoder(config)
-    encoder.load_state_dict(load_file(folder / "model.safetensors"))
+    weights = load_file(folder / "model.safetensors")
+    encoder.load_state_dict({k: v for k, v in weights.items() if not k.startswith(DECODER_NORM)})
     return encoder.eval().requires_grad_(False)
 
 
