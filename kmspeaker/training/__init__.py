@@ -5,8 +5,9 @@
     python -m kmspeaker.training CORPUS -o RUN --from assets/models/small
     python -m kmspeaker.training --measure                          windows/s of each size here
 
-``options`` says what can be chosen; ``loop`` is the run: ``data`` draws a step's windows, ``step``
-and ``losses`` judge them, ``update`` moves the weights, and ``validation``, ``preview``, ``log``
-and ``card`` tell how it goes. A run's folder holds ``checkpoint.safetensors``, ``log.jsonl``,
-``tensorboard/``, ``videos/`` and ``model/``, which is what ``--model`` of the app takes.
+``options`` lists what can be chosen; ``loop`` is the run: ``data`` draws a step's windows,
+``objective`` and ``losses`` give its loss, ``optimizer_step`` updates the weights, and
+``validation``, ``preview``, ``log`` and ``card`` report. A run's folder holds
+``checkpoint.safetensors``, ``log.jsonl``, ``tensorboard/``, ``videos/`` and ``model/``, which is
+what ``--model`` of the app takes.
 """

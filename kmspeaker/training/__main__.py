@@ -59,10 +59,10 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Train or measure; 2 if what was given cannot be used."""
+    """Train or measure; 2 if an argument cannot be used."""
     parser = build_parser()
-    given = parser.parse_args(arguments)
-    if not given.measure and (given.corpus is None or given.run is None):
+    args = parser.parse_args(arguments)
+    if not args.measure and (args.corpus is None or args.run is None):
         parser.error("give a CORPUS and -o RUN, or --measure")
     from kmspeaker.corpus.store import Corpus
     from kmspeaker.model.network import PRESETS
@@ -70,24 +70,24 @@ def main(arguments: list[str] | None = None) -> int:
     from kmspeaker.training.options import PAPER, TrainingOptions
     from kmspeaker.training.throughput import measure
 
-    settings = dict(setting.partition("=")[::2] for setting in given.settings)
+    settings = dict(setting.partition("=")[::2] for setting in args.settings)
     for name in ("size", "steps", "batch", "seed"):
-        if (value := getattr(given, name)) is not None:
+        if (value := getattr(args, name)) is not None:
             settings[name] = value
     try:
-        options = TrainingOptions.read(settings, PAPER if given.as_paper else TrainingOptions())
-        if given.measure:
-            for size in [given.size] if given.size else reversed(PRESETS):
-                figures = measure(dataclasses.replace(options, size=size), given.device)
+        options = TrainingOptions.read(settings, PAPER if args.as_paper else TrainingOptions())
+        if args.measure:
+            for size in [args.size] if args.size else reversed(PRESETS):
+                figures = measure(dataclasses.replace(options, size=size), args.device)
                 sys.stdout.write(f"{size}: {figures}\n")
             return 0
         folder = train(
-            Corpus.open(given.corpus), given.run, options, device=given.device, start=given.start
+            Corpus.open(args.corpus), args.run, options, device=args.device, start=args.start
         )
     except InputError as error:
         sys.stderr.write(f"{error}\n")
         return 2
-    if os.environ.get("RANK", "0") == "0":  # the others of torchrun need not say it too
+    if os.environ.get("RANK", "0") == "0":  # one process of torchrun prints
         sys.stdout.write(f"The model is in {folder}.\n")
     return 0
 

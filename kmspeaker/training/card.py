@@ -1,29 +1,31 @@
-"""The model card: what was trained, on what, how, and how well it does on clips it has not seen."""
+"""The model card: what was trained, on what, how, and its scores on held-out clips."""
 
-import dataclasses
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from kmspeaker.corpus.store import SPLITS, Corpus
-from kmspeaker.model.network import PAPER as PAPER_NETWORK
+from kmspeaker.corpus.store import SPLITS, Clip, Corpus
 from kmspeaker.model.network import ModelConfig
-from kmspeaker.training.options import FREE, PAPER, TrainingOptions
+from kmspeaker.training.hours import hours
+from kmspeaker.training.options import TrainingOptions
+from kmspeaker.training.paper_differences import (
+    network_differences,
+    option_differences,
+    structural_differences,
+)
 
-SYNTHESISED = "acted"
-"""The source whose voices are a synthesiser's."""
+ACTED, NOISE = "acted", "noise"
+"""Sources of a corpus: speech of a synthesiser, and none at all."""
 CURVE_ROWS = 8
-SIZES = ("size", "d_model", "layers", "heads", "feed_forward", "condition_width", "n_coeffs", "rig")
-"""Said elsewhere in the card, or no choice."""
 SCORES = {
     "lip_localize": "lips, localized",
     "lip_stylize": "lips, stylized",
     "lip_error": "lip gap, mm",
     "upper_error": "upper face, mm",
 }
-"""Of ``validation.validate``, with the words for a column."""
+"""Scores of ``validation.validate``, with the titles of their columns."""
 
 
 def model_card(
@@ -44,6 +46,7 @@ def model_card(
     """
     last = entries[-1]
     begun = "".join(f"Begun from {e['model']}. " for e in entries if e["kind"] == "start")
+    structural = "\n".join(f"- {line}" for line in structural_differences(options, config))
     return f"""---
 license: apache-2.0
 library_name: kmspeaker
@@ -63,22 +66,28 @@ motion coefficients, speech features of {config.speech_encoder}; all sizes are i
 
 {last["step"]} steps of {options.batch} windows of {config.window_frames} frames \
 ({config.window_frames / config.fps:.1f} s), {last["seconds"] / 3600:.1f} hours on {machine}.
-{begun}Seed {options.seed}; of the corpus {corpus.seed}. Options that are not the paper's: \
-{_deviations(options, PAPER)}. Of the network: {_deviations(config, PAPER_NETWORK)}.
+{begun}Seed {options.seed}; of the corpus {corpus.seed}.
 
-Along the way on clips of voices and actors it never trains on: correlation of the opening between
-the lips with the clip's own, and errors in mm. Those lips are made by rule, and this network
-{"speaks with real people's" if config.tells_made_lips else "has learnt theirs"}. A face held still
-at its mean would be {last["upper_still"]:.2f} mm off in the upper face.
+Not the paper's in any model of this program:
+
+{structural}
+
+Options of this training that are not the paper's: {option_differences(options)}.
+Settings of this network that are not the paper's: {network_differences(config)}.
+
+Scores during training, on clips of voices and actors it is not trained on: correlation of the lip
+opening with the clip's, and errors in mm. The motion of these clips is rule-made, and this network
+{"generates real people's lips" if config.tells_made_lips else "was trained on such lips"}. A face \
+held still at its mean would be {last["upper_still"]:.2f} mm off in the upper face.
 
 {_curves(entries)}
 
 ## Limits
 
-Most of the motion it learnt from is made by rule, its styles are those of made-up actors, and its
-captured lips are those of few people: it knows no one's face closely. Nearly all speech in training
-is English. It does not move the head, and a style comes through only as far as 52 ARKit shapes can
-show it. Laughter, singing and speech of several people at once were not in the data.
+Most of the motion it was trained on is made by rule, its styles are those of made-up actors, and
+its captured lips are those of few people. Nearly all speech in training is English. It does not
+move the head, and a style comes through only as far as 52 ARKit shapes can show it. Laughter,
+singing and speech of several people at once were not in the data.
 
 ## Not for
 
@@ -87,40 +96,36 @@ judging from a face or voice what a person feels.
 """
 
 
-def _deviations(own: TrainingOptions | ModelConfig, papers: TrainingOptions | ModelConfig) -> str:
-    """The settings that differ from the paper's, sizes and what the data decides apart."""
-    mine, theirs = dataclasses.asdict(own), dataclasses.asdict(papers)
-    odd = [name for name in mine if mine[name] != theirs[name] and name not in (*FREE, *SIZES)]
-    return ", ".join(f"{name} {mine[name]}" for name in odd) or "none"
-
-
 def _data(corpus: Corpus) -> str:
-    hours: defaultdict[tuple[str, ...], float] = defaultdict(float)
+    """Hours of distinct recordings, and those that training meets, by source."""
+    rows: defaultdict[tuple[str, ...], list[Clip]] = defaultdict(list)
     for clip in corpus.clips:
-        voice = "synthesised" if clip.source == SYNTHESISED else "recorded"
+        voice = {ACTED: "synthesised", NOISE: "none"}.get(clip.source, "recorded")
         lips = "captured" if clip.lips == "captured" else "made from phones"
-        row = (clip.split, clip.source, voice, lips, clip.licence)
-        hours[row] += clip.frames / corpus.fps / 3600
-    trained = {row: total for row, total in hours.items() if row[0] == "train"}
-    synthesised, captured = (
-        sum(total for row, total in trained.items() if word in row)
-        for word in ("synthesised", "captured")
-    )
-    actors = {split: _count(corpus, split, "actor") for split in SPLITS}
-    rows = [" | ".join((*row, f"{total:.2f}")) for row, total in sorted(hours.items())]
-    return f"""{sum(trained.values()):.2f} hours of {_count(corpus, "train", "speaker")} voices, \
-{synthesised:.2f} of them synthesised. {captured:.2f} hours have lips captured
-from people; all other motion is made by rule. It is performed by {actors["train"]} made-up actors;
-{actors["val"]} more act what was validated on, and {actors["test"]} what the measures below are \
-taken on.
+        rows[clip.split, clip.source, voice, lips, clip.licence].append(clip)
+    lines = []
+    for row, clips in sorted(rows.items()):
+        row_hours = hours(clips, corpus.fps)
+        lines.append(f"| {' | '.join(row)} | {row_hours.unique:.2f} | {row_hours.weighted:.2f} |")
 
-| split | source | voice | lips | licence | hours |
-|---|---|---|---|---|---|
-{chr(10).join(f"| {row} |" for row in rows)}"""
+    train = corpus.split("train")
+    everything = hours(train, corpus.fps)
+    synthesised = hours([clip for clip in train if clip.source == ACTED], corpus.fps)
+    captured = hours([clip for clip in train if clip.lips == "captured"], corpus.fps)
+    voices = len({clip.speaker for clip in train if clip.source != NOISE})
+    actors = {split: len({clip.actor for clip in corpus.split(split)}) for split in SPLITS}
+    return f"""{everything.unique:.2f} hours of {voices} voices, {synthesised.unique:.2f} of them \
+synthesised. {captured.unique:.2f} hours have lips captured
+from people; all other motion is made by rule. These are hours of distinct recordings. Weighted, as
+training meets them, they are {everything.weighted:.2f}, {synthesised.weighted:.2f} and \
+{captured.weighted:.2f}: captured lips come again with other upper
+faces and voices, acted speech in each intensity. It is performed by {actors["train"]} made-up \
+actors; {actors["val"]} more act what
+was validated on, and {actors["test"]} what the measures below are taken on.
 
-
-def _count(corpus: Corpus, split: str, what: str) -> int:
-    return len({getattr(clip, what) for clip in corpus.clips if clip.split == split})
+| split | source | voice | lips | licence | hours | weighted hours |
+|---|---|---|---|---|---|---|
+{chr(10).join(lines)}"""
 
 
 def _curves(entries: Sequence[Mapping[str, Any]]) -> str:

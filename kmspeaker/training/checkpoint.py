@@ -19,13 +19,13 @@ CHECKPOINT_FILE = "checkpoint.safetensors"
 
 
 @dataclasses.dataclass(frozen=True)
-class Beginning:
-    """What a run was begun with; it goes on with nothing else."""
+class RunSetup:
+    """What a run was begun with; it can only go on with the same."""
 
     options: TrainingOptions
     config: ModelConfig
     data: str
-    """``Footage.fingerprint``."""
+    """``ClipFrames.fingerprint``."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,7 +37,7 @@ class State:
     """Exponential moving average of the model's weights."""
     optimiser: torch.optim.Adam
 
-    def save(self, run: Path, step: int, beginning: Beginning) -> None:
+    def save(self, run: Path, step: int, setup: RunSetup) -> None:
         """Write the state after ``step`` steps."""
         tensors = {f"model/{name}": tensor for name, tensor in self.model.state_dict().items()}
         for name, tensor in self.average.named_parameters():
@@ -45,25 +45,28 @@ class State:
         for name, parameter in self.model.named_parameters():
             for part, tensor in self.optimiser.state[parameter].items():
                 tensors[f"optimiser/{part}/{name}"] = tensor
-        about = {
+        metadata = {
             "step": str(step),
-            "options": json.dumps(dataclasses.asdict(beginning.options)),
-            "config": json.dumps(dataclasses.asdict(beginning.config)),
-            "data": beginning.data,
+            "options": json.dumps(dataclasses.asdict(setup.options)),
+            "config": json.dumps(dataclasses.asdict(setup.config)),
+            "data": setup.data,
         }
         contiguous = {name: tensor.cpu().contiguous() for name, tensor in tensors.items()}
         with replacing(run / CHECKPOINT_FILE) as unfinished:
-            save_file(contiguous, unfinished, metadata=about)
+            save_file(contiguous, unfinished, metadata=metadata)
 
-    def restore(self, run: Path, beginning: Beginning) -> int:
-        """Read the state of a run back, and answer after how many steps it was written.
+    def restore(self, run: Path, setup: RunSetup) -> int:
+        """Read the state of a run back.
+
+        Returns:
+            The number of steps after which it was written.
 
         Raises:
-            InputError: it was begun otherwise.
+            InputError: the run was begun with other options, another model or another corpus.
         """
         path = run / CHECKPOINT_FILE
-        about = _about(path)
-        _require_same(path, about, beginning)
+        metadata = _metadata(path)
+        _require_same(path, metadata, setup)
         with safe_open(path, framework="pt") as file:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         parts: dict[str, dict[str, Tensor]] = {"model": {}, "average": {}, "optimiser": {}}
@@ -78,11 +81,11 @@ class State:
                 for part in ("step", "exp_avg", "exp_avg_sq")
                 if (tensor := parts["optimiser"].get(f"{part}/{name}")) is not None
             }
-        return int(about["step"])
+        return int(metadata["step"])
 
 
-def begun_config(run: Path) -> ModelConfig | None:
-    """The model of a run that has a checkpoint.
+def config_of_run(run: Path) -> ModelConfig | None:
+    """The config of the model that a run trains; None if it has no checkpoint.
 
     Raises:
         InputError: the checkpoint cannot be read, or was written by another version.
@@ -91,15 +94,15 @@ def begun_config(run: Path) -> ModelConfig | None:
     if not path.is_file():
         return None
     try:
-        return ModelConfig(**json.loads(_about(path)["config"]))
+        return ModelConfig(**json.loads(_metadata(path)["config"]))
     except TypeError as error:
         raise InputError(
             f"Got {path} of another version of KM-Speaker ({error}); give another folder."
         ) from None
 
 
-def fresh_state(config: ModelConfig, options: TrainingOptions, device: torch.device) -> State:
-    """An untrained model whose weights follow from the seed, its average and its optimiser."""
+def initial_state(config: ModelConfig, options: TrainingOptions, device: torch.device) -> State:
+    """An untrained model whose weights follow from the seed, its average, and Adam."""
     torch.manual_seed(options.seed)
     model, average = KMSpeaker(config), KMSpeaker(config)
     average.load_state_dict(model.state_dict())
@@ -114,36 +117,36 @@ def fresh_state(config: ModelConfig, options: TrainingOptions, device: torch.dev
     return State(model, average, optimiser)
 
 
-def _about(path: Path) -> dict[str, str]:
+def _metadata(path: Path) -> dict[str, str]:
     try:
         with safe_open(path, framework="pt") as file:
-            about = file.metadata() or {}
+            metadata = file.metadata() or {}
     except (SafetensorError, OSError) as error:
         raise InputError(f"Cannot read {path} ({error}); remove it to begin anew.") from None
-    if missing := {"step", "options", "config"} - set(about):
+    if missing := {"step", "options", "config"} - set(metadata):
         raise InputError(f"Got {path}, which lacks {min(missing)}: it is no checkpoint of a run.")
-    return about
+    return metadata
 
 
-def _require_same(path: Path, about: dict[str, str], asked: Beginning) -> None:
+def _require_same(path: Path, metadata: dict[str, str], setup: RunSetup) -> None:
     # A checkpoint of an earlier version lacks what was then no choice.
-    options = dataclasses.asdict(TrainingOptions()) | json.loads(about["options"])
-    for name, value in dataclasses.asdict(asked.options).items():
+    options = dataclasses.asdict(TrainingOptions()) | json.loads(metadata["options"])
+    for name, value in dataclasses.asdict(setup.options).items():
         if options[name] != value and name not in FREE:
-            raise _begun_otherwise(path, f"option {name}", value, options[name])
-    config: dict[str, Any] = json.loads(about["config"])
-    for name, value in dataclasses.asdict(asked.config).items():
+            raise _mismatch(path, f"option {name}", value, options[name])
+    config: dict[str, Any] = json.loads(metadata["config"])
+    for name, value in dataclasses.asdict(setup.config).items():
         if name in config and config[name] != value:
-            raise _begun_otherwise(path, f"model setting {name}", value, config[name])
-    if about.get("data", asked.data) != asked.data:
+            raise _mismatch(path, f"model setting {name}", value, config[name])
+    if metadata.get("data", setup.data) != setup.data:
         raise InputError(
             f"Got another corpus than {path} was begun on; give that one, or begin a new run on "
             f"this corpus with --from {path.parent / 'model'}."
         )
 
 
-def _begun_otherwise(path: Path, what: str, asked: object, begun: object) -> InputError:
+def _mismatch(path: Path, name: str, now: object, before: object) -> InputError:
     return InputError(
-        f"Got {what} = {asked!r}, but {path} was begun with {begun!r}; give the same, or another "
+        f"Got {name} = {now!r}, but {path} was begun with {before!r}; give the same, or another "
         "folder for a new run."
     )

@@ -1,8 +1,9 @@
 """Windows of a corpus as training batches; a batch is a pure function of seed and step.
 
-So a run that was killed goes on with exactly the batches it would have seen, and many processes
-share the batch of one: each draws it whole, which costs nothing, and cuts its own part out of the
-frames. These lie in one piece of memory on the device that trains, so cutting is one look-up.
+So a run that was killed goes on with exactly the batches it would have had, and many processes
+share a batch: each draws all of it, as numbers of windows, and cuts its own part out of the frames.
+These lie in one piece of memory on the device that trains, so cutting is one look-up. The swaps are
+the paper's (Sec. 3.2, 3.3); how windows are drawn is ours, the paper does not say.
 """
 
 import hashlib
@@ -22,13 +23,13 @@ from kmspeaker.training.options import TrainingOptions
 
 @dataclass(frozen=True)
 class Clip:
-    """One clip in memory, in half precision: hours of them fit."""
+    """One clip in memory, in half precision."""
 
     name: str
     actor: str
     weights: Float16[np.ndarray, "frames 52"]
     features: Float16[np.ndarray, "frames d_speech"]
-    made: bool = False
+    made_lips: bool = False
     """Whether its lips were made by rule."""
 
     def __len__(self) -> int:
@@ -36,85 +37,87 @@ class Clip:
 
 
 @dataclass(frozen=True)
-class Footage:
-    """The frames of all clips, one clip after the other; 95 MB an hour with 384 features."""
+class ClipFrames:
+    """The frames of all clips, one clip after the other, two bytes a number."""
 
     weights: Float16[Tensor, "frames 52"]
     features: Float16[Tensor, "frames d_speech"]
-    made: Bool[Tensor, " frames"]
+    made_lips: Bool[Tensor, " frames"]
     """Where lips were made by rule."""
     lengths: Int64[np.ndarray, " clips"]
+    """Frames of each clip."""
 
     @classmethod
-    def of(cls, clips: Sequence[Clip], device: torch.device) -> "Footage":
-        """The clips joined, on a device."""
+    def of(cls, clips: Sequence[Clip], device: torch.device) -> "ClipFrames":
+        """The frames of ``clips`` on a device."""
         weights, features = (
             torch.from_numpy(np.concatenate([getattr(clip, part) for clip in clips])).to(device)
             for part in ("weights", "features")
         )
         lengths = np.array([len(clip) for clip in clips])
-        made = torch.from_numpy(np.repeat([clip.made for clip in clips], lengths)).to(device)
-        return cls(weights, features, made, lengths)
+        made_lips = torch.from_numpy(np.repeat([clip.made_lips for clip in clips], lengths))
+        return cls(weights, features, made_lips.to(device), lengths)
 
     @property
     def fingerprint(self) -> str:
         """Sixteen hex digits that change with any frame."""
         digest = hashlib.sha256(self.lengths.astype(np.int64).tobytes())
-        for frames in (self.weights, self.features, self.made):
+        for frames in (self.weights, self.features, self.made_lips):
             digest.update(frames.cpu().numpy().data)
         return digest.hexdigest()[:16]
 
 
 @dataclass(frozen=True)
 class Draw:
-    """All that chance decides about a step's items; windows are named by their first frame."""
+    """The random choices of a step, by item; a window is the number of its first frame."""
 
     target: Int64[Tensor, " batch"]
     style: Int64[Tensor, " batch"]
     """The window the global style is read from: the target's own or a neighbour of the clip."""
-    heard: Int64[Tensor, "batch passes"]
-    """For each pass, the window whose speech an item hears (paper 3.2)."""
-    followed: Int64[Tensor, "batch passes"]
-    """For each pass, the window whose upper face an item follows."""
+    speech: Int64[Tensor, "batch passes"]
+    """For each pass, the window of an item's speech (paper Sec. 3.2)."""
+    temporal: Int64[Tensor, "batch passes"]
+    """For each pass, the window of an item's temporal style."""
     lower: Bool[Tensor, "batch passes"]
-    """For each pass, whether the lower face is supervised: where the speech is the item's own."""
+    """For each pass, whether the lower face is supervised: where the speech is the target's."""
     upper: Bool[Tensor, "batch passes"]
-    """The same for the upper face, where the upper face followed is the item's own."""
+    """The same for the upper face: where the temporal style is the target's."""
     style_present: Bool[Tensor, "batch frames"]
+    """Frames of the global style's window that show a face."""
     temporal_present: Bool[Tensor, "batch frames"]
-    """False in all frames of an item without temporal style."""
+    """The same of the temporal style's; False in all frames of an item without it (Sec. 3.3)."""
     noise: Float[Tensor, "batch frames coeffs"]
     """``x_0``."""
     time: Float[Tensor, " batch"]
-    """``t``, uniform but for ``time_power``."""
+    """``t``, uniform to the power ``time_power``."""
     style_noise: Float[Tensor, "batch d_model"]
-    """Standard normal, for the drawing of the global style."""
+    """Standard normal, to sample the global style with."""
 
     def part(self, number: int, parts: int) -> "Draw":
         """One of ``parts`` equal parts of the items, counted from 0."""
         items = len(self.target) // parts
-        mine = slice(number * items, (number + 1) * items)
-        return Draw(**{f.name: getattr(self, f.name)[mine] for f in fields(self)})
+        own = slice(number * items, (number + 1) * items)
+        return Draw(**{f.name: getattr(self, f.name)[own] for f in fields(self)})
 
 
 @dataclass(frozen=True)
 class Batch:
     """Some of a step's items as the network takes them, on the device that trains.
 
-    The speech and the upper faces are those that some item hears or follows, each once.
+    A window of speech or of temporal style that several items share is there once.
     """
 
     weights: Float[Tensor, "batch frames 52"]
     """The target."""
-    made: Bool[Tensor, " batch"]
+    made_lips: Bool[Tensor, " batch"]
     """Whether the target's lips were made by rule."""
     style_weights: Float[Tensor, "batch frames 52"]
-    features: Float[Tensor, "heard frames d_speech"]
-    speech_of: Int64[Tensor, "passes batch"]
-    """For each pass, the row of ``features`` an item hears."""
-    followed_weights: Float[Tensor, "followed frames 52"]
-    temporal_of: Int64[Tensor, "passes batch"]
-    """For each pass, the row of ``followed_weights`` an item follows."""
+    features: Float[Tensor, "speech_windows frames d_speech"]
+    speech_rows: Int64[Tensor, "passes batch"]
+    """For each pass, the row of ``features`` that is an item's speech."""
+    temporal_weights: Float[Tensor, "temporal_windows frames 52"]
+    temporal_rows: Int64[Tensor, "passes batch"]
+    """For each pass, the row of ``temporal_weights`` that is an item's temporal style."""
     lower: Bool[Tensor, "passes batch"]
     upper: Bool[Tensor, "passes batch"]
     style_present: Bool[Tensor, "batch frames"]
@@ -154,7 +157,7 @@ def read_clips(corpus: Corpus, split: Split, window: int) -> list[Clip]:
 def draw_step(
     lengths: Int64[np.ndarray, " clips"], options: TrainingOptions, config: ModelConfig, step: int
 ) -> Draw:
-    """The items of a step: random windows, every frame of the clips about equally likely.
+    """The items of a step: random windows, all windows of all clips equally likely.
 
     Args:
         lengths: frames of each clip, none below the config's window.
@@ -165,52 +168,52 @@ def draw_step(
     random = np.random.default_rng([options.seed, step])
     batch, window = options.batch, config.window_frames
     places = lengths - window + 1
-    chosen = random.choice(len(lengths), batch, p=places / places.sum())
-    starts = random.integers(0, places[chosen])
-    style_starts = _style_starts(random, starts, places[chosen], window, options.neighbour_style)
-    clip_starts = (np.cumsum(lengths) - lengths)[chosen]
+    clips = random.choice(len(lengths), batch, p=places / places.sum())
+    starts = random.integers(0, places[clips])
+    style_starts = _style_starts(random, starts, places[clips], window, options.neighbour_style)
+    clip_starts = (np.cumsum(lengths) - lengths)[clips]
     with_temporal = random.random(batch) >= options.temporal_dropout
     temporal_present = _with_gaps(random, batch, window, options.span_dropout)
     style_present = _with_gaps(random, batch, window, options.span_dropout)
-    speech_of, temporal_of, lower, upper = _passes(random, options)
-    drawn = (
+    speech_items, temporal_items, swap_temporal = _swaps(random, options)
+    arrays = (
         clip_starts + starts,
         clip_starts + style_starts,
-        (clip_starts + starts)[speech_of],
-        (clip_starts + starts)[temporal_of],
-        lower,
-        upper,
+        (clip_starts + starts)[speech_items],
+        (clip_starts + starts)[temporal_items],
+        swap_temporal,
+        ~swap_temporal,
         style_present,
         temporal_present & with_temporal[:, None],
     )
-    # Drawn on the CPU, so that every device sees the same.
+    # Drawn on the CPU, so that it is the same for every device.
     generator = torch.Generator().manual_seed(int(random.integers(2**32)))
     return Draw(
-        *(torch.from_numpy(values) for values in drawn),
+        *(torch.from_numpy(array) for array in arrays),
         noise=torch.randn(batch, window, config.n_coeffs, generator=generator),
         time=torch.rand(batch, generator=generator) ** options.time_power,
         style_noise=torch.randn(batch, config.d_model, generator=generator),
     )
 
 
-def cut(footage: Footage, draw: Draw) -> Batch:
-    """The frames that were drawn, on the footage's device."""
-    device = footage.weights.device
+def cut(clip_frames: ClipFrames, draw: Draw) -> Batch:
+    """The batch of a draw, on the device of ``clip_frames``."""
+    device = clip_frames.weights.device
     frame = torch.arange(draw.noise.shape[1], device=device)
 
     def windows(part: Tensor, firsts: Tensor) -> Tensor:
         return part[firsts.to(device)[:, None] + frame].float()
 
-    heard, speech_of = torch.unique(draw.heard.T, return_inverse=True)
-    followed, temporal_of = torch.unique(draw.followed.T, return_inverse=True)
+    speech, speech_rows = torch.unique(draw.speech.T, return_inverse=True)
+    temporal, temporal_rows = torch.unique(draw.temporal.T, return_inverse=True)
     return Batch(
-        weights=windows(footage.weights, draw.target),
-        made=footage.made[draw.target.to(device)],
-        style_weights=windows(footage.weights, draw.style),
-        features=windows(footage.features, heard),
-        speech_of=speech_of.to(device),
-        followed_weights=windows(footage.weights, followed),
-        temporal_of=temporal_of.to(device),
+        weights=windows(clip_frames.weights, draw.target),
+        made_lips=clip_frames.made_lips[draw.target.to(device)],
+        style_weights=windows(clip_frames.weights, draw.style),
+        features=windows(clip_frames.features, speech),
+        speech_rows=speech_rows.to(device),
+        temporal_weights=windows(clip_frames.weights, temporal),
+        temporal_rows=temporal_rows.to(device),
         lower=draw.lower.T.to(device),
         upper=draw.upper.T.to(device),
         style_present=draw.style_present.to(device),
@@ -228,7 +231,7 @@ def _style_starts(
     window: int,
     share: float,
 ) -> Int64[np.ndarray, " batch"]:
-    """Each window's own start or, for a share, that of the window before or after it."""
+    """Each window's own start or, for a share of them, that of the window before or after it."""
     after = starts + window < places
     before = starts >= window
     # Where the clip has room on both sides, either; where on none, as far away as it has room.
@@ -247,25 +250,28 @@ def _with_gaps(
     return ~((frame >= first[:, None]) & (frame < (first + length)[:, None]))
 
 
-def _passes(
+def _swaps(
     random: np.random.Generator, options: TrainingOptions
 ) -> tuple[
     Int64[np.ndarray, "batch passes"],
     Int64[np.ndarray, "batch passes"],
     Bool[np.ndarray, "batch passes"],
-    Bool[np.ndarray, "batch passes"],
 ]:
-    """Whose speech, whose upper face, and which halves are supervised, for each item and pass."""
+    """The swaps of paper Sec. 3.2.
+
+    Returns:
+        For each item and pass, the item whose speech and the item whose temporal style it has, and
+        whether the temporal style is the one that is another item's; else the speech is.
+    """
     own = np.arange(options.batch)[:, None]
     if options.passes == "both":
         swap_temporal = np.repeat([[True, False]], options.batch, axis=0)
     else:
         swap_temporal = random.random((options.batch, 1)) < 0.5
-    matched = random.random((options.batch, 1)) < options.matched_share
     # One cyclic shift for all items never pairs an item with itself.
     other_speech, other_temporal = (
         (own + shift) % options.batch for shift in random.integers(1, options.batch, 2)
     )
-    speech_of = np.where(swap_temporal | matched, own, other_speech)
-    temporal_of = np.where(swap_temporal & ~matched, other_temporal, own)
-    return speech_of, temporal_of, swap_temporal | matched, ~swap_temporal | matched
+    speech_items = np.where(swap_temporal, own, other_speech)
+    temporal_items = np.where(swap_temporal, other_temporal, own)
+    return speech_items, temporal_items, swap_temporal

@@ -1,7 +1,7 @@
 """The processes of one run: one alone, or those that ``torchrun`` started, each with its device.
 
-All hold the same weights. Each works off some parts of a step's batch, the gradients are added up,
-and so each takes the step that one process alone would have taken.
+All hold the same weights. Each computes some parts of a step's batch, the gradients are summed, and
+so each takes the step that one process alone would have taken. (The paper trains on one GPU.)
 """
 
 import os
@@ -22,7 +22,7 @@ PATIENCE = timedelta(hours=1)
 
 @dataclass(frozen=True)
 class Processes:
-    """Which of them this is."""
+    """This process among those of the run."""
 
     rank: int
     count: int
@@ -30,27 +30,27 @@ class Processes:
 
     @property
     def first(self) -> bool:
-        """Whether this one writes the run's files."""
+        """Whether this process writes the run's files."""
         return self.rank == 0
 
-    def mine(self, parts: int) -> range:
-        """Which of ``parts`` parts of a batch this process works off; a multiple of ``count``."""
+    def parts_of_this(self, parts: int) -> range:
+        """Which of ``parts`` parts of a batch, a multiple of ``count``, this process computes."""
         each = parts // self.count
         return range(self.rank * each, (self.rank + 1) * each)
 
-    def add_up(self, tensors: Sequence[Tensor]) -> None:
+    def sum_in_place(self, tensors: Sequence[Tensor]) -> None:
         """Replace each tensor by its sum over the processes, in place."""
         if self.count == 1:
             return
-        together = torch.cat([tensor.flatten() for tensor in tensors])
-        dist.all_reduce(together)
-        sums = together.split([tensor.numel() for tensor in tensors])
+        flat = torch.cat([tensor.flatten() for tensor in tensors])
+        dist.all_reduce(flat)
+        sums = flat.split([tensor.numel() for tensor in tensors])
         for tensor, total in zip(tensors, sums, strict=True):
             tensor.copy_(total.view_as(tensor))
 
 
 @contextmanager
-def joined(device: str) -> Iterator[Processes]:
+def join_processes(device: str) -> Iterator[Processes]:
     """This process alone, or as one of those that ``torchrun`` started.
 
     Args:

@@ -1,8 +1,8 @@
-"""What a run tells of itself: ``log.jsonl``, and TensorBoard's curves where that is installed.
+"""A run's log: ``log.jsonl``, and TensorBoard's curves where that is installed.
 
-Each line of ``log.jsonl`` has ``step`` (steps done), ``seconds`` (of training, over all sittings)
+Each line of ``log.jsonl`` has ``step`` (steps done), ``seconds`` (of training, over all starts)
 and ``kind``: "train" (losses of one step), "validation" (scores), "speed", or "start" (the trained
-model that was begun from).
+model that the run began from).
 """
 
 import json

@@ -1,4 +1,4 @@
-"""The training run: data, statistics, steps, validation, and the folder of weights at the end."""
+"""The training run: data, normalization, steps, validation, and the folder of the model."""
 
 import dataclasses
 import logging
@@ -17,9 +17,9 @@ from kmspeaker.hub import verify_model
 from kmspeaker.model.motion_space import MotionSpace, rig_fingerprint
 from kmspeaker.model.network import KMSpeaker, ModelConfig
 from kmspeaker.training.card import model_card
-from kmspeaker.training.checkpoint import Beginning, State, begun_config, fresh_state
-from kmspeaker.training.data import Clip, Footage, read_clips
-from kmspeaker.training.distributed import Processes, joined
+from kmspeaker.training.checkpoint import RunSetup, State, config_of_run, initial_state
+from kmspeaker.training.data import Clip, ClipFrames, read_clips
+from kmspeaker.training.distributed import Processes, join_processes
 from kmspeaker.training.log import RunLog, read_log
 from kmspeaker.training.normalization import all_weights, set_statistics
 from kmspeaker.training.objective import Objective
@@ -59,7 +59,7 @@ def train(
         InputError: the corpus or ``start`` does not fit the preset, the run was begun otherwise, or
             training diverged.
     """
-    with joined(device) as processes:
+    with join_processes(device) as processes:
         return _train(corpus, run, options, processes, start)
 
 
@@ -69,15 +69,15 @@ def _train(
     face = FaceModel.load()
     preset = _preset(options, corpus, processes)
     clips = read_clips(corpus, "train", preset.window_frames)
-    held_out = read_clips(corpus, "val", preset.window_frames)
-    footage = Footage.of(clips, processes.device)
-    state, beginning, first = _begin(run, options, preset, face, clips, footage, start)
+    val_clips = read_clips(corpus, "val", preset.window_frames)
+    clip_frames = ClipFrames.of(clips, processes.device)
+    state, setup, first = _begin(run, options, preset, face, clips, clip_frames, start)
     del clips
-    config = beginning.config
+    config = setup.config
     objective = Objective.of(face, config.keypoint_set, options, processes.device)
     if not processes.first:
         for step in range(first, options.steps):
-            take_step(state, objective, footage, options, processes, step)
+            take_step(state, objective, clip_frames, options, processes, step)
         return run / "model"
 
     run.mkdir(parents=True, exist_ok=True)
@@ -87,24 +87,24 @@ def _train(
     bar = tqdm(range(first, options.steps), initial=first, total=options.steps, unit="step")
     for step in bar:
         began = time.perf_counter()
-        figures, waited = take_step(state, objective, footage, options, processes, step)
+        figures, waited = take_step(state, objective, clip_frames, options, processes, step)
         speed.add(time.perf_counter() - began, waited)
         log.write(step + 1, "train", figures)
         bar.set_postfix(loss=f"{figures['loss']:.3f}", refresh=False)
         done, last = step + 1, step + 1 == options.steps
         if last or done % options.validate_every == 0:
             log.write(done, "speed", speed.figures())
-            scores = validate(state.average, face, held_out)
+            scores = validate(state.average, face, val_clips)
             log.write(done, "validation", scores)
             bar.write(f"step {done}: " + ", ".join(f"{k} {v:.3f}" for k, v in scores.items()))
             machine = _machine(processes, options)
             card = model_card(corpus, options, config, read_log(run), machine)
             state.average.save(run / "model", card)
         if options.video_every and (last or done % options.video_every == 0):
-            _show(run / "videos" / f"step-{done:06d}.mp4", state.average, face, held_out)
+            _show(run / "videos" / f"step-{done:06d}.mp4", state.average, face, val_clips)
         # Saved last: a run killed while it validates does so again.
         if last or done % options.save_every == 0:
-            state.save(run, done, beginning)
+            state.save(run, done, setup)
     log.close()
     if first < options.steps:
         bar.write(str(speed))
@@ -117,37 +117,37 @@ def _begin(
     preset: ModelConfig,
     face: FaceModel,
     clips: Sequence[Clip],
-    footage: Footage,
+    clip_frames: ClipFrames,
     start: Path | None,
-) -> tuple[State, Beginning, int]:
-    """The state to go on from, what its run was begun with, and how many steps it has taken."""
+) -> tuple[State, RunSetup, int]:
+    """The state to go on from, the run's setup, and the number of steps it has taken."""
     rig = rig_fingerprint(face, preset.keypoint_set)
-    preset = dataclasses.replace(preset, d_speech=footage.features.shape[1], rig=rig)
-    device, data = footage.weights.device, footage.fingerprint
+    preset = dataclasses.replace(preset, d_speech=clip_frames.features.shape[1], rig=rig)
+    device, data = clip_frames.weights.device, clip_frames.fingerprint
 
-    begun = begun_config(run)
-    if begun is not None:
-        _require_rig(begun, rig, f"a run in {run}")
-        config = dataclasses.replace(preset, n_coeffs=begun.n_coeffs)
-        state, beginning = fresh_state(config, options, device), Beginning(options, config, data)
-        return state, beginning, state.restore(run, beginning)
+    earlier = config_of_run(run)
+    if earlier is not None:
+        _require_rig(earlier, rig, f"a run in {run}")
+        config = dataclasses.replace(preset, n_coeffs=earlier.n_coeffs)
+        state, setup = initial_state(config, options, device), RunSetup(options, config, data)
+        return state, setup, state.restore(run, setup)
 
     if start is not None:
         trained = KMSpeaker.load(start)
         config = _config_from(trained.config, preset, start)
-        state = fresh_state(config, options, device)
+        state = initial_state(config, options, device)
         state.model.load_state_dict(trained.state_dict())
     else:
         space = MotionSpace.fit(all_weights(clips), face.gram(), options.kept_variance)
         config = dataclasses.replace(preset, n_coeffs=space.n_coeffs)
-        state = fresh_state(config, options, device)
+        state = initial_state(config, options, device)
         set_statistics(state.model, space, clips, face)
     state.average.load_state_dict(state.model.state_dict())
-    return state, Beginning(options, config, data), 0
+    return state, RunSetup(options, config, data), 0
 
 
 class _Speed:
-    """How fast steps are, and how much of the time goes by waiting for data."""
+    """Windows a second, and the share of the time spent waiting for data."""
 
     def __init__(self, batch: int) -> None:
         self._batch, self._steps, self._seconds, self._waited = batch, 0, 0.0, 0.0
@@ -188,15 +188,15 @@ def _preset(options: TrainingOptions, corpus: Corpus, processes: Processes) -> M
 
 
 def _config_from(trained: ModelConfig, preset: ModelConfig, folder: Path) -> ModelConfig:
-    """The config of a model to begin from, if it is the preset's in all that shapes it."""
+    """The config of a model to begin from, which must be the preset's in all that shapes it."""
     _require_rig(trained, preset.rig, f"a model in {folder}")
     config = dataclasses.replace(preset, n_coeffs=trained.n_coeffs)
-    for name, wanted in dataclasses.asdict(config).items():
-        got = getattr(trained, name)
-        if got != wanted and name not in ("steps", "dropout"):
+    for name, value in dataclasses.asdict(config).items():
+        trained_value = getattr(trained, name)
+        if trained_value != value and name not in ("steps", "dropout"):
             raise InputError(
-                f"Got a model in {folder} with {name} = {got!r}, but this training needs "
-                f"{wanted!r}; choose another --size, another corpus or another model."
+                f"Got a model in {folder} with {name} = {trained_value!r}, but this training "
+                f"needs {value!r}; choose another --size, another corpus or another model."
             )
     return config
 

@@ -1,9 +1,10 @@
-"""The losses of paper 3.2, exact in the vertices and computed on 52 numbers a frame.
+"""The losses of paper Sec. 3.2, exact in the vertices and computed on 52 numbers a frame.
 
 The rig is linear, so a squared masked error over vertices is ``e G e`` with the 52 errors ``e`` of
 the ARKit weights and the Gram matrix ``G`` of the masked shapes; the error of velocities is the
-same form of the differences of ``e``. No vertex is formed, and nothing of the target is lost to the
-PCA.
+same form of the differences of ``e``. No vertex is computed, and nothing of the target is lost to
+the PCA. Means in mm², and the terms of gaps, closures and brows, are ours: the paper gives neither
+the unit nor the normalization of its norms, and has no such terms.
 """
 
 from dataclasses import dataclass, fields
@@ -19,12 +20,12 @@ from kmspeaker.face.rig import PART_NAMES, FaceModel
 from kmspeaker.training.options import TrainingOptions
 
 NEARLY_CLOSED = 2 * CLOSED
-"""mm of lip opening: the closure loss counts frames below it, closed ones and their approach."""
+"""mm of lip opening under which the closure loss counts a frame: closed or nearly (ours)."""
 
 
 @dataclass(frozen=True)
 class RegionGrams:
-    """Quadratic forms on ARKit weights that give squared errors in mm²."""
+    """Symmetric matrices that give squared errors in mm² of errors of ARKit weights."""
 
     lower: Float[Tensor, "52 52"]
     upper: Float[Tensor, "52 52"]
@@ -39,21 +40,20 @@ class RegionGrams:
 
 
 def region_grams(face: FaceModel, options: TrainingOptions) -> RegionGrams:
-    """The forms of the lower and the upper face.
+    """The matrices of the lower and the upper face.
 
     Each is the mean over all vertices of the squared distance in mm, times the vertex's mask
     squared (the mask multiplies before squaring), plus the mean squared error of the lips' gaps, of
-    the lids' gaps and of the brows' places times their weights. In speech the motion itself
-    measures about 1.5 below and 0.5 above, the gaps 12 and 6, the brows 0.5.
+    the lids' gaps and of the brows' places times their weights.
     """
     vertices = len(face.part)
     eyes = np.isin(face.part, [PART_NAMES.index(name) for name in ("eye_left", "eye_right")])
-    seen = np.where(eyes, np.sqrt(options.eye_weight), 1.0).astype(np.float32)
+    eye_scale = np.where(eyes, np.sqrt(options.eye_weight), 1.0).astype(np.float32)
     deltas = face.landmark_deltas().astype(np.float64)
     lower = face.gram(face.lower_mask) / vertices
     lips = _mean_square(_gaps(deltas, LIP_PAIRS))
     lower += options.lip_weight * lips
-    upper = face.gram(face.upper_mask * seen) / vertices
+    upper = face.gram(face.upper_mask * eye_scale) / vertices
     upper += options.lid_weight * _mean_square(_gaps(deltas, LID_PAIRS[0] + LID_PAIRS[1]))
     upper += options.brow_weight * _mean_square(deltas[:, list(BROW_TOPS)])
     gap = _gaps(deltas, LIP_PAIRS[:1])[:, 0, 1]
@@ -70,7 +70,7 @@ def _gaps(
 
 
 def _mean_square(vectors: Float64[np.ndarray, "52 places 3"]) -> Float64[np.ndarray, "52 52"]:
-    """The form that gives the mean over places of the squared lengths."""
+    """The matrix that gives the mean over places of the squared lengths."""
     flat = vectors.reshape(len(vectors), -1)
     return flat @ flat.T / vectors.shape[1]
 
@@ -81,7 +81,7 @@ def motion_loss(
     gram: Float[Tensor, "52 52"] | Float[Tensor, "batch 52 52"],
     velocity_weight: float,
 ) -> Float[Tensor, " batch"]:
-    """Error of frames plus error of frame differences, each item's mean over its frames, mm²."""
+    """L_mse plus weighted L_vel, of frames and of frame differences: each item's mean, mm²."""
     error = predicted - target
     change = error.diff(dim=1)
     position = ((error @ gram) * error).sum(-1).mean(-1)
@@ -94,14 +94,14 @@ def closure_loss(
     target: Float[Tensor, "batch frames 52"],
     grams: RegionGrams,
 ) -> Float[Tensor, " batch"]:
-    """Error of the lips' gaps, mm², in frames in which they are nearly closed; others count 0."""
+    """Error of the lips' gaps, mm², in frames whose target is nearly closed; else 0 (ours)."""
     error = predicted - target
     closed = target @ grams.gap < NEARLY_CLOSED
     return (((error @ grams.lips) * error).sum(-1) * closed).mean(-1)
 
 
-def divergence(
+def kl_divergence(
     mean: Float[Tensor, "batch d_model"], log_variance: Float[Tensor, "batch d_model"]
 ) -> Float[Tensor, " batch"]:
-    """Kullback-Leibler divergence of each global style from the standard normal (L_KL)."""
+    """Kullback-Leibler divergence of each global style from the standard normal, L_KL."""
     return 0.5 * (mean.square() + log_variance.exp() - log_variance - 1).sum(-1)

@@ -1,4 +1,8 @@
-"""One training step's loss (paper 3.2, 3.3): who hears and follows whom, and what is judged."""
+"""The loss of one batch (paper Sec. 3.2, 3.3).
+
+Each item is passed with another item's speech or with another item's temporal style. The half of
+the face whose condition is the item's own is supervised, the other half is not.
+"""
 
 from dataclasses import dataclass
 
@@ -15,7 +19,7 @@ from kmspeaker.training.data import Batch
 from kmspeaker.training.losses import (
     RegionGrams,
     closure_loss,
-    divergence,
+    kl_divergence,
     motion_loss,
     region_grams,
 )
@@ -24,12 +28,12 @@ from kmspeaker.training.options import TrainingOptions
 
 @dataclass(frozen=True)
 class Objective:
-    """The loss and the fixed tensors of the face it needs."""
+    """The loss, with the fixed tensors of the face that it needs."""
 
     options: TrainingOptions
     grams: RegionGrams
     keypoint_deltas: Float[Tensor, "52 keypoints 3"]
-    """How each shape moves the keypoints at weight 1, mm."""
+    """Displacement of the keypoints by each shape at weight 1, mm."""
 
     @classmethod
     def of(
@@ -52,36 +56,36 @@ class Objective:
         """The loss of a batch, a mean over its items, and what adds up to it by name.
 
         Args:
-            model: in training mode; its dropout is all that is left to chance.
+            model: in training mode; its dropout is the only chance here.
             batch: on the model's device.
         """
         options, device = self.options, batch.weights.device
-        items, passes = len(batch.weights), len(batch.speech_of)
+        items, passes = len(batch.weights), len(batch.speech_rows)
         x_1 = model.motion.encode(batch.weights)
         t = batch.time
         x_t = flow.interpolate(batch.noise, x_1, t[:, None, None])
-        keypoints = self.keypoints(batch.followed_weights)
+        keypoints = self.keypoints(batch.temporal_weights)
         style_keypoints = self.keypoints(batch.style_weights)
         with torch.autocast(device.type, torch.bfloat16, enabled=options.precision == "bf16"):
             style_mean, log_variance = model.encode_global(style_keypoints, batch.style_present)
             style = style_mean + batch.style_noise * (0.5 * log_variance).exp()
             speech = model.encode_speech(batch.features)
             temporal = model.encode_temporal(keypoints)
-            # Both passes see the same x_t, t and global style, and run as one batch.
+            # Both passes have the same x_t, t and global style, and run as one batch.
             present = batch.temporal_present[None, :, :, None]
             predicted = model(
                 x_t.repeat(passes, 1, 1),
                 t.repeat(passes),
-                speech[batch.speech_of.flatten()],
+                speech[batch.speech_rows.flatten()],
                 style.repeat(passes, 1),
-                (temporal[batch.temporal_of] * present).flatten(0, 1),
-                batch.made.repeat(passes),
+                (temporal[batch.temporal_rows] * present).flatten(0, 1),
+                batch.made_lips.repeat(passes),
             )
         weights = model.motion.decode(predicted.float())
         target = batch.weights.repeat(passes, 1, 1)
 
-        def mean(losses: Tensor, chosen: Tensor) -> Tensor:
-            return (losses * chosen.flatten()).sum() / (items * passes)
+        def mean(losses: Tensor, supervised: Tensor) -> Tensor:
+            return (losses * supervised.flatten()).sum() / (items * passes)
 
         lower, upper = (
             motion_loss(weights, target, gram, options.velocity_weight)
@@ -91,7 +95,7 @@ class Objective:
         parts = {
             "lower": mean(lower, batch.lower),
             "upper": mean(upper, batch.upper),
-            "kl": divergence(style_mean.float(), log_variance.float()).mean(),
+            "kl": kl_divergence(style_mean.float(), log_variance.float()).mean(),
         }
         total = parts["lower"] + parts["upper"] + options.kl_weight * parts["kl"]
         return total, {"loss": total.detach(), **{k: part.detach() for k, part in parts.items()}}

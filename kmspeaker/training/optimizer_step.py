@@ -1,4 +1,4 @@
-"""One step of training: a batch, its gradient, and the weights and their average after it."""
+"""One step of training: a batch, its gradient, and the update of the weights and their average."""
 
 import math
 import time
@@ -9,7 +9,7 @@ from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from kmspeaker.errors import InputError
 from kmspeaker.training.checkpoint import State
-from kmspeaker.training.data import Footage, cut, draw_step
+from kmspeaker.training.data import ClipFrames, cut, draw_step
 from kmspeaker.training.distributed import Processes
 from kmspeaker.training.objective import Objective
 from kmspeaker.training.options import TrainingOptions
@@ -18,7 +18,7 @@ from kmspeaker.training.options import TrainingOptions
 def take_step(
     state: State,
     objective: Objective,
-    footage: Footage,
+    clip_frames: ClipFrames,
     options: TrainingOptions,
     processes: Processes,
     step: int,
@@ -34,15 +34,15 @@ def take_step(
     """
     model, optimiser = state.model, state.optimiser
     began = time.perf_counter()
-    draw = draw_step(footage.lengths, options, model.config, step)
+    draw = draw_step(clip_frames.lengths, options, model.config, step)
     waited = time.perf_counter() - began
     optimiser.zero_grad(set_to_none=True)
     parts = max(options.parts, processes.count)
     names: list[str] = []
     sums = torch.zeros(0)
-    for part in processes.mine(parts):
+    for part in processes.parts_of_this(parts):
         began = time.perf_counter()
-        batch = cut(footage, draw.part(part, parts))
+        batch = cut(clip_frames, draw.part(part, parts))
         waited += time.perf_counter() - began
         torch.manual_seed(_seed(options.seed, step, part))  # the network's dropout
         loss, losses = objective(model, batch)
@@ -50,7 +50,7 @@ def take_step(
         names, values = list(losses), torch.stack(list(losses.values())) / parts
         sums = sums + values if len(sums) else values
     gradients = [p.grad for p in model.parameters() if p.grad is not None]
-    processes.add_up([sums, *gradients])
+    processes.sum_in_place([sums, *gradients])
     norm = torch.nn.utils.clip_grad_norm_(model.parameters(), options.gradient_clip)
     *means, size = torch.cat([sums, norm[None]]).tolist()  # waits for the device once a step
     if not math.isfinite(size):
@@ -64,17 +64,17 @@ def take_step(
     optimiser.step()
     # The average follows closely at first, when the weights still move far.
     decay = min(options.ema_decay, (1 + step) / (10 + step))
-    follow = get_ema_multi_avg_fn(decay)
-    follow(list(state.average.parameters()), list(model.parameters()), None)
+    update_average = get_ema_multi_avg_fn(decay)
+    update_average(list(state.average.parameters()), list(model.parameters()), None)
     figures = dict(zip(names, means, strict=True))
     return {**figures, "gradient": size, "learning_rate": rate}, waited
 
 
 def learning_rate(step: int, options: TrainingOptions) -> float:
     """Linear rise over ``warm_up`` steps, then by ``schedule`` a cosine down to a hundredth."""
-    rise = min(1.0, (step + 1) / max(1, options.warm_up))
+    warm_up = min(1.0, (step + 1) / max(1, options.warm_up))
     done = min(1.0, step / options.steps) if options.schedule == "cosine" else 0.0
-    return options.learning_rate * rise * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * done)))
+    return options.learning_rate * warm_up * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * done)))
 
 
 def _seed(*numbers: int) -> int:

@@ -1,4 +1,4 @@
-"""What can be chosen about a training run. Every default that is not the paper's says why."""
+"""The options of a training run. Each says what the paper gives, and why the default differs."""
 
 import dataclasses
 import math
@@ -8,7 +8,7 @@ from kmspeaker.errors import InputError
 from kmspeaker.model.network import PRESETS, ModelConfig
 
 LEAST = {"steps": 1, "batch": 2, "parts": 1, "validate_every": 1, "save_every": 1}
-"""Smallest value of an option where that is not 0; swapping needs two windows."""
+"""Smallest value of an option where that is not 0; a swap needs two windows."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -16,70 +16,72 @@ class TrainingOptions:
     """The defaults suit ``small`` on two CPU cores; ``PAPER`` has the paper's values."""
 
     size: str = "small"
-    """One of ``model.PRESETS``."""
+    """One of ``network.PRESETS``."""
     steps: int = 5000
+    """Ours; the paper gives days on its GPU, no number of steps."""
     batch: int = 16
-    """Windows a step, of all processes together."""
+    """Windows a step, of all processes together. Paper: 32."""
     parts: int = 1
-    """Equal parts in which a step's batch is worked off, one after the other or each by a process
-    of its own; at least one a process. More need less memory. The network's dropout is drawn for
-    each part, so runs with the same number of parts are the same on any number of processes; with
+    """Equal parts in which a step's batch is computed, one after the other or each by a process of
+    its own; at least one a process. More need less memory. The network's dropout is drawn for each
+    part, so runs with the same number of parts are the same on any number of processes; with
     another number they differ in dropout alone."""
     seed: int = 0
 
     learning_rate: float = 1e-3
-    """The paper's 1e-4 is for a model ten times wider and days of training."""
+    """Of Adam. Paper: 1e-4, for a much wider model and days of training."""
     warm_up: int = 200
-    """Steps over which the learning rate rises."""
+    """Steps over which the learning rate rises (ours; the paper names none)."""
     schedule: Literal["cosine", "constant"] = "cosine"
-    """What the learning rate does then: fall to a hundredth at the last step, or stay, as in the
-    paper for all it says."""
+    """Of the learning rate after the warm-up: a cosine down to a hundredth at the last step (ours),
+    or constant; the paper names none."""
     weight_decay: float = 1e-6
+    """The paper's."""
     gradient_clip: float = 1.0
-    """Largest norm of a step's gradient; the paper names none."""
+    """Largest norm of a step's gradient (ours; the paper names none)."""
     ema_decay: float = 0.998
-    """Of the average of the weights that is saved; the paper names none."""
+    """Of the average of the weights that is saved (ours; the paper names none)."""
     precision: Literal["fp32", "bf16"] = "bf16"
-    """bf16 is autocast: on a CPU with AMX a third off a step of ``small``, and more on a GPU."""
+    """bf16 is autocast, for speed (ours; the paper names none). ``python -m kmspeaker.training
+    --measure`` with ``--set precision=fp32`` and without prints what it saves here."""
 
     passes: Literal["both", "either"] = "either"
-    """Whether each item is seen with swapped speech and again with swapped temporal style (Sec.
-    3.2), or with one of the two at random (caption of Fig. 3): the same objective in expectation,
-    and at half the cost twice as many different windows are seen in the same time."""
+    """Whether each item is passed with swapped speech and again with swapped temporal style (paper
+    Sec. 3.2), or with one of the two at random (caption of Fig. 3): the same objective in
+    expectation at half the cost, so that the same time has twice as many different windows."""
     time_power: float = 2.0
-    """Times of the flow are drawn as a uniform number to this power. Above 1 there are more early
-    ones, where speech and style alone decide and which few steps of the sampler depend on."""
-    matched_share: float = 0.0
-    """Share of items with nothing swapped, supervised on the whole face."""
+    """Times of the flow are a uniform number to this power (ours; the paper does not say how they
+    are drawn). Above 1 more are early, where speech and style alone decide."""
     temporal_dropout: float = 0.3
-    """Share of items without temporal style. The paper takes 0.1 and saw no difference up to 0.3;
-    half of our uses have none, and training is short."""
+    """Share of items without temporal style. Paper Sec. 3.3: 0.1, no difference up to 0.3. Half of
+    our uses have no temporal style, and training is short."""
     span_dropout: float = 0.2
     """Share of items whose temporal style and whose reference each lack a span of frames, as a
-    tracked video does where the face is lost."""
+    tracked video does where the face is lost (ours; the paper's keypoints are never lost)."""
     neighbour_style: float = 0.5
-    """Share of items whose global style is read from a neighbouring window of the same clip, so
-    that it cannot carry what is said in this one."""
+    """Share of items whose global style is that of a neighbouring window of the same clip, so that
+    it cannot carry the words of this one (ours; in the paper's training it is the target's)."""
 
     velocity_weight: float = 1.0
-    """Of the error of frame differences against that of frames; equal in the paper."""
+    """Of the error of frame differences against that of frames. The paper weights both by 100."""
     lip_weight: float = 0.2
-    """Of the gaps between the lips (mm²). Closures are small in vertices and large to the eye."""
+    """Of the gaps between the lips, mm² (ours): closures are few vertices and large to the eye."""
     closure_weight: float = 0.6
-    """Of the same gaps once more where lips are closed: in doubt they close, since an open p, b or
-    m is seen at once and a vowel opened a little late is not."""
+    """Of the same gaps once more where lips are closed (ours): in doubt they close, since an open
+    p, b or m shows more than a vowel that opens a little late."""
     lid_weight: float = 0.1
-    """Of the gaps between the eyelids (mm²), for the same reason."""
+    """Of the gaps between the eyelids, mm² (ours), for the reason of ``lip_weight``."""
     brow_weight: float = 0.6
-    """Of the brows' places (mm²): few vertices, which blinks and gaze would drown out."""
+    """Of the brows' places, mm² (ours): few vertices, which blinks and gaze would outweigh."""
     eye_weight: float = 0.3
-    """Of the eyeballs' vertices. The paper's face has none, and no keypoint shows the gaze, so that
-    half of what could be seen of the upper face would be an error nobody can mend."""
+    """Of the eyeballs' vertices (ours). The paper's model has no eyes, and no keypoint shows the
+    gaze, so that a large part of the upper face's error could not be lowered."""
     kl_weight: float = 1e-5
-    """Of the global style's divergence, summed over dimensions; chosen so that it is about a
-    hundredth of the loss, as in the paper."""
+    """Of L_KL, summed over dimensions, against errors in mm² (ours). The paper's 1e-6 against 100
+    weights norms whose unit and normalization it does not give."""
     kept_variance: float = 0.9999
-    """Share of the offsets' variance that the motion space keeps; see ``motion``."""
+    """Share of the offsets' variance that the motion space keeps; see ``model.motion_space``. The
+    paper's 128 components keep about 0.995."""
 
     validate_every: int = 500
     save_every: int = 100
@@ -108,12 +110,14 @@ class TrainingOptions:
             try:
                 values[name] = _parse(text, types[name])
             except ValueError:
-                raise InputError(f"Got {name}={text!r}; it needs {_wanted(types[name])}.") from None
+                raise InputError(
+                    f"Got {name}={text!r}; it needs {_kind_in_words(types[name])}."
+                ) from None
         return dataclasses.replace(base, **values)
 
 
 FREE = ("steps", "validate_every", "save_every", "video_every")
-"""What may change when a run is gone on with; ``steps`` only stretches the schedule."""
+"""Options that may change when a run goes on; ``steps`` only stretches the schedule."""
 
 PAPER = TrainingOptions(
     size="paper",
@@ -137,6 +141,8 @@ PAPER = TrainingOptions(
     time_power=1.0,
     kept_variance=0.995,
 )
+"""The paper's values, and none of our additions. Its card lists what is still not the paper's
+(``paper_differences``); ``steps``, ``precision`` and ``kl_weight`` are guesses."""
 
 
 def preset_of(options: TrainingOptions) -> ModelConfig:
@@ -158,7 +164,7 @@ def _parse(text: str, kind: Any) -> Any:
     return kind(text)
 
 
-def _wanted(kind: Any) -> str:
+def _kind_in_words(kind: Any) -> str:
     if get_origin(kind) is Literal:
         return "one of " + ", ".join(get_args(kind))
     return {int: "a whole number", float: "a number", str: "a text"}[kind]

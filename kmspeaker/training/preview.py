@@ -1,15 +1,16 @@
-"""A glance at a run: a held-out clip beside what the model makes of its speech and upper face."""
+"""A video of a run: a held-out clip beside the model's animation of its speech and upper face."""
 
 from pathlib import Path
 
 import numpy as np
 
+from kmspeaker.animation.silence import settle_lips
 from kmspeaker.export.render import HeadRenderer
 from kmspeaker.face.rig import FaceModel
 from kmspeaker.media.video_writer import write_video
 from kmspeaker.model.network import KMSpeaker
 from kmspeaker.model.sampling import generate
-from kmspeaker.reference.performance import steady
+from kmspeaker.reference.performance import Performance
 from kmspeaker.training.data import Clip
 
 SECONDS = 4.0
@@ -26,9 +27,12 @@ def write_preview(path: Path, model: KMSpeaker, face: FaceModel, clip: Clip) -> 
         InputError: there is no OpenGL library to render with.
     """
     frames = min(len(clip), round(SECONDS * model.config.fps))
-    own = steady(clip.weights[:frames].astype(np.float32), model.config.fps)
-    made = generate(model, face, clip.features[:frames].astype(np.float32), own, own)
-    left, right = (steady(w, own.fps).resampled(FPS).weights for w in (own.weights, made))
+    own = Performance.from_weights(clip.weights[:frames].astype(np.float32), model.config.fps)
+    weights = generate(model, face, clip.features[:frames].astype(np.float32), own, own)
+    weights = settle_lips(weights, face, own.fps)
+    left, right = (
+        Performance.from_weights(w, own.fps).resampled(FPS).weights for w in (own.weights, weights)
+    )
     identity = clip.actor if clip.actor in face.identities else face.identities[0]
     path.parent.mkdir(exist_ok=True)
     with HeadRenderer(face, identity, width=SIZE, height=SIZE) as renderer:

@@ -1,4 +1,4 @@
-"""How fast this machine trains: a run's own steps, on made-up clips of each size's rates."""
+"""Training speed of this machine: a run's own steps, on random clips of each size's rates."""
 
 import dataclasses
 import resource
@@ -10,9 +10,9 @@ import torch
 
 from kmspeaker.face.rig import FaceModel
 from kmspeaker.model.motion_space import rig_fingerprint
-from kmspeaker.training.checkpoint import fresh_state
-from kmspeaker.training.data import Clip, Footage
-from kmspeaker.training.distributed import Processes, joined
+from kmspeaker.training.checkpoint import initial_state
+from kmspeaker.training.data import Clip, ClipFrames
+from kmspeaker.training.distributed import Processes, join_processes
 from kmspeaker.training.objective import Objective
 from kmspeaker.training.optimizer_step import take_step
 from kmspeaker.training.options import TrainingOptions, preset_of
@@ -20,10 +20,10 @@ from kmspeaker.training.options import TrainingOptions, preset_of
 CLIPS = 60
 CLIP_SECONDS = 15.0
 COEFFS = 35
-"""Components that the motion space of real corpora keeps."""
+"""Components of the motion space, about as many as those of real corpora."""
 WIDE = 512
-"""From this width on, a CPU is measured on few windows: a batch takes minutes there and more memory
-than many have, and windows a second hardly depend on it."""
+"""From this width on, a CPU is measured on few windows, since a whole batch takes long there and
+much memory."""
 WARM_UP = 2
 LEAST_STEPS = 3
 LEAST_SECONDS = 8.0
@@ -31,14 +31,14 @@ LEAST_SECONDS = 8.0
 
 @dataclasses.dataclass(frozen=True)
 class Throughput:
-    """What the steps of one size take."""
+    """Speed and memory of the steps of one size."""
 
     windows_per_second: float
     """By the median step."""
     data_share: float
     """Of the time, spent waiting for data."""
     memory: float
-    """GB: the most that the GPU, or else this process, has held so far."""
+    """GB, the most that the GPU, or else this process, has held so far."""
 
     def __str__(self) -> str:
         return (
@@ -53,7 +53,7 @@ def measure(options: TrainingOptions, device: str) -> Throughput:
     Raises:
         InputError: there is no such size.
     """
-    with joined(device) as processes:
+    with join_processes(device) as processes:
         return _measure(options, processes)
 
 
@@ -74,13 +74,13 @@ def _measure(options: TrainingOptions, processes: Processes) -> Throughput:
         )
         for number in range(CLIPS)
     ]
-    footage = Footage.of(clips, processes.device)
-    state = fresh_state(config, options, processes.device)
+    clip_frames = ClipFrames.of(clips, processes.device)
+    state = initial_state(config, options, processes.device)
     objective = Objective.of(face, config.keypoint_set, options, processes.device)
     seconds, waits, step = [], [], 0
     while len(seconds) < LEAST_STEPS or sum(seconds) < LEAST_SECONDS:
         began = time.perf_counter()
-        _, waited = take_step(state, objective, footage, options, processes, step)
+        _, waited = take_step(state, objective, clip_frames, options, processes, step)
         if step >= WARM_UP:
             seconds.append(time.perf_counter() - began)
             waits.append(waited)

@@ -1,14 +1,15 @@
-"""How a model does on clips it has not seen, small enough to run during training."""
+"""Scores of a model on held-out clips, few enough to run during training (ours)."""
 
 from collections.abc import Sequence
 
 import numpy as np
 
 from kmspeaker.animation.metrics import correlation, masked_distance
+from kmspeaker.animation.silence import settle_lips
 from kmspeaker.face.rig import FaceModel
 from kmspeaker.model.network import KMSpeaker
 from kmspeaker.model.sampling import generate
-from kmspeaker.reference.performance import steady
+from kmspeaker.reference.performance import Performance
 from kmspeaker.training.data import Clip
 
 CLIPS = 8
@@ -18,39 +19,48 @@ FRAMES = 300
 
 
 def validate(model: KMSpeaker, face: FaceModel, clips: Sequence[Clip]) -> dict[str, float]:
-    """Lips against the clip's own, and the upper face against the performance it was to follow.
+    """Errors of the lips against the clip's own, and of the upper face against the performance.
 
-    Each clip is spoken twice. In localization the upper face follows *another* clip, so that lips
-    read off the upper face would be found out; in stylization there is only the clip's own style.
+    Each clip's speech is animated twice. In localization the upper face follows *another* clip, so
+    that lips that depend on the upper face show; in stylization there is only the clip's own style.
+    Resting lips are stilled, as the program does.
 
     Returns:
         ``lip_localize`` and ``lip_stylize``: mean correlation of the lip gap with the clip's;
         ``lip_error`` (mm): mean absolute error of the lip gap in localization;
-        ``upper_error`` (mm): mean distance of upper-face vertices from the followed performance, a
+        ``upper_error`` (mm): mean distance of upper-face vertices from the performance, a
         vertex counting with its mask squared; ``upper_still``: the same for a face at its mean.
     """
     identity = face.identities[0]
     upper = face.gram(face.upper_mask) / np.square(face.upper_mask, dtype=np.float64).sum()
-    used = clips[:: max(1, len(clips) // CLIPS)][:CLIPS]
+    some = clips[:: max(1, len(clips) // CLIPS)][:CLIPS]
     scores: dict[str, list[float]] = {}
-    for index, clip in enumerate(used):
+    for index, clip in enumerate(some):
         frames = min(FRAMES, len(clip))
         speech = clip.features[:frames].astype(np.float32)
         target = clip.weights[:frames].astype(np.float32)
-        other = used[(index + 1) % len(used)].weights[:frames].astype(np.float32)
-        style = steady(target, model.config.fps)
-        followed = steady(other, model.config.fps)
-        localized = generate(model, face, speech, style, followed, seed=index, steps=STEPS)
-        stylized = generate(model, face, speech, style, seed=index, steps=STEPS)
-        gap = face.lip_gap(target, identity)
-        localized_gap = face.lip_gap(localized, identity)
-        shown = min(frames, len(other))
+        other = some[(index + 1) % len(some)].weights[:frames].astype(np.float32)
+        style = Performance.from_weights(target, model.config.fps)
+        performance = Performance.from_weights(other, model.config.fps)
+        localized, stylized = (
+            settle_lips(
+                generate(model, face, speech, style, temporal, seed=index, steps=STEPS),
+                face,
+                model.config.fps,
+            )
+            for temporal in (performance, None)
+        )
+        gap, localized_gap, stylized_gap = (
+            face.lip_gap(weights, identity).astype(np.float64)
+            for weights in (target, localized, stylized)
+        )
+        common = min(frames, len(other))
         clip_scores = {
             "lip_localize": correlation(localized_gap, gap, flat=0.0),
-            "lip_stylize": correlation(face.lip_gap(stylized, identity), gap, flat=0.0),
+            "lip_stylize": correlation(stylized_gap, gap, flat=0.0),
             "lip_error": float(np.abs(localized_gap - gap).mean()),
-            "upper_error": masked_distance(localized[:shown] - other[:shown], upper),
-            "upper_still": masked_distance(other.mean(0) - other[:shown], upper),
+            "upper_error": masked_distance(localized[:common] - other[:common], upper),
+            "upper_still": masked_distance(other.mean(0) - other[:common], upper),
         }
         for name, value in clip_scores.items():
             scores.setdefault(name, []).append(value)

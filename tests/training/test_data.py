@@ -7,9 +7,9 @@ from tiny_model import TINY, awake, some_weights
 
 from kmspeaker.face.rig import FaceModel
 from kmspeaker.model.network import ModelConfig
-from kmspeaker.training.data import Batch, Clip, Draw, Footage, cut, draw_step
+from kmspeaker.training.data import Batch, Clip, ClipFrames, Draw, cut, draw_step
 from kmspeaker.training.objective import Objective
-from kmspeaker.training.options import TrainingOptions
+from kmspeaker.training.options import PAPER, TrainingOptions
 
 PLAIN = TrainingOptions(
     batch=4,
@@ -29,18 +29,18 @@ def clips(count: int = 3) -> list[Clip]:
             "someone",
             some_weights(60 + k, seed=k).astype(np.float16),
             np.random.default_rng(k).normal(size=(60 + k, 6)).astype(np.float16),
-            made=k == 1,
+            made_lips=k == 1,
         )
         for k in range(count)
     ]
 
 
-def footage() -> Footage:
-    return Footage.of(clips(), torch.device("cpu"))
+def clip_frames() -> ClipFrames:
+    return ClipFrames.of(clips(), torch.device("cpu"))
 
 
 def drawn(options: TrainingOptions = PLAIN, step: int = 0, config: ModelConfig = TINY) -> Draw:
-    return draw_step(footage().lengths, options, config, step)
+    return draw_step(clip_frames().lengths, options, config, step)
 
 
 def test_a_step_is_a_function_of_seed_and_step():
@@ -52,7 +52,7 @@ def test_a_step_is_a_function_of_seed_and_step():
 
 
 def test_windows_lie_within_their_clips():
-    lengths = footage().lengths
+    lengths = clip_frames().lengths
     draw = drawn(dataclasses.replace(PLAIN, batch=500))
     ends = np.cumsum(lengths)
     for firsts in (draw.target, draw.style):
@@ -62,22 +62,31 @@ def test_windows_lie_within_their_clips():
 
 
 @pytest.mark.parametrize("passes", ["both", "either"])
-def test_one_of_speech_and_upper_face_is_anothers_and_its_half_is_not_judged(passes):
+def test_one_of_speech_and_temporal_style_is_anothers_and_its_half_is_not_supervised(passes):
     draw = drawn(dataclasses.replace(PLAIN, passes=passes))
     own = draw.target[:, None]
-    assert torch.equal(draw.heard == own, draw.lower)
-    assert torch.equal(draw.followed == own, draw.upper)
+    assert torch.equal(draw.speech == own, draw.lower)
+    assert torch.equal(draw.temporal == own, draw.upper)
     assert (draw.lower ^ draw.upper).all()
     assert draw.lower.shape == (4, 2 if passes == "both" else 1)
     if passes == "both":
         assert draw.lower[:, 0].all() and draw.upper[:, 1].all()
 
 
-def test_matched_items_are_judged_whole():
-    draw = drawn(dataclasses.replace(PLAIN, matched_share=1.0))
-    assert draw.lower.all() and draw.upper.all()
-    assert torch.equal(draw.heard[:, 0], draw.target)
-    assert torch.equal(draw.followed[:, 0], draw.target)
+def test_the_papers_draw_has_both_swaps_whole_windows_and_the_targets_own_style():
+    draw = drawn(dataclasses.replace(PAPER, batch=2000))
+    assert torch.equal(draw.style, draw.target)
+    assert draw.style_present.all()
+    whole_or_none = draw.temporal_present.all(1) | ~draw.temporal_present.any(1)
+    assert whole_or_none.all()
+    assert (~draw.temporal_present.any(1)).float().mean() == pytest.approx(0.1, abs=0.03)
+    assert torch.equal(draw.speech[:, 0], draw.target) and torch.equal(
+        draw.temporal[:, 1], draw.target
+    )
+    for others in (draw.speech[:, 1], draw.temporal[:, 0]):  # two items may share a window
+        assert (others != draw.target).float().mean() > 0.95
+    quarters = torch.tensor([0.25, 0.5, 0.75])
+    assert torch.quantile(draw.time, quarters).tolist() == pytest.approx(quarters, abs=0.04)
 
 
 def test_shares_are_kept():
@@ -93,24 +102,24 @@ def test_shares_are_kept():
 def test_a_clip_of_exactly_one_window_can_be_drawn():
     clip = clips()[0]
     whole = Clip("one", "someone", clip.weights[:24], clip.features[:24])
-    one = Footage.of([whole], torch.device("cpu"))
+    one = ClipFrames.of([whole], torch.device("cpu"))
     batch = cut(one, draw_step(one.lengths, PLAIN, TINY, 0))
     assert torch.equal(batch.weights[0], torch.from_numpy(whole.weights.astype(np.float32)))
 
 
 def test_what_is_cut_is_what_was_drawn():
     """Of clip, speech and upper face alike, though each is cut but once."""
-    source, draw = footage(), drawn(dataclasses.replace(PLAIN, passes="both", batch=7))
+    source, draw = clip_frames(), drawn(dataclasses.replace(PLAIN, passes="both", batch=7))
     batch = cut(source, draw)
     frames = torch.arange(TINY.window_frames)
     for row in range(7):
         target = source.weights[draw.target[row] + frames].float()
         assert torch.equal(batch.weights[row], target)
         for which in range(2):
-            heard = source.features[draw.heard[row, which] + frames].float()
-            followed = source.weights[draw.followed[row, which] + frames].float()
-            assert torch.equal(batch.features[batch.speech_of[which, row]], heard)
-            assert torch.equal(batch.followed_weights[batch.temporal_of[which, row]], followed)
+            speech = source.features[draw.speech[row, which] + frames].float()
+            temporal = source.weights[draw.temporal[row, which] + frames].float()
+            assert torch.equal(batch.features[batch.speech_rows[which, row]], speech)
+            assert torch.equal(batch.temporal_weights[batch.temporal_rows[which, row]], temporal)
 
 
 @pytest.mark.parametrize("passes", ["both", "either"])
@@ -122,7 +131,7 @@ def test_the_loss_of_a_batch_is_the_mean_of_its_parts(face: FaceModel, passes):
     draw = drawn(options, config=model.config)
 
     def loss(draw: Draw) -> dict[str, float]:
-        return {k: float(v) for k, v in objective(model, cut(footage(), draw))[1].items()}
+        return {k: float(v) for k, v in objective(model, cut(clip_frames(), draw))[1].items()}
 
     whole, parts = loss(draw), [loss(draw.part(k, 3)) for k in range(3)]
     for name, value in whole.items():
@@ -134,7 +143,7 @@ def test_both_passes_together_are_the_mean_of_the_two(face: FaceModel):
     """One batch of two passes costs what the passes cost apart."""
     model = awake(face=face)
     options = dataclasses.replace(PLAIN, passes="both")
-    batch = cut(footage(), drawn(options, config=model.config))
+    batch = cut(clip_frames(), drawn(options, config=model.config))
     objective = Objective.of(face, "ours", options, torch.device("cpu"))
 
     def loss(batch: Batch) -> float:
@@ -143,7 +152,7 @@ def test_both_passes_together_are_the_mean_of_the_two(face: FaceModel):
     def only(which: int) -> Batch:
         chosen = {
             name: getattr(batch, name)[which : which + 1]
-            for name in ("speech_of", "temporal_of", "lower", "upper")
+            for name in ("speech_rows", "temporal_rows", "lower", "upper")
         }
         return dataclasses.replace(batch, **chosen)
 
@@ -152,6 +161,6 @@ def test_both_passes_together_are_the_mean_of_the_two(face: FaceModel):
 
 def test_a_window_knows_whether_its_lips_were_made():
     draw = drawn(dataclasses.replace(PLAIN, batch=50))
-    ends = np.cumsum(footage().lengths)
+    ends = np.cumsum(clip_frames().lengths)
     clip = np.searchsorted(ends, draw.target.numpy(), side="right")
-    assert cut(footage(), draw).made.tolist() == (clip == 1).tolist()
+    assert cut(clip_frames(), draw).made_lips.tolist() == (clip == 1).tolist()

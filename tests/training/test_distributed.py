@@ -18,7 +18,7 @@ from tiny_model import with_tiny_preset, write_corpus
 from kmspeaker.corpus.store import Corpus
 from kmspeaker.errors import InputError
 from kmspeaker.training.checkpoint import CHECKPOINT_FILE
-from kmspeaker.training.distributed import joined
+from kmspeaker.training.distributed import join_processes
 from kmspeaker.training.log import read_log
 from kmspeaker.training.loop import train
 from kmspeaker.training.options import TrainingOptions
@@ -78,11 +78,11 @@ def test_two_processes_take_the_steps_of_one(tmp_path, corpus):
         start_new_session=True,
     )
     try:
-        said = process.communicate(timeout=200)[1]
+        errors = process.communicate(timeout=200)[1]
     finally:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
-    assert process.returncode == 0, said
+    assert process.returncode == 0, errors
     train(corpus, tmp_path / "alone", options, device="cpu")
     alone, together = (losses(tmp_path / name) for name in ("alone", "shared"))
     assert len(together) == OPTIONS.steps
@@ -137,5 +137,5 @@ def test_parts_must_divide_the_batch(tmp_path, corpus, parts, batch):
 def test_a_process_without_a_gpu_of_its_own_is_told(monkeypatch):
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
     monkeypatch.setenv("LOCAL_RANK", "1")
-    with pytest.raises(InputError, match="1 GPUs"), joined("cuda"):
+    with pytest.raises(InputError, match="1 GPUs"), join_processes("cuda"):
         pass

@@ -14,7 +14,7 @@ from kmspeaker.hub import verify_model
 from kmspeaker.media.video_reader import probe_video
 from kmspeaker.model.network import CARD_FILE, PRESETS, KMSpeaker
 from kmspeaker.model.sampling import generate
-from kmspeaker.reference.performance import steady
+from kmspeaker.reference.performance import Performance
 from kmspeaker.training import loop, preview, throughput
 from kmspeaker.training.__main__ import main
 from kmspeaker.training.checkpoint import CHECKPOINT_FILE
@@ -61,7 +61,9 @@ def test_training_lowers_the_loss_and_leaves_a_model_that_speaks(tmp_path, corpu
     model = KMSpeaker.load(folder)
     assert model.config.speech_encoder == corpus.encoder
     motion = corpus.read(corpus.split("val")[0])
-    weights = generate(model, face, motion.features, steady(motion.weights, TINY.fps))
+    weights = generate(
+        model, face, motion.features, Performance.from_weights(motion.weights, TINY.fps)
+    )
     assert weights.shape == motion.weights.shape
     card = (folder / "README.md").read_text()
     assert "made up" in card and "CC0" in card and "| 60 |" in card
@@ -218,11 +220,19 @@ def test_options_are_read_from_text_by_their_type():
             TrainingOptions.read(settings, PAPER)
 
 
-def test_the_paper_options_are_the_papers():
-    assert (PAPER.learning_rate, PAPER.weight_decay, PAPER.batch) == (1e-4, 1e-6, 32)
-    assert (PAPER.temporal_dropout, PAPER.passes, PAPER.kept_variance) == (0.1, "both", 0.995)
-    unnamed = (PAPER.schedule, PAPER.warm_up, PAPER.gradient_clip, PAPER.ema_decay)
-    assert unnamed == ("constant", 0, np.inf, 0.0)
+def test_the_papers_learning_rate_is_the_same_at_every_step():
+    steps = (0, 1, PAPER.steps // 2, PAPER.steps - 1)
+    assert [learning_rate(step, PAPER) for step in steps] == [1e-4] * len(steps)
+
+
+def test_the_papers_options_save_the_last_weights_and_no_average(tmp_path, corpus):
+    settings = {"steps": "3", "batch": "4", "size": "tiny", "precision": "fp32", "video_every": "0"}
+    train(corpus, tmp_path, TrainingOptions.read(settings, PAPER), device="cpu")
+    tensors = load_file(tmp_path / CHECKPOINT_FILE)
+    averages = {name: t for name, t in tensors.items() if name.startswith("average/")}
+    assert averages
+    for name, tensor in averages.items():
+        assert torch.equal(tensor, tensors[name.replace("average/", "model/")]), name
 
 
 def test_the_learning_rate_rises_and_falls():

@@ -6,8 +6,8 @@ import torch
 from tiny_model import some_weights
 
 from kmspeaker.face.rig import ARKIT_INDEX, FaceModel
-from kmspeaker.training.losses import closure_loss, divergence, motion_loss, region_grams
-from kmspeaker.training.options import TrainingOptions
+from kmspeaker.training.losses import closure_loss, kl_divergence, motion_loss, region_grams
+from kmspeaker.training.options import PAPER, TrainingOptions
 
 PLAIN = TrainingOptions(
     lip_weight=0.0, closure_weight=0.0, lid_weight=0.0, brow_weight=0.0, eye_weight=1.0
@@ -24,6 +24,14 @@ def test_the_loss_is_the_masked_error_of_the_vertices(face: FaceModel, half: str
     gram = getattr(region_grams(face, PLAIN), half)
     loss = motion_loss(torch.from_numpy(predicted)[None], torch.from_numpy(target)[None], gram, 2.0)
     assert float(loss) == pytest.approx(squares[0] + 2 * squares[1], rel=1e-3)
+
+
+def test_the_papers_options_leave_only_the_masked_error_of_the_vertices(face: FaceModel):
+    grams, vertices = region_grams(face, PAPER), len(face.part)
+    for gram, mask in ((grams.lower, face.lower_mask), (grams.upper, face.upper_mask)):
+        moved = (face.deltas * mask[:, None]).reshape(52, -1).astype(np.float64)
+        assert gram.numpy() == pytest.approx(moved @ moved.T / vertices, rel=1e-3, abs=1e-5)
+    assert PAPER.closure_weight == 0
 
 
 def test_shapes_of_one_half_get_no_gradient_from_the_other(face: FaceModel):
@@ -76,5 +84,5 @@ def test_eyeballs_count_by_their_weight(face: FaceModel):
 
 
 def test_the_divergence_of_the_standard_normal_is_nothing():
-    assert float(divergence(torch.zeros(1, 5), torch.zeros(1, 5))) == 0
-    assert float(divergence(torch.ones(1, 5), torch.zeros(1, 5))) == pytest.approx(2.5)
+    assert float(kl_divergence(torch.zeros(1, 5), torch.zeros(1, 5))) == 0
+    assert float(kl_divergence(torch.ones(1, 5), torch.zeros(1, 5))) == pytest.approx(2.5)
