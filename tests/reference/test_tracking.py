@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from kmspeaker.errors import InputError
+from kmspeaker.examples import load_examples
 from kmspeaker.face.rig import ARKIT_INDEX, FaceModel
 from kmspeaker.media.video_reader import Frame, read_frames
 from kmspeaker.media.video_writer import write_video
@@ -23,25 +24,26 @@ from kmspeaker.reference.overlay import (
 )
 from kmspeaker.reference.tracking import BRIDGED, LOST, SEEN, FaceTrack, track_video
 
-CLIP = "data/clips/LipNet_id2_vcd_swwp2s.mp4"
-OTHER = "data/clips/LipNet_lwbsza.mp4"
 FPS = 25.0
 
 
 @pytest.fixture(scope="module")
-def frames(shared: Path) -> list[np.ndarray]:
-    return [frame for _, frame in read_frames(shared / CLIP)]
+def frames(speaking_clip: Path) -> list[np.ndarray]:
+    return [frame for _, frame in read_frames(speaking_clip)]
 
 
 @pytest.fixture(scope="module")
-def track(shared: Path) -> FaceTrack:
-    return track_video(shared / CLIP)
+def track(speaking_track: FaceTrack) -> FaceTrack:
+    return speaking_track
 
 
-def test_the_track_lies_on_the_face(track: FaceTrack) -> None:
-    assert len(track) == 75
-    assert (track.width, track.height) == (360, 288)
-    assert np.allclose(np.diff(track.times), 1 / FPS, atol=1e-3)
+def test_the_track_lies_on_the_face(
+    track: FaceTrack, frames: list[np.ndarray], speaking_clip: Path
+) -> None:
+    assert len(track) == len(frames)
+    assert (track.height, track.width) == frames[0].shape[:2]
+    times = [time for time, _ in read_frames(speaking_clip)]
+    assert np.allclose(track.times, times, atol=1e-3)
     assert (track.confidence == 1).all()
     nose, chin, left_eye, right_eye = (track.landmarks[:, k] for k in (1, 152, 263, 33))
     assert (chin[:, 1] > nose[:, 1] + 20).all()
@@ -141,21 +143,21 @@ def test_a_glimpse_is_refused(frames: list[np.ndarray], tmp_path: Path) -> None:
         track_video(tmp_path / "short.mp4")
 
 
-def test_the_largest_face_that_persists_is_followed(
-    shared: Path, frames: list[np.ndarray], tmp_path: Path
-) -> None:
+def test_the_largest_face_that_persists_is_followed(tmp_path: Path) -> None:
     """The larger face is away at first, and the smaller one stands on its other side."""
-    small = [frame[::2, ::2] for _, frame in read_frames(shared / OTHER)]
+    videos = (load_examples()[name].reference for name in ("delighted", "suspicious"))
+    larger, smaller = ([frame for _, frame in read_frames(video)][:20] for video in videos)
+    height, width = larger[0].shape[:2]
     scene = []
-    for k, (large, other) in enumerate(zip(frames[:20], small, strict=False)):
-        picture = np.zeros((288, 560, 3), np.uint8)
-        picture[:, 200:] = 0 if k < 5 else large
-        picture[60 : 60 + other.shape[0], : other.shape[1]] = other
+    for k, (large, small) in enumerate(zip(larger, smaller, strict=True)):
+        picture = np.zeros((height, width // 2 + width, 3), np.uint8)
+        picture[:, width // 2 :] = 0 if k < 5 else large
+        picture[: height // 2, : width // 2] = small[::2, ::2]
         scene.append(picture)
     write_video(tmp_path / "two.mp4", scene, FPS)
     track = track_video(tmp_path / "two.mp4")
     assert (track.confidence[:5] == 0).all()
-    assert (track.landmarks[6:, 1, 0] > 250).all()
+    assert (track.landmarks[6:, 1, 0] > width // 2).all()
 
 
 def _face(x: float, y: float = 0.0, size: float = 100.0) -> Detection:
@@ -194,7 +196,7 @@ def test_keypoints_lie_on_the_face_and_are_bridged(track: FaceTrack, face: FaceM
     hidden[40:60] = 0
     pixels = keypoint_pixels(replace(track, confidence=hidden), face)
     whole = keypoint_pixels(track, face)
-    assert whole.shape == (75, len(face.keypoints["ours"]), 2)
+    assert whole.shape == (len(track), len(face.keypoints["ours"]), 2)
     box = track.landmarks[..., :2]
     assert (
         (whole >= box.min(axis=1, keepdims=True)) & (whole <= box.max(axis=1, keepdims=True))
