@@ -16,11 +16,11 @@ from kmspeaker.errors import InputError
 from kmspeaker.examples import load_examples
 from kmspeaker.media.audio import load_sound, write_wav
 from kmspeaker.pipeline import Pipeline
-from kmspeaker.web.catalogue import stage_value
 from kmspeaker.web.limits import Limits
 from kmspeaker.web.models import Models
 from kmspeaker.web.service import Order, Service
 from kmspeaker.web.sessions import Sessions, Stop
+from kmspeaker.web.stage_value import stage_value
 
 ROOT = Path(__file__).resolve().parents[2]
 STAGE = "scripts.measure_stage"

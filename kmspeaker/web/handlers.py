@@ -15,18 +15,13 @@ from kmspeaker.errors import InputError
 from kmspeaker.examples import FOLDER as EXAMPLE_FOLDER
 from kmspeaker.examples import Example
 from kmspeaker.face.rig import FaceModel
-from kmspeaker.web.catalogue import (
-    MOST_SHOWN,
-    reference_facts,
-    stage_value,
-    take_facts,
-    write_reference,
-    write_takes,
-)
 from kmspeaker.web.errors import readable
 from kmspeaker.web.example_takes import ExampleTakes
+from kmspeaker.web.page.facts import reference_facts, take_facts
 from kmspeaker.web.service import Order, Service, controls_from, detail, job, seeds_from, whole_seed
+from kmspeaker.web.session_files import write_reference, write_takes
 from kmspeaker.web.sessions import OWN_PREFIX, KnownTake, Session, Sessions
+from kmspeaker.web.stage_value import MOST_SHOWN, stage_value
 
 Made = tuple[dict[str, Any], str, str, dict[str, Any]]
 """The stage's value, what to say of the reference and of the takes, and the list of takes."""

@@ -19,10 +19,10 @@ from kmspeaker.errors import InputError
 from kmspeaker.export import FORMATS, save_animation, save_comparison, save_on_head
 from kmspeaker.media.audio import Sound, load_sound
 from kmspeaker.reference.performance import Performance
-from kmspeaker.web.catalogue import file_name, write_reference, write_takes
 from kmspeaker.web.errors import Stopped, told
 from kmspeaker.web.limits import Limits, RateLimit, check_reference, check_speech
 from kmspeaker.web.models import Models
+from kmspeaker.web.session_files import file_name, write_reference, write_takes
 from kmspeaker.web.sessions import KnownReference, KnownTake, Session, Stop
 
 _STAGE_TEXTS = {"listen": "Listening to the speech", "generate": "Making the face move"}

@@ -18,12 +18,13 @@ from kmspeaker.hub import resolve_model, verify_model
 from kmspeaker.limits import DEFAULT_MODEL
 from kmspeaker.media.audio import Sound, load_sound, write_wav
 from kmspeaker.reference.performance import Performance
-from kmspeaker.web.catalogue import file_name, take_facts, write_takes
 from kmspeaker.web.handlers import Asked, Handlers
 from kmspeaker.web.limits import Limits
 from kmspeaker.web.models import Models
 from kmspeaker.web.page.direct import direct
+from kmspeaker.web.page.facts import take_facts
 from kmspeaker.web.service import Service, whole_seed
+from kmspeaker.web.session_files import file_name, write_takes
 from kmspeaker.web.sessions import Sessions
 from kmspeaker.web.sound import write_opus
 

@@ -16,12 +16,13 @@ from kmspeaker.errors import InputError
 from kmspeaker.export import save_animation
 from kmspeaker.face.rig import FaceModel
 from kmspeaker.heads.arkit_glb import ArkitHead
-from kmspeaker.web.catalogue import stage_value, write_takes
 from kmspeaker.web.limits import Limits
 from kmspeaker.web.models import Models
 from kmspeaker.web.page.own_head_panel import OwnFaces
 from kmspeaker.web.service import Service
+from kmspeaker.web.session_files import write_takes
 from kmspeaker.web.sessions import Session, Sessions, Stop
+from kmspeaker.web.stage_value import stage_value
 
 SLIDERS = {"age": 70, "gender": 1, "european": 0, "asian": 1, "african": 0.5, "weight": -0.5}
 

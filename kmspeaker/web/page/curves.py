@@ -27,10 +27,10 @@ from kmspeaker.errors import InputError
 from kmspeaker.face.rig import ARKIT_NAMES, FaceModel
 from kmspeaker.limits import MAX_SECONDS
 from kmspeaker.media.audio import SAMPLE_RATE, Sound, load_sound
-from kmspeaker.web.catalogue import stage_value
 from kmspeaker.web.packing import pack_arrays
 from kmspeaker.web.page.viewer import STATIC, mounting
 from kmspeaker.web.sessions import KnownReference, KnownTake, Session, Sessions
+from kmspeaker.web.stage_value import stage_value
 
 NUMBERS: Mapping[str, str] = {
     "Lips follow the reference": (

@@ -26,9 +26,9 @@ from kmspeaker.heads.load import load_head
 from kmspeaker.heads.mesh import write_neutral
 from kmspeaker.heads.sliders import OWN, Sliders, sculpt
 from kmspeaker.limits import DEFAULT_IDENTITY_INDEX
-from kmspeaker.web.catalogue import file_name
 from kmspeaker.web.errors import readable
 from kmspeaker.web.page.viewer import write_body, write_identity
+from kmspeaker.web.session_files import file_name
 from kmspeaker.web.sessions import OWN_PREFIX, Session, Sessions
 
 _DRAFTS_KEPT = 4

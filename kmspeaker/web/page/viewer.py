@@ -89,7 +89,7 @@ def choices(options: list[dict[str, str]], *, name: str, **others: Any) -> gr.HT
     """
     return gr.HTML(
         html_template=f'<div class="km-choices" role="radiogroup" aria-label="{name}"></div>',
-        js_on_load=mounting("choices.js"),
+        js_on_load=mounting("cards.js"),
         apply_default_css=False,
         options=options,
         static=str(STATIC),

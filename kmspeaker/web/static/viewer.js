@@ -3,16 +3,16 @@
 // `watch`. See value.js for the value.
 
 import { fetchArrays, sampleTurn, sampleWeights } from "./arrays.js";
-import { Bar } from "./bar.js";
-import { Cast, know } from "./cast.js";
+import { CompareBar } from "./compare_bar.js";
+import { Heads, know } from "./heads.js";
 import { Clock } from "./clock.js";
 import { Difference } from "./difference.js";
 import { fileUrl } from "./files.js";
-import { Idle } from "./idle.js";
+import { IdleMotion } from "./idle_motion.js";
 import { Panels } from "./panels.js";
 import { ReferencePanel } from "./reference.js";
 import { Rig } from "./rig.js";
-import { Studio } from "./studio.js";
+import { Renderer } from "./renderer.js";
 import { loadThree } from "./three_loader.js";
 import { Transport } from "./transport.js";
 import { readValue } from "./value.js";
@@ -54,7 +54,7 @@ class Viewer {
     this.clock = new Clock();
     this.view = new View();
     this.view.extras = () => this.#extras();
-    this.bar = new Bar(root.querySelector(".km-bar"), this.view, {
+    this.bar = new CompareBar(root.querySelector(".km-bar"), this.view, {
       say: (sentence) => this.#tip(sentence),
       copyLink: () => this.#copyLink(),
     });
@@ -99,12 +99,12 @@ class Viewer {
     ]);
     const rig = new Rig(three.THREE, basis);
     this.rig = rig;
-    this.studio = new Studio(three, this.canvas, rig.levels);
+    this.studio = new Renderer(three, this.canvas, rig.levels);
     rig.software = this.studio.software;
     this.studio.controls.addEventListener("end", () => this.view.touch());
-    this.cast = new Cast(three.THREE, rig, this.assets.identities, this.studio.software ? 1 : 4);
+    this.cast = new Heads(three.THREE, rig, this.assets.identities, this.studio.software ? 1 : 4);
     this.reference.points = (name) => rig.pointSet(name);
-    this.idle = new Idle(basis.names);
+    this.idle = new IdleMotion(basis.names);
     await this.#recast();
     this.#followLink();
     this.studio.run(

@@ -13,7 +13,7 @@ export function know(identities, own) {
   Object.assign(identities, own);
 }
 
-export class Cast {
+export class Heads {
   #actors = new Map();
   #textures = new Map(); // by identity, as promises
   #rigs = new Map(); // of heads of other meshes, by their file

@@ -12,7 +12,7 @@ const GLANCES = [
   [0.06, 0.1],
 ]; // to the left and up, as fractions of the full turn
 
-export class Idle {
+export class IdleMotion {
   #still = matchMedia("(prefers-reduced-motion: reduce)");
 
   constructor(names) {

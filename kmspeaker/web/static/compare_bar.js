@@ -4,7 +4,7 @@ import { MOST_SHOWN } from "./value.js";
 
 const MODE_NAMES = { side: "Side by side", wipe: "Wipe", difference: "Difference" };
 
-export class Bar {
+export class CompareBar {
   #catalogue = [];
 
   constructor(root, view, { say, copyLink }) {

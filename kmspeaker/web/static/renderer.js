@@ -9,7 +9,7 @@ const STAND_AT = [90, -10, 690];
 const ANGLE = 24; // degrees from top to bottom
 const WIDTH_SEEN = 0.72; // of the height; a narrower view widens its angle to show the whole head
 
-export class Studio {
+export class Renderer {
   #dirty = true;
   #frame = null;
   #views = [];

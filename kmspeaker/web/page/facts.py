@@ -1,0 +1,38 @@
+"""Facts under the stage, as HTML: who spoke, how fast, and how well a face was seen."""
+
+import html
+from collections.abc import Sequence
+
+from kmspeaker.animation.animation import FaceAnimation
+from kmspeaker.web.sessions import KnownReference
+
+
+def take_facts(takes: Sequence[FaceAnimation], reference_seconds: float) -> str:
+    """Which weights spoke, and how long each stage took, as HTML."""
+    first = takes[0]
+    stages = {"reference": reference_seconds, **first.stage_seconds}
+    total = sum(first.stage_seconds.values())
+    parts = "".join(
+        f"<li><span>{html.escape(stage)}</span><b>{seconds:.2f} s</b></li>"
+        for stage, seconds in stages.items()
+    )
+    models = " and ".join(html.escape(name) for name in dict.fromkeys(t.model for t in takes))
+    seeds = ", ".join(str(seed) for seed in dict.fromkeys(take.seed for take in takes))
+    together = "" if len(takes) == 1 else f" {len(takes)} takes together."
+    speed = f"{first.seconds / total:.1f} times faster than real time" if total > 0 else ""
+    return (
+        f"<div class='km-facts'><p>Spoken by <b>{models}</b>, seed {seeds}, "
+        f"{first.steps} steps. {first.seconds:.1f} s of speech in {total:.1f} s"
+        f"{', ' + speed if speed else ''}.{together}</p><ul>{parts}</ul></div>"
+    )
+
+
+def reference_facts(reference: KnownReference) -> str:
+    """How long it is and how well the face was seen, as HTML."""
+    performance = reference.performance
+    seen = float(performance.present.mean())
+    bridged = float(performance.bridged.sum()) / performance.fps
+    text = f"{performance.seconds:.1f} s of performance, face seen in {seen:.0%}"
+    if bridged >= 0.1:
+        text += f" ({bridged:.1f} s of it bridged)"
+    return f"<p class='km-facts'>{text}. Read in {reference.seconds_taken:.1f} s.</p>"
