@@ -12,10 +12,12 @@ import pytest
 
 # Before VTK: each brings an LLVM of its own, and only in this order both work.
 import torch._dynamo  # noqa: F401
+from recordings import write_data
 
 from kmspeaker.examples import load_examples
 from kmspeaker.face.rig import FaceModel
 from kmspeaker.pipeline import Pipeline
+from kmspeaker.reference.load import load_reference
 from kmspeaker.reference.performance import Performance
 from kmspeaker.reference.retarget import retarget
 from kmspeaker.reference.tracking import FaceTrack, track_video
@@ -63,7 +65,9 @@ def example_video() -> Path:
 
 
 @pytest.fixture(scope="session")
-def example_track(example_video: Path, speaking_clip: Path, request) -> FaceTrack:
+def example_track(
+    example_video: Path, speaking_clip: Path, request: pytest.FixtureRequest
+) -> FaceTrack:
     if speaking_clip == example_video:
         return request.getfixturevalue("speaking_track")
     return track_video(example_video)
@@ -72,3 +76,22 @@ def example_track(example_video: Path, speaking_clip: Path, request) -> FaceTrac
 @pytest.fixture(scope="session")
 def example_performance(example_track: FaceTrack, face: FaceModel) -> Performance:
     return retarget(example_track, face)
+
+
+@pytest.fixture(scope="session")
+def other_performance(face: FaceModel) -> Performance:
+    """Somebody suspicious, 4.8 s."""
+    track = load_examples()["suspicious"].reference.with_suffix(".track.npz")
+    return load_reference(track, face).performance
+
+
+@pytest.fixture(scope="session")
+def data(
+    example_performance: Performance,
+    other_performance: Performance,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Path:
+    """A data folder for a corpus: speech with phones, acted speech, captured upper faces."""
+    folder = tmp_path_factory.mktemp("data")
+    write_data(folder, [example_performance, other_performance])
+    return folder

@@ -26,7 +26,6 @@ from kmspeaker.face.rig import ARKIT_INDEX, UPPER_SHAPES, FaceModel
 from kmspeaker.media.audio import Sound, load_sound
 from kmspeaker.model.sampling import generate
 from kmspeaker.pipeline import MOST_TAKES, Pipeline
-from kmspeaker.reference.load import load_reference
 from kmspeaker.reference.performance import Performance
 from kmspeaker.speech.encoders import speech_features
 
@@ -42,11 +41,8 @@ def sound() -> Sound:
 
 
 @pytest.fixture(scope="module")
-def performance(face: FaceModel) -> Performance:
-    """Somebody suspicious, for 4.8 s."""
-    return load_reference(
-        load_examples()["suspicious"].reference.with_suffix(".track.npz"), face
-    ).performance
+def performance(other_performance: Performance) -> Performance:
+    return other_performance
 
 
 @pytest.fixture(scope="module")

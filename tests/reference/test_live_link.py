@@ -3,14 +3,17 @@
 import csv
 import gzip
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from recordings import APP_HEADER, write_capture
 
 from kmspeaker.errors import InputError
 from kmspeaker.face.rig import ARKIT_INDEX
 from kmspeaker.reference.live_link import read_live_link, write_live_link
+from kmspeaker.reference.performance import Performance
 
 RATES = (24.0, 24000 / 1001, 25.0, 30000 / 1001, 30.0, 50.0, 60.0, 12.5)
 
@@ -21,10 +24,12 @@ def weights() -> np.ndarray:
 
 
 @pytest.fixture
-def capture(shared: Path, tmp_path: Path) -> Path:
-    packed = shared / "data" / "capture" / "livelink" / "facial.csv.gz"
-    path = tmp_path / "facial.csv"
-    path.write_bytes(gzip.decompress(packed.read_bytes()))
+def capture(example_performance: Performance, tmp_path: Path) -> Path:
+    """As the app writes it; without a face for one second."""
+    present = np.ones(len(example_performance), bool)
+    present[60:90] = False
+    path = tmp_path / "capture.csv"
+    write_capture(path, replace(example_performance, present=present))
     return path
 
 
@@ -50,33 +55,48 @@ def test_head_angles_are_read_back_about_their_median(weights: np.ndarray, tmp_p
     assert np.allclose(performance.head, head - np.median(head, axis=0), atol=1e-5)
 
 
-def test_our_columns_are_those_of_the_app(
-    capture: Path, weights: np.ndarray, tmp_path: Path
-) -> None:
+def test_our_columns_are_those_of_the_app(weights: np.ndarray, tmp_path: Path) -> None:
     write_live_link(tmp_path / "out.csv", weights, 30.0)
-    ours, theirs = ((tmp_path / "out.csv").open().readline(), capture.open().readline())
-    assert ours.split(",") == theirs.split(",")
-    row = (tmp_path / "out.csv").read_text().splitlines()[1].split(",")
-    assert row[:2] == ["00:00:00:00.000", "61"]
+    header, first, *_ = (tmp_path / "out.csv").read_text().splitlines()
+    assert header == APP_HEADER
+    assert first.split(",")[:2] == ["00:00:00:00.000", "61"]
 
 
-def test_a_capture_of_the_app_reads_as_it_is(capture: Path) -> None:
+def test_a_capture_of_the_app_reads_as_it_is(
+    capture: Path, example_performance: Performance
+) -> None:
     performance = read_live_link(capture)
-    rows = list(csv.DictReader(capture.open()))
+    assert performance.fps == 30
+    assert len(performance) == len(example_performance)
+    assert np.flatnonzero(~performance.present).tolist() == list(range(60, 90))
+    present = performance.present
+    np.testing.assert_allclose(
+        performance.weights[present], example_performance.weights[present], atol=1e-3
+    )
+
+
+def test_real_captures_of_the_app_are_read(shared: Path, tmp_path: Path) -> None:
+    """One of a minute, and one in which the face is away for nine seconds and more."""
+    whole, interrupted = (
+        unpacked(shared / f"data/capture/livelink/{name}.csv.gz", tmp_path)
+        for name in ("facial", "S88-001")
+    )
+    performance = read_live_link(whole)
+    rows = list(csv.DictReader(whole.open()))
     assert performance.fps == 30
     assert performance.seconds == pytest.approx(63.8, abs=0.1)
     assert performance.present.all()
     for name, column in (("jawOpen", "JawOpen"), ("mouthLeft", "MouthLeft")):
-        found = performance.weights[:, ARKIT_INDEX[name]].mean()
-        assert found == pytest.approx(np.mean([float(row[column]) for row in rows]), abs=1e-3)
-
-
-def test_rows_without_a_face_are_a_gap(shared: Path, tmp_path: Path) -> None:
-    packed = shared / "data" / "capture" / "livelink" / "S88-001.csv.gz"
-    path = tmp_path / "gap.csv"
-    path.write_bytes(gzip.decompress(packed.read_bytes()))
-    performance = read_live_link(path)
+        mean = performance.weights[:, ARKIT_INDEX[name]].mean()
+        assert mean == pytest.approx(np.mean([float(row[column]) for row in rows]), abs=1e-3)
+    performance = read_live_link(interrupted)
     assert 9 < np.sum(~performance.present) / performance.fps < 10
+
+
+def unpacked(packed: Path, folder: Path) -> Path:
+    path = folder / packed.stem
+    path.write_bytes(gzip.decompress(packed.read_bytes()))
+    return path
 
 
 def _edited(path: Path, change: Callable[[list[list[str]]], list[list[str]]]) -> Path:

@@ -29,8 +29,8 @@ WORDS = (
 
 
 @pytest.fixture(scope="module")
-def upper_faces(shared) -> UpperFaces:
-    return UpperFaces.read(shared / "data/capture/livelink", FPS)
+def upper_faces(data) -> UpperFaces:
+    return UpperFaces.read(data / "capture/livelink", FPS)
 
 
 @pytest.fixture(scope="module")

@@ -1,10 +1,10 @@
-import csv
 from itertools import pairwise
 
 import numpy as np
 import pytest
+from recordings import spoken_example
 
-from kmspeaker.corpus.lips.visemes import SILENCE, parse_phones
+from kmspeaker.corpus.lips.visemes import SILENCE
 from kmspeaker.corpus.speech.forced_alignment import (
     LONGEST_CLOSURE,
     Aligner,
@@ -13,7 +13,7 @@ from kmspeaker.corpus.speech.forced_alignment import (
     split_words,
 )
 from kmspeaker.errors import InputError
-from kmspeaker.media.audio import SAMPLE_RATE, load_sound
+from kmspeaker.media.audio import SAMPLE_RATE
 
 
 @pytest.fixture(scope="module")
@@ -22,18 +22,13 @@ def aligner():
 
 
 @pytest.fixture(scope="module")
-def clip(shared):
-    """A second and more of real speech, its text and the phones it came with."""
-    folder = shared / "data/speech/cathy"
-    with (folder / "clips.tsv").open(newline="") as file:
-        rows = csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
-        next(rows)
-        name, _, _, text, phones = next(rows)
-    sound = load_sound(folder / f"opus/{name}.opus", sample_rate=SAMPLE_RATE)
-    return sound.samples, text, parse_phones(phones)
+def clip():
+    """Seconds of speech, its text and its phones as they are known."""
+    spoken = spoken_example()
+    return spoken.sound.samples, spoken.text, spoken.phones
 
 
-def test_phones_of_real_speech_lie_where_they_are_known_to_lie(aligner, clip):
+def test_phones_lie_where_they_are_known_to_lie(aligner, clip):
     samples, text, known = clip
     found = aligner.align(samples, text)
     said = [phone for phone in found if phone[0] != SILENCE]
@@ -53,14 +48,23 @@ def test_phones_follow_each_other_without_gaps_and_silences_do_not_repeat(aligne
     assert phones[-1][2] <= len(samples) / SAMPLE_RATE
 
 
-def test_the_letter_a_is_said_by_its_name_before_a_digit(aligner, shared):
-    folder = shared / "data/grid_s1"
-    with (folder / "clips.tsv").open(newline="") as file:
-        rows = csv.DictReader(file, delimiter="\t")
-        row = next(row for row in rows if row["text"].split()[3] == "a")
-    samples = load_sound(folder / row["file"], sample_rate=SAMPLE_RATE).samples
-    names = [name for name, _, _ in aligner.align(samples, row["text"]) if name != SILENCE]
-    assert "EY" in names
+def test_vowels_are_loud_and_silences_are_not(aligner, clip):
+    samples, text, _ = clip
+    phones = aligner.align(samples, text)
+
+    def level(names: set[str]) -> float:
+        pieces = [
+            samples[round(start * SAMPLE_RATE) : round(end * SAMPLE_RATE)]
+            for name, start, end in phones
+            if name in names
+        ]
+        return float(np.sqrt(np.mean(np.concatenate(pieces) ** 2)))
+
+    assert level({"AA", "AE", "AY", "EH", "IY", "OW"}) > 20 * level({SILENCE})
+
+
+def test_the_letter_a_is_said_by_its_name_before_a_digit():
+    assert pronunciation("letter_a") == ("EY1",)
     assert split_words("Bin blue at A two, now. A man!")[3:] == (
         "letter_a", "two", "now", "a", "man",
     )  # fmt: skip

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from recordings import spoken_example
 
 from kmspeaker.corpus.lips.visemes import parse_phones
 from kmspeaker.corpus.speech import synthesis
@@ -40,12 +41,10 @@ class Mimic:
 
 
 @pytest.fixture(scope="module")
-def recorded(shared):
-    """Real speech as the synthesiser gives it, and its text."""
-    folder = shared / "data/speech/cathy"
-    with (folder / "clips.tsv").open(newline="") as file:
-        row = list(csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE))[1]
-    return load_sound(folder / f"opus/{row[0]}.opus", sample_rate=KOKORO_RATE), row[3]
+def recorded():
+    """Speech as the synthesiser gives it, and its text."""
+    spoken = spoken_example()
+    return spoken.sound.resampled(KOKORO_RATE), spoken.text
 
 
 @pytest.fixture
