@@ -2,7 +2,7 @@
 
 
 class InputError(ValueError):
-    """What was given cannot be used.
+    """A file, option or value of the user's cannot be used.
 
     The message is one sentence: what was got, what is needed, what to do. The command line prints
     it and exits with 2; the app shows it as a notice.

@@ -1,4 +1,4 @@
-"""The ready examples: bundled speech and reference performances, made by us."""
+"""The bundled examples: speech and reference performances, made by us."""
 
 import json
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ class Example:
     name: str
     title: str
     line: str
-    """What is said, or what to look at."""
+    """The words that are spoken, or what to look at."""
     speech: Path
     reference: Path
     picture: Path

@@ -60,7 +60,7 @@ def resolve_model(name: str, *, progress: Progress | None = None) -> Path:
             f"Got the model {name!r}; give a bundled name ({', '.join(bundled_models())}), "
             "an existing folder, or owner/repo@revision on the Hugging Face Hub."
         )
-    return _fetched(hub_name["repo"], hub_name["revision"] or "main", progress)
+    return _fetch(hub_name["repo"], hub_name["revision"] or "main", progress)
 
 
 def verify_model(folder: Path) -> str:
@@ -99,22 +99,22 @@ def without_telemetry() -> None:
     constants.HF_HUB_DISABLE_TELEMETRY = True
 
 
-def _fetched(repo: str, revision: str, progress: Progress | None) -> Path:
+def _fetch(repo: str, revision: str, progress: Progress | None) -> Path:
     import httpx2
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import DryRunError
 
     without_telemetry()
     name = f"{repo}@{revision}"
-    wanted: dict[str, Any] = {
+    request: dict[str, Any] = {
         "repo_id": repo,
         "revision": revision,
         "allow_patterns": list(FETCHED),
     }
     try:
-        plan = snapshot_download(**wanted, dry_run=True, tqdm_class=_progress_bar(None, 0))
+        plan = snapshot_download(**request, dry_run=True, tqdm_class=_progress_bar(None, 0))
     except DryRunError as error:  # no answer, or none that helps
-        return _cached(wanted, name, error.__cause__)
+        return _find_cached(request, name, error.__cause__)
     except (OSError, httpx2.HTTPError) as error:
         raise InputError(
             f"Cannot fetch {name} from the Hugging Face Hub ({_first_line(error)}); "
@@ -126,7 +126,7 @@ def _fetched(repo: str, revision: str, progress: Progress | None) -> Path:
     bar = _progress_bar(progress, missing)
     for attempt in range(1, ATTEMPTS + 1):
         try:
-            return Path(snapshot_download(**wanted, tqdm_class=bar))
+            return Path(snapshot_download(**request, tqdm_class=bar))
         except (OSError, httpx2.HTTPError) as error:
             if attempt == ATTEMPTS or not isinstance(error, httpx2.TransportError):
                 raise InputError(
@@ -136,13 +136,13 @@ def _fetched(repo: str, revision: str, progress: Progress | None) -> Path:
     raise AssertionError("the last attempt returns or raises")
 
 
-def _cached(wanted: dict[str, Any], name: str, reason: BaseException | None) -> Path:
+def _find_cached(request: dict[str, Any], name: str, reason: BaseException | None) -> Path:
     """What an earlier download left, for when the Hub does not help."""
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import RepositoryNotFoundError
 
     try:
-        folder = Path(snapshot_download(**wanted, local_files_only=True))
+        folder = Path(snapshot_download(**request, local_files_only=True))
     except OSError as error:
         if isinstance(reason, RepositoryNotFoundError):
             raise InputError(

@@ -4,7 +4,7 @@ DEFAULT_MODEL = "small"
 """A bundled model; see ``hub.resolve_model`` for what else a name can be."""
 
 DEFAULT_IDENTITY_INDEX = 0
-"""Which of ``FaceModel.identities`` speaks when nobody was chosen."""
+"""Which of ``FaceModel.identities`` speaks by default."""
 
 MAX_SECONDS = 600.0
 """Longer speech or video is refused; ``--max-seconds`` changes it."""

@@ -141,6 +141,6 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
 }
 """The words each other control may be."""
 NEUTRAL = Controls()
-"""Nothing asked."""
+"""All defaults."""
 DEFAULTS: Mapping[str, float | str] = asdict(NEUTRAL)
-"""Each control's value where nothing is asked."""
+"""Each control's default."""

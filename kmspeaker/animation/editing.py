@@ -127,12 +127,12 @@ def _scale_lower(weights: Weights, face: FaceModel, intensity: float) -> Weights
     scaled = _intensify(lower, intensity)
     was = lower @ opening
     grown = 1 + (intensity - 1) * (1 - _fade_out(was, CLOSED, APART))
-    wanted = was.clip(min=0) * grown
-    excess = (scaled @ opening - wanted).clip(min=0)
+    target = was.clip(min=0) * grown
+    excess = (scaled @ opening - target).clip(min=0)
     closed = scaled[:, MOUTH_CLOSE] - excess / opening[MOUTH_CLOSE]  # that shape opens below zero
     scaled[:, MOUTH_CLOSE] = np.minimum(closed, scaled[:, JAW_OPEN])
     now = scaled @ opening
-    excess = now - wanted - NEAR
+    excess = now - target - NEAR
     share = np.where(excess > 0, excess / np.maximum(now - was, 1e-6), 0).clip(0, 1)[:, None]
     result = weights.copy()
     result[:, LOWER] = (share * lower + (1 - share) * scaled)[:, LOWER]

@@ -1,4 +1,4 @@
-"""What can be read off a take: curves in millimetres, pictures of its sound, and a few numbers.
+"""Measures of an animation: curves in millimetres, pictures of its sound, and a few numbers.
 
 Place in the flow: after ``pipeline``; the page draws the curves and shows the numbers. Every curve
 is a fixed row times the 52 weights, so whoever holds the weights and ``rows`` can draw it.
@@ -56,7 +56,7 @@ Curve = Float64[np.ndarray, " frames"]
 
 @dataclass(frozen=True)
 class Numbers:
-    """What one take does, beside the performance it was made from; None where it means nothing."""
+    """Measures of one animation and its performance; None where one means nothing."""
 
     follows: float | None
     """Correlation of the lip opening with the performance's, where both say the same words."""
@@ -134,10 +134,10 @@ def closures(opening: Curve) -> list[tuple[int, int]]:
     return found
 
 
-def kept_closures(opening: Curve, wanted: Curve, fps: float) -> tuple[int, int]:
-    """How many of the closures of ``wanted`` the lips of ``opening`` make too, and of how many."""
+def kept_closures(opening: Curve, reference: Curve, fps: float) -> tuple[int, int]:
+    """How many of the closures of ``reference`` are also in ``opening``, and of how many."""
     slack = int(np.ceil(SLACK * fps))
-    spans = closures(wanted)
+    spans = closures(reference)
     shut = opening < CLOSED  # False where it is not known
     return sum(bool(shut[max(0, a - slack) : b + slack + 1].any()) for a, b in spans), len(spans)
 
@@ -184,16 +184,16 @@ def masked_distance(
     return float(np.sqrt(np.einsum("fi,ij,fj->f", error, gram, error).clip(0)).mean())
 
 
-def upper_error(face: FaceModel, weights: Weights, wanted: Performance) -> float | None:
+def upper_error(face: FaceModel, weights: Weights, performance: Performance) -> float | None:
     """``distance`` of the upper face's movable vertices from a performance, where that is seen.
 
     None where nothing of it is seen.
     """
-    present = wanted.present
+    present = performance.present
     if not present.any():
         return None
     upper = (face.region == R_UPPER) & can_move(face)
-    return distance(face, weights[present], wanted.weights[present], upper)
+    return distance(face, weights[present], performance.weights[present], upper)
 
 
 def correlation(one: Curve, other: Curve, *, flat: float = math.nan) -> float:
@@ -211,40 +211,42 @@ def correlation(one: Curve, other: Curve, *, flat: float = math.nan) -> float:
 
 def inspect(
     face: FaceModel,
-    take: FaceAnimation,
+    animation: FaceAnimation,
     performance: Performance,
     sound: Sound | None,
 ) -> Numbers:
-    """The numbers of one take.
+    """The numbers of one animation.
 
     Args:
         face: The rig.
-        take: What was made.
-        performance: What it was made from, as given.
+        animation: A generated one.
+        performance: Its reference, before timing is fitted.
         sound: The performance's own sound, of its video; None where it has none.
     """
-    own = performance.resampled(take.fps)
-    opening, own_opening = curve(face, take.weights, "lips"), opening_of(face, own)
-    alignment = None if sound is None else align_speech(take.sound, sound)
+    resampled = performance.resampled(animation.fps)
+    opening, own_opening = curve(face, animation.weights, "lips"), opening_of(face, resampled)
+    alignment = None if sound is None else align_speech(animation.sound, sound)
     follows = kept = None
     if alignment is not None and alignment.same:
-        moments = np.arange(len(take)) / take.fps
-        beside = read_at(own_opening, alignment.place(moments) * take.fps)
-        agreement = correlation(opening, beside)
+        moments = np.arange(len(animation)) / animation.fps
+        aligned_opening = read_at(own_opening, alignment.place(moments) * animation.fps)
+        agreement = correlation(opening, aligned_opening)
         follows = None if math.isnan(agreement) else agreement
-        kept = kept_closures(opening, beside, take.fps)
-    seen = own.present.sum() / own.fps
+        kept = kept_closures(opening, aligned_opening, animation.fps)
+    seen_seconds = resampled.present.sum() / resampled.fps
     return Numbers(
         follows=follows,
         upper_error=upper_error(
-            face, take.weights, fit_timing(performance, len(take), take.fps, take.controls)
+            face,
+            animation.weights,
+            fit_timing(performance, len(animation), animation.fps, animation.controls),
         )
-        if take.use == "localize"
+        if animation.use == "localize"
         else None,
-        jitter=jitter(face, take.weights, np.ones(len(take), bool)),
-        own_jitter=jitter(face, own.weights, own.present) if seen else None,
-        closures=len(closures(opening)) / take.seconds,
-        own_closures=len(closures(own_opening)) / seen if seen else None,
+        jitter=jitter(face, animation.weights, np.ones(len(animation), bool)),
+        own_jitter=jitter(face, resampled.weights, resampled.present) if seen_seconds else None,
+        closures=len(closures(opening)) / animation.seconds,
+        own_closures=len(closures(own_opening)) / seen_seconds if seen_seconds else None,
         kept=kept,
         alignment=alignment,
     )
@@ -256,8 +258,8 @@ def opening_of(face: FaceModel, performance: Performance) -> Curve:
 
 
 def read_at(
-    values: Curve, places: Float64[np.ndarray, " wanted"]
-) -> Float64[np.ndarray, " wanted"]:
+    values: Curve, places: Float64[np.ndarray, " places"]
+) -> Float64[np.ndarray, " places"]:
     """``values`` at these frames and between them; NaN beyond the ends and beside gaps."""
     place = np.where(np.isnan(places), -2, places)
     below = np.floor(place).astype(int)

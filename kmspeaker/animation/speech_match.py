@@ -55,7 +55,7 @@ class Alignment:
         rate, start = np.polyfit(self.moments, self.places, 1)
         return float(-start / rate), float(rate)
 
-    def place(self, moments: Float[np.ndarray, " wanted"]) -> Float[np.ndarray, " wanted"]:
+    def place(self, moments: Float[np.ndarray, " queries"]) -> Float[np.ndarray, " queries"]:
         """The moments of the second that go with these of the first; NaN where none is known."""
         return np.interp(moments, self.moments, self.places, left=np.nan, right=np.nan)
 

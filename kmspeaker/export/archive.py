@@ -54,18 +54,18 @@ def write_zip(
         for index, (ending, form) in enumerate(formats.items()):
             start, share = sum(effort[:index]) / sum(effort), effort[index] / sum(effort)
 
-            def tell(fraction: float, start: float = start, share: float = share) -> None:
+            def report(fraction: float, start: float = start, share: float = share) -> None:
                 progress(start + share * fraction)
 
             named = Path(folder) / f"{name}{ending}"
-            for file in form.write(animation, face, named, tell):
+            for file in form.write(animation, face, named, report):
                 if file.name in listed:  # sound beside two of them
                     continue
                 packed = zipfile.ZIP_STORED if file.suffix in _PACKED else zipfile.ZIP_DEFLATED
                 archive.write(file, file.name, packed)
                 listed[file.name] = _facts(file, form.words if file == named else "")
-        told = manifest(animation, face) | {"files": listed}
-        archive.writestr(MANIFEST, json.dumps(told, indent=2, ensure_ascii=False) + "\n")
+        content = manifest(animation, face) | {"files": listed}
+        archive.writestr(MANIFEST, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
 
 
 def manifest(animation: FaceAnimation, face: FaceModel) -> dict[str, Any]:
@@ -94,5 +94,5 @@ def _versions() -> dict[str, str]:
 def _facts(file: Path, words: str) -> dict[str, Any]:
     with file.open("rb") as opened:
         digest = hashlib.file_digest(opened, "sha256").hexdigest()
-    told = {"bytes": file.stat().st_size, "sha256": digest}
-    return {"what": words, **told} if words else told
+    facts = {"bytes": file.stat().st_size, "sha256": digest}
+    return {"what": words, **facts} if words else facts

@@ -40,7 +40,7 @@ def surface(
     light: Float[np.ndarray, " vertices"],
     rest: Float32[np.ndarray, "vertices 3"],
 ) -> Float32[np.ndarray, "vertices 4"]:
-    """Scatter, roughness, light let in and opacity of each vertex, what the shaders read.
+    """Scatter, roughness, ambient light and opacity of each vertex, what the shaders read.
 
     Args:
         faces: triangles of the mesh, coarse or fine.

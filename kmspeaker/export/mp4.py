@@ -93,7 +93,7 @@ def write_comparison(
             _pictures(heads, frames, columns, progress),
             fps,
             animations[0].sound,
-            comment=json.dumps(_told(animations, labels)),
+            comment=json.dumps(_comment(animations, labels)),
         )
 
 
@@ -102,11 +102,11 @@ def at_rate(animation: FaceAnimation, fps: float) -> FaceAnimation:
     if fps == animation.fps or len(animation) < 2:
         return animation
     known = np.arange(len(animation)) / animation.fps
-    asked = np.arange(max(1, round(animation.seconds * fps))) / fps
+    times = np.arange(max(1, round(animation.seconds * fps))) / fps
 
     def between(values: Float32[np.ndarray, "frames n"]) -> Float32[np.ndarray, "others n"]:
         moving = PchipInterpolator(known, values, axis=0)
-        return moving(np.minimum(asked, known[-1])).astype(np.float32)
+        return moving(np.minimum(times, known[-1])).astype(np.float32)
 
     return replace(
         animation,
@@ -190,8 +190,10 @@ def _stamp(picture: Picture, label: UInt8[np.ndarray, "rows columns 4"]) -> None
     under[:] = (label[..., :3] * opacity + under * (255 - opacity)) // 255
 
 
-def _told(animations: Sequence[FaceAnimation], labels: Sequence[str]) -> dict:
-    told = [provenance(animation) for animation in animations]
-    if len(told) == 1:
-        return told[0]
-    return {"heads": [{"label": label, **each} for label, each in zip(labels, told, strict=True)]}
+def _comment(animations: Sequence[FaceAnimation], labels: Sequence[str]) -> dict:
+    sources = [provenance(animation) for animation in animations]
+    if len(sources) == 1:
+        return sources[0]
+    return {
+        "heads": [{"label": label, **each} for label, each in zip(labels, sources, strict=True)]
+    }

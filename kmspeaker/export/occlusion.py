@@ -18,10 +18,10 @@ def ambient_occlusion(face: FaceModel) -> Float32[np.ndarray, " vertices"]:
     Raises:
         InputError: The measurement is of another rig.
     """
-    seen = np.load(face.folder / "occlusion.npy").astype(np.float32) / 255
-    if len(seen) != len(face.part):
+    sky = np.load(face.folder / "occlusion.npy").astype(np.float32) / 255
+    if len(sky) != len(face.part):
         raise InputError(
-            f"Got light for {len(seen)} vertices on a face with {len(face.part)}; "
+            f"Got light for {len(sky)} vertices on a face with {len(face.part)}; "
             "run scripts/build_occlusion.py."
         )
-    return _BOUNCED + (1 - _BOUNCED) * seen**0.55
+    return _BOUNCED + (1 - _BOUNCED) * sky**0.55

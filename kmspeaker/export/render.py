@@ -51,7 +51,7 @@ class HeadRenderer:
         *,
         yaw: float = 12.0,
     ) -> None:
-        from kmspeaker.export.vtk_scene import Stage
+        from kmspeaker.export.vtk_scene import VtkScene
 
         self._face = face
         self._identity = identity
@@ -66,8 +66,8 @@ class HeadRenderer:
         rest = self._fine_vertices(np.zeros(52, np.float32))
         self._size = (width, height)
         finer = _SUPERSAMPLING if height < _LARGE else _SUPERSAMPLING_LARGE
-        self._background = _studio(width, height).astype(np.uint16)
-        self._stage = Stage(
+        self._background = _backdrop(width, height).astype(np.uint16)
+        self._scene = VtkScene(
             faces=self._drawn_faces(),
             uv=self._mesh.uv,
             surface=self._surface(rest)[self._mesh.source],
@@ -76,7 +76,7 @@ class HeadRenderer:
             width=round(width * finer),
             height=round(height * finer),
         )
-        self._stage.look(yaw=yaw)
+        self._scene.look(yaw=yaw)
 
     def __enter__(self) -> "HeadRenderer":
         return self
@@ -86,7 +86,7 @@ class HeadRenderer:
 
     def close(self) -> None:
         """Give the graphics context back."""
-        self._stage.close()
+        self._scene.close()
 
     def frame(
         self, weights: Float[np.ndarray, "52"], head: Float[np.ndarray, "3"] | None = None
@@ -96,7 +96,7 @@ class HeadRenderer:
         if head is not None:
             vertices = turn_head(vertices, head)
         normals = self._normals(vertices)
-        drawn = self._stage.draw(vertices[self._mesh.source], normals[self._mesh.source])
+        drawn = self._scene.draw(vertices[self._mesh.source], normals[self._mesh.source])
         # "RGBa" is Pillow's word for colours that are already multiplied by their opacity.
         picture = Image.frombytes("RGBa", drawn.shape[1::-1], drawn.tobytes())
         small = np.asarray(picture.resize(self._size, Image.Resampling.BOX)).astype(np.uint16)
@@ -135,7 +135,7 @@ class HeadRenderer:
     def _surface(
         self, rest: Float32[np.ndarray, "fine_vertices 3"]
     ) -> Float32[np.ndarray, "fine_vertices 4"]:
-        """What ``head.glsl`` reads: scatter, roughness, light let in, 1 less the fading."""
+        """What ``head.glsl`` reads: scatter, roughness, ambient light, 1 less the fading."""
         light = self._mesh.matrix @ ambient_occlusion(self._face)
         return surface(self._mesh.faces, self._fine_part(), light, rest)
 
@@ -147,7 +147,7 @@ def _corner_matrix(mesh: Subdivision) -> csr_matrix:
     return csr_matrix((np.ones(len(corners), np.float32), (corners, faces)))
 
 
-def _studio(width: int, height: int) -> UInt8[np.ndarray, "height width 3"]:
+def _backdrop(width: int, height: int) -> UInt8[np.ndarray, "height width 3"]:
     """A soft pool of light behind the head."""
     y, x = np.mgrid[0:height, 0:width]
     away = np.hypot((x + 0.5) / width - 0.5, (y + 0.5) / height - 0.42) / 0.75

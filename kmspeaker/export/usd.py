@@ -42,11 +42,11 @@ def write_usd(
 
 
 def _layer(animation: FaceAnimation, face: FaceModel, texture: str, sound: str) -> Iterator[str]:
-    told = {**provenance(animation), "copyright": credits_of(animation, face)}
+    facts = {**provenance(animation), "copyright": credits_of(animation, face)}
     yield f"""#usda 1.0
 (
     customLayerData = {{
-{_entries(told, "        ")}    }}
+{_entries(facts, "        ")}    }}
     defaultPrim = "Head"
     endTimeCode = {len(animation) - 1}
     framesPerSecond = {animation.fps:g}

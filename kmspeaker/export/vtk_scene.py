@@ -20,7 +20,7 @@ _HEIGHT, _LEAST_WIDTH = 320.0, 250.0
 """mm of the picture's plane that are seen upright, more where the picture would be too narrow."""
 
 
-class Stage:
+class VtkScene:
     """A mesh whose vertices and normals change from picture to picture."""
 
     def __init__(

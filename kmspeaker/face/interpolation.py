@@ -1,4 +1,4 @@
-"""Between known values: the one smooth step and the one linear resampler of the program."""
+"""Between samples: the one smooth step and the one linear resampler of the program."""
 
 import numpy as np
 from jaxtyping import Float
@@ -11,8 +11,8 @@ def smoothstep(x: Float[np.ndarray, "*shape"]) -> Float[np.ndarray, "*shape"]:
 
 
 def sample_rows(
-    values: Float[np.ndarray, "rows channels"], position: Float[np.ndarray, " wanted"]
-) -> Float[np.ndarray, "wanted channels"]:
+    values: Float[np.ndarray, "rows channels"], position: Float[np.ndarray, " positions"]
+) -> Float[np.ndarray, "positions channels"]:
     """Rows at fractional positions, linear between neighbours, in the dtype of ``values``.
 
     Before the first row and after the last one, those are held.

@@ -1,7 +1,7 @@
 """Box-bounded least squares, many right-hand sides at once.
 
 Retargeting, export and corpus building all ask the same question: which weights within bounds move
-the rig closest to given displacements? With 52 unknowns the normal equations are tiny, so thousands
+the rig closest to some displacements? With 52 unknowns the normal equations are tiny, so thousands
 of frames are solved together by accelerated projected gradient descent.
 """
 

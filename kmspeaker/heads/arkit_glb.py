@@ -29,7 +29,7 @@ _BY_KEY |= {
 
 @dataclass(frozen=True)
 class ArkitHead:
-    """A GLB whose morph targets are known by ARKit's names."""
+    """A GLB whose morph targets have ARKit's names."""
 
     glb: Glb
     shapes: Mapping[int, tuple[int | None, ...]]

@@ -1,6 +1,6 @@
 """The program's own vertices in a mesh that another program has split, merged and put in new order.
 
-Place in the flow: for ``own_face``, where a mesh has our triangles but not our numbering. Texture
+Place in the flow: for ``heads.mesh``, where a mesh has our triangles but not our numbering. Texture
 places say which vertex of the skin one is; eyes, teeth and lashes share theirs, and are told apart
 by where they lie about the skin. The triangles have the last word.
 """
@@ -26,13 +26,13 @@ Faces = Int[np.ndarray, "faces 3"]
 
 
 def match_vertices(
-    vertices: Float[np.ndarray, "given 3"], faces: Faces, uv: Corners, face: FaceModel
+    vertices: Float[np.ndarray, "points 3"], faces: Faces, uv: Corners, face: FaceModel
 ) -> Points | None:
     """The rig's vertices, in its order, found in a mesh; None unless all are, and only once.
 
     Args:
-        vertices: of the given mesh, those on seams perhaps several times.
-        faces: triangles of it.
+        vertices: of the mesh, those on seams perhaps several times.
+        faces: its triangles.
         uv: texture places of its triangles' corners, counted from below.
         face: the rig.
     """
@@ -50,12 +50,12 @@ def match_vertices(
     known = np.flatnonzero(ours >= 0)
     if len(np.unique(ours[known])) != len(known) or len(known) < _NEIGHBOURS:
         return None
-    expected, placed = _expected(points, ours, known, face)
+    expected, placed = _expect_places(points, ours, known, face)
     if not _match_pieces(ours, corners, candidates, placed, expected, face):
         return None
     if not np.array_equal(np.sort(ours), np.arange(len(ours))):
         return None
-    if not np.array_equal(_ordered(ours[corners]), _ordered(face.faces)):
+    if not np.array_equal(_sort_faces(ours[corners]), _sort_faces(face.faces)):
         return None
     result = np.empty_like(points)
     result[ours] = points
@@ -63,7 +63,7 @@ def match_vertices(
 
 
 def _candidates(corners: Faces, uv: Corners, face: FaceModel) -> list[set[int]] | None:
-    """Which of our vertices each given one may be, by the texture places of its corners."""
+    """Which of our vertices each of the mesh's may be, by the texture places of its corners."""
     places, first = np.unique(np.round(face.render_uv, 5), axis=0, return_inverse=True)
     there: list[set[int]] = [set() for _ in places]
     for place, vertex in zip(first.ravel().tolist(), face.render_source.tolist(), strict=True):
@@ -84,14 +84,14 @@ def _candidates(corners: Faces, uv: Corners, face: FaceModel) -> list[set[int]] 
     return result if all(result) else None
 
 
-def _expected(
+def _expect_places(
     points: Points, ours: np.ndarray, known: np.ndarray, face: FaceModel
 ) -> tuple[Points, Points]:
-    """Where our vertices would lie, moved as the known ones around; and the given ones there."""
+    """Where our vertices would lie, moved as the known ones around; and the mesh's ones there."""
     fits = []
     for identity in face.identities:
         rest = face.neutral(identity).astype(float)
-        placed = _laid_on(points, known, rest[ours[known]])
+        placed = _lay_on(points, known, rest[ours[known]])
         off = float((_lengths(placed[known] - rest[ours[known]]) ** 2).sum())
         fits.append((off, len(fits), rest, placed))
     *_, rest, placed = min(fits)
@@ -100,15 +100,15 @@ def _expected(
     return rest + moved[around].mean(axis=1), placed
 
 
-def _laid_on(
-    points: Points, known: Int[np.ndarray, " known"], wanted: Float[np.ndarray, "known 3"]
+def _lay_on(
+    points: Points, known: Int[np.ndarray, " known"], target: Float[np.ndarray, "known 3"]
 ) -> Points:
     """Points turned, sized and moved so that the known ones come closest to where they shall be."""
-    given = points[known]
-    middle, goal = given.mean(0), wanted.mean(0)
-    left, sizes, right = np.linalg.svd((wanted - goal).T @ (given - middle))
+    source = points[known]
+    middle, goal = source.mean(0), target.mean(0)
+    left, sizes, right = np.linalg.svd((target - goal).T @ (source - middle))
     hand = np.array([1, 1, np.sign(np.linalg.det(left @ right))])
-    scale = float(sizes @ hand) / max(float(((given - middle) ** 2).sum()), 1e-12)
+    scale = float(sizes @ hand) / max(float(((source - middle) ** 2).sum()), 1e-12)
     return (points - middle) @ (left @ np.diag(hand) @ right).T * scale + goal
 
 
@@ -121,8 +121,8 @@ def _match_pieces(
     face: FaceModel,
 ) -> bool:
     """Fill in ``ours`` for the pieces whose texture places are shared: each tooth, eye and lash."""
-    given, own = _pieces(corners, len(ours)), _pieces(face.faces, len(ours))
-    open_pieces = [piece for piece in given if (ours[piece] < 0).any()]
+    theirs, own = _pieces(corners, len(ours)), _pieces(face.faces, len(ours))
+    open_pieces = [piece for piece in theirs if (ours[piece] < 0).any()]
     taken = set(ours[ours >= 0].tolist())
     free = [piece for piece in own if not taken & set(piece.tolist())]
     if len(open_pieces) != len(free):
@@ -155,9 +155,9 @@ def _turn_single(
     alone = (uses[corners] == 1).all(axis=1)
     by_corner = {tuple(sorted(triangle)): triangle for triangle in face.faces.tolist()}
     for triangle in corners[alone]:
-        wanted = by_corner.get(tuple(sorted(ours[triangle].tolist())))
-        if wanted is not None:
-            turns = [np.roll(wanted, k) for k in range(3)]
+        triangle_of_ours = by_corner.get(tuple(sorted(ours[triangle].tolist())))
+        if triangle_of_ours is not None:
+            turns = [np.roll(triangle_of_ours, k) for k in range(3)]
             ours[triangle] = min(
                 turns, key=lambda turn: float(_lengths(placed[triangle] - expected[turn]).sum())
             )
@@ -171,7 +171,7 @@ def _pieces(faces: Faces, vertices: int) -> list[np.ndarray]:
     return np.split(order, np.searchsorted(label[order], np.arange(1, count)))
 
 
-def _ordered(faces: Faces) -> Faces:
+def _sort_faces(faces: Faces) -> Faces:
     """Triangles with their least corner first, sides kept, in one order."""
     first = faces.argmin(axis=1)
     turned = np.take_along_axis(faces, (first[:, None] + np.arange(3)) % 3, axis=1)

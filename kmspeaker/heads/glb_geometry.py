@@ -77,12 +77,12 @@ def head_geometry(head: ArkitHead, face: FaceModel) -> HeadGeometry:
     triangles = [piece.triangles + first for piece, first in zip(pieces, counts, strict=False)]
     both = [np.full(len(p.triangles), p.material.get("doubleSided") is True) for p in pieces]
     picture, cells = _picture(head.glb, [piece.material for piece in pieces])
-    uv = [_in_cell(piece.uv, cell) for piece, cell in zip(pieces, cells, strict=True)]
+    uv = [_move_to_cell(piece.uv, cell) for piece, cell in zip(pieces, cells, strict=True)]
     opacity = [np.full(len(p.vertices), _factor(p.material)[3]) for p in pieces]
-    turn, scale, shift = _placing(vertices, shapes, face)
+    turn, scale, shift = _fit_to_rig(vertices, shapes, face)
     vertices = (vertices @ turn.T * scale + shift).astype(np.float32)
     shapes = {k: (moved @ turn.T * scale).astype(np.float32) for k, moved in shapes.items()}
-    first, source = _welded(vertices, shapes)
+    first, source = _weld(vertices, shapes)
     return HeadGeometry(
         vertices=vertices[first],
         shapes={index: _sparse(moved[first]) for index, moved in shapes.items()},
@@ -127,11 +127,11 @@ def _pieces(head: ArkitHead) -> Iterator[_Piece]:
             if any(moved.shape != own.shape for moved in shapes.values()):
                 raise InputError("Got a GLB whose morph targets are damaged; export it again.")
             index = primitive.get("material", -1)
-            known = isinstance(index, int) and 0 <= index < len(materials)
+            has_material = isinstance(index, int) and 0 <= index < len(materials)
             points = own @ place[:3, :3].T + place[:3, 3]
             if not all(np.isfinite(each).all() for each in (points, uv, *shapes.values())):
                 raise InputError("Got a GLB with coordinates that are no numbers; export it again.")
-            yield _Piece(points, shapes, corners, uv, materials[index] if known else {})
+            yield _Piece(points, shapes, corners, uv, materials[index] if has_material else {})
 
 
 def _corners(glb: Glb, primitive: dict[str, Any], vertices: int) -> np.ndarray:
@@ -222,7 +222,7 @@ def _whole(pieces: list[_Piece], counts: np.ndarray, shape: int) -> np.ndarray:
     return moved
 
 
-def _placing(
+def _fit_to_rig(
     vertices: np.ndarray, shapes: dict[int, np.ndarray], face: FaceModel
 ) -> tuple[np.ndarray, float, np.ndarray]:
     """Turn, scale and shift to our heads: a shape moves the same place of every face."""
@@ -230,14 +230,14 @@ def _placing(
     there = [shape for shape, moved in shapes.items() if np.any(moved)]
     if not there:
         raise InputError("Got a GLB whose morph targets move nothing; export it again.")
-    given = np.array([_centre(vertices, shapes[shape]) for shape in there])
-    wanted = np.array([_centre(ours, face.deltas[shape]) for shape in there])
-    middle, goal = given.mean(0), wanted.mean(0)
-    extent = float(((given - middle) ** 2).sum())
+    source = np.array([_centre(vertices, shapes[shape]) for shape in there])
+    target = np.array([_centre(ours, face.deltas[shape]) for shape in there])
+    middle, goal = source.mean(0), target.mean(0)
+    extent = float(((source - middle) ** 2).sum())
     if not extent > 0:
         raise InputError("Got a GLB whose morph targets all move one place; export it again.")
-    turn = quarter_turns(given - middle, wanted - goal)
-    scale = float(np.sqrt(((wanted - goal) ** 2).sum() / extent))
+    turn = quarter_turns(source - middle, target - goal)
+    scale = float(np.sqrt(((target - goal) ** 2).sum() / extent))
     return turn, scale, goal - scale * turn @ middle
 
 
@@ -246,8 +246,8 @@ def _centre(vertices: np.ndarray, moved: np.ndarray) -> np.ndarray:
     return share @ vertices / share.sum()
 
 
-def _welded(
-    vertices: Float32[np.ndarray, "given 3"], shapes: dict[int, np.ndarray]
+def _weld(
+    vertices: Float32[np.ndarray, "vertices 3"], shapes: dict[int, np.ndarray]
 ) -> tuple[np.ndarray, np.ndarray]:
     """Vertices at one place that move alike are one, so that light runs over seams."""
     mixing = np.random.default_rng(0).normal(size=_ARKIT)
@@ -280,8 +280,8 @@ def _factor(material: dict[str, Any]) -> Float[np.ndarray, " 4"]:
 
 
 def _colouring(material: dict[str, Any]) -> dict[str, Any]:
-    given = material.get("pbrMetallicRoughness")
-    return given if isinstance(given, dict) else {}
+    colouring = material.get("pbrMetallicRoughness")
+    return colouring if isinstance(colouring, dict) else {}
 
 
 def _picture(
@@ -324,7 +324,7 @@ def _image(glb: Glb, material: dict[str, Any], side: int) -> np.ndarray | None:
         return None
 
 
-def _in_cell(
+def _move_to_cell(
     uv: Float[np.ndarray, "drawn 2"], cell: tuple[float, float, float]
 ) -> Float[np.ndarray, "drawn 2"]:
     """Places in the common picture, counted from below as WebGL does; glTF counts from above."""

@@ -1,9 +1,9 @@
-"""A neutral mesh of one's own: any head sculpted from the program's, as one more identity.
+"""A neutral mesh of a user's: any head sculpted from the program's, as one more identity.
 
-Place in the flow: gives ``face.FaceModel`` one more identity, which the viewer and every export
+Place in the flow: gives ``rig.FaceModel`` one more identity, which the viewer and every export
 then take like the bundled ones. The mesh is sculpted from what ``write_neutral`` writes and keeps
-its triangles; with texture places their order may be any (``own_matching``). A head of another mesh
-is for ``own_head``.
+its triangles; with texture places their order may be any (``correspondence``). A head of another
+mesh is for ``arkit_glb``.
 """
 
 import itertools
@@ -73,7 +73,7 @@ def read_neutral(path: Path, face: FaceModel) -> Float32[np.ndarray, "vertices 3
             f"Got a mesh file of {size / 2**20:.0f} MB; the program's own mesh is below "
             f"{MOST_BYTES / 2**20:.0f} MB."
         )
-    return _placed(_on_topology(*reader(path, face), face), face)
+    return _place_at_eyes(_on_topology(*reader(path, face), face), face)
 
 
 def write_neutral(face: FaceModel, identity: str, path: Path) -> None:
@@ -133,8 +133,8 @@ def _read_ply(path: Path, face: FaceModel) -> Mesh:
         header = file.read(4096).partition(b"end_header")[0].decode("ascii", "replace")
         stated = {k: int(n) for k, n in re.findall(r"element\s+(\w+)\s+(\d{1,15})\s", header)}
         counts = stated.get("vertex", 0), stated.get("face", 0)
-        wanted = [(len(each), len(face.faces)) for each in (face.part, face.render_source)]
-        if counts not in wanted:
+        layouts = [(len(each), len(face.faces)) for each in (face.part, face.render_source)]
+        if counts not in layouts:
             raise _other_mesh(f"{counts[0]:,} vertices and {counts[1]:,} faces", face)
         file.seek(0)
         try:
@@ -193,7 +193,7 @@ READERS: Mapping[str, Callable[[Path, FaceModel], Mesh]] = {
 
 
 def _on_topology(
-    vertices: Float[np.ndarray, "given 3"],
+    vertices: Float[np.ndarray, "points 3"],
     faces: Int[np.ndarray, "faces 3"],
     uv: Float[np.ndarray, "faces 3 2"] | None,
     face: FaceModel,
@@ -209,9 +209,9 @@ def _on_topology(
         return whole
     whole = len(faces) == len(face.faces) and -1 < faces.min() <= faces.max() < len(vertices)
     if whole and uv is not None and np.isfinite(uv).all():
-        found = match_vertices(vertices, faces, uv, face)
-        if found is not None:
-            return found
+        ours = match_vertices(vertices, faces, uv, face)
+        if ours is not None:
+            return ours
     raise _other_mesh(f"{len(vertices):,} vertices and {len(faces):,} triangles", face)
 
 
@@ -223,7 +223,7 @@ def _same(faces: np.ndarray, others: np.ndarray) -> bool:
     return bool((a[np.lexsort(a.T)] == b[np.lexsort(b.T)]).all())
 
 
-def _placed(
+def _place_at_eyes(
     vertices: Float[np.ndarray, "vertices 3"], face: FaceModel
 ) -> Float32[np.ndarray, "vertices 3"]:
     heads = [one.neutral for one in face.people.values() if one.bundled]
@@ -252,7 +252,7 @@ def _placed(
 
 
 def quarter_turns(
-    given: Float[np.ndarray, "vertices 3"], wanted: Float[np.ndarray, "vertices 3"]
+    source: Float[np.ndarray, "vertices 3"], target: Float[np.ndarray, "vertices 3"]
 ) -> Float[np.ndarray, "3 3"]:
     """The turn by quarters that brings a mesh closest to another: programs differ in what is up."""
     turns = []
@@ -261,7 +261,7 @@ def quarter_turns(
             turn = np.array(axes) * np.array(signs)[:, None]
             if np.linalg.det(turn) > 0:
                 turns.append(turn)
-    match = wanted.T @ given
+    match = target.T @ source
     return max(turns, key=lambda turn: float((turn * match).sum()))
 
 

@@ -1,6 +1,6 @@
 """Heads by sliders: age, gender, origins and weight blend MakeHuman's macro heads.
 
-Place in the flow: gives ``face.FaceModel`` one more identity. ``scripts/build_macros.py`` made the
+Place in the flow: gives ``rig.FaceModel`` one more identity. ``scripts/build_macros.py`` made the
 heads at the ends of the sliders, each mended like the twelve bundled people; between them every
 vertex moves straight, so lips, lids and teeth stay where they were mended to.
 """
@@ -20,7 +20,7 @@ from kmspeaker.face.rig import FaceModel
 OWN = "own"
 """What a sculpted identity is called."""
 _COLOUR_OF_AGE, _COLOUR_OF_GENDER = 1 / 50, 1.5
-"""How a year and the whole way from man to woman count when a skin is chosen; origins count 1."""
+"""How a year and the whole way from man to woman count when choosing a skin; origins count 1."""
 
 
 def _slider(least: int, most: int, meaning: str) -> dict[str, Any]:
@@ -102,8 +102,8 @@ def sculpt(face: FaceModel, sliders: Sliders, name: str = OWN) -> FaceModel:
         [lean, 1 - lean - heavy, heavy],
     )
     neutral = basis.mean + np.tensordot(shares.ravel() @ basis.shares, basis.ways, axes=1)
-    asked = np.array([sliders.gender, sliders.age, *origins])
-    apart = (basis.people - asked) * [_COLOUR_OF_GENDER, _COLOUR_OF_AGE, 1, 1, 1]
+    place = np.array([sliders.gender, sliders.age, *origins])
+    apart = (basis.people - place) * [_COLOUR_OF_GENDER, _COLOUR_OF_AGE, 1, 1, 1]
     person = int((apart**2).sum(1).argmin())
     neutral = neutral + basis.people_hair[person] * basis.hair
     return face.with_identity(

@@ -23,7 +23,7 @@ from kmspeaker.errors import InputError
 from kmspeaker.media.files import replacing
 
 SAMPLE_RATE = 16_000
-"""What every speech encoder hears, Hz."""
+"""What every speech encoder takes, Hz."""
 MAX_GAP = 0.1
 """Seconds by which a frame may lie behind its time stamp before silence is put in between."""
 MAX_MISSING = 0.5
@@ -66,7 +66,7 @@ class Sound:
             return self
         resampler = _Resampler(rate)
         samples = np.concatenate([resampler(self.samples, self.sample_rate), resampler.flush()])
-        return Sound(_fitted(samples, round(self.seconds * rate)), rate)
+        return Sound(_fit_length(samples, round(self.seconds * rate)), rate)
 
 
 def load_sound(
@@ -114,7 +114,7 @@ def load_sound(
             f"Got {seconds:.2f} s of sound in {path.name}, at least {min_seconds:g} s is needed; "
             "give a longer recording."
         )
-    samples = _fitted(np.concatenate(parts), round(seconds * sample_rate))
+    samples = _fit_length(np.concatenate(parts), round(seconds * sample_rate))
     peak = float(np.abs(samples).max(initial=0.0))
     return Sound(samples / np.float32(max(peak, 1.0)), sample_rate)
 
@@ -143,7 +143,7 @@ class _Resampler:
         self.resampler = AudioResampler("flt", "mono", rate)
 
     def __call__(self, samples: Samples, source_rate: int) -> Float32[np.ndarray, " resampled"]:
-        """What can be given out after hearing ``samples``."""
+        """What can be given out after ``samples``."""
         before = np.zeros(0, np.float32)
         if source_rate != self.source_rate:
             before = self.flush()
@@ -152,11 +152,11 @@ class _Resampler:
             return before
         frame = AudioFrame.from_ndarray(np.ascontiguousarray(samples)[None], "flt", "mono")
         frame.sample_rate = source_rate
-        return np.concatenate([before, _joined(self.resampler.resample(frame))])
+        return np.concatenate([before, _join(self.resampler.resample(frame))])
 
     def flush(self) -> Samples:
         """What was held back; the next samples start afresh."""
-        rest = _joined(self.resampler.resample(None))
+        rest = _join(self.resampler.resample(None))
         self.resampler = AudioResampler("flt", "mono", self.rate)
         return rest
 
@@ -250,12 +250,12 @@ def _video_start(container: InputContainer) -> float | None:
     return None
 
 
-def _stated_seconds(container: InputContainer, path: Path, heard: float) -> float | None:
+def _stated_seconds(container: InputContainer, path: Path, seconds: float) -> float | None:
     """How long the container says the sound is, where that is a statement and not a guess."""
     stream = container.streams.best("audio")
     if container.format.name == "wav":  # FFmpeg goes by the size of the file instead
-        stated, found = _riff_size(path), path.stat().st_size
-        return heard * stated / found if stated < UNKNOWN_SIZE else None
+        stated, size = _riff_size(path), path.stat().st_size
+        return seconds * stated / size if stated < UNKNOWN_SIZE else None
     if container.format.name not in STATES_LENGTH or stream is None or stream.duration is None:
         return None
     return float(stream.duration * (stream.time_base or 0))
@@ -267,10 +267,10 @@ def _riff_size(path: Path) -> int:
         return int.from_bytes(file.read(8)[4:], "little") + 8
 
 
-def _joined(frames: list[AudioFrame]) -> Samples:
+def _join(frames: list[AudioFrame]) -> Samples:
     return np.concatenate([np.zeros(0, np.float32), *(frame.to_ndarray()[0] for frame in frames)])
 
 
-def _fitted(samples: Samples, length: int) -> Float32[np.ndarray, " {length}"]:
+def _fit_length(samples: Samples, length: int) -> Float32[np.ndarray, " {length}"]:
     """Cut or end with silence; resampling is a few samples off at the end."""
     return np.pad(samples[:length], (0, max(0, length - len(samples))))

@@ -1,7 +1,7 @@
 """Video in: any file PyAV opens becomes upright RGB frames with their true times.
 
 One frame at a time is in memory. Time zero is the first frame, as it is for the sound of a video
-(``audio``). What a file is follows from its content, never from its name.
+(``media.audio``). What a file is follows from its content, never from its name.
 """
 
 import contextlib
@@ -60,20 +60,20 @@ def probe_video(path: Path | str) -> VideoInfo:
     """
     path = Path(path)
     with _open(path) as container:
-        stream = _picture(container, path)
-        first = next(_decoded(container, stream), None)
+        stream = _video_stream(container, path)
+        first = next(_decode(container, stream), None)
         if first is None:
             raise _no_frames(path)
-        turned, _ = _orientation(first)
+        quarter_turns, _ = _orientation(first)
         width, height = _square_size(first, stream)
         seconds, frames = _stated_seconds(container, stream), stream.frames
         if not seconds:
-            seconds, frames = _counted(path)
+            seconds, frames = _count_frames(path)
         return VideoInfo(
-            *((height, width) if turned % 2 else (width, height)),
+            *((height, width) if quarter_turns % 2 else (width, height)),
             seconds=seconds,
             frames=frames or round(seconds * float(stream.average_rate or 0)),
-            rotation=90 * turned,
+            rotation=90 * quarter_turns,
             has_sound=bool(container.streams.audio),
         )
 
@@ -92,14 +92,14 @@ def read_frames(
     """
     path = Path(path)
     with _open(path) as container:
-        stream = _picture(container, path)
+        stream = _video_stream(container, path)
         stated = _stated_seconds(container, stream)
         if stated > max_seconds:
             raise _too_long(path, max_seconds)
         reformatter, size = VideoReformatter(), None
         interval = 1 / float(stream.average_rate or 30)
         origin, seconds = None, None
-        for decoded in _decoded(container, stream):
+        for decoded in _decode(container, stream):
             time = decoded.time
             if time is not None:
                 origin = time if origin is None else origin
@@ -169,7 +169,7 @@ def _open(path: Path) -> InputContainer:
     return container
 
 
-def _picture(container: InputContainer, path: Path) -> VideoStream:
+def _video_stream(container: InputContainer, path: Path) -> VideoStream:
     """The first stream of moving pictures; the cover of a song is none."""
     for stream in container.streams.video:
         if stream.disposition & Disposition.attached_pic:
@@ -186,7 +186,7 @@ def _picture(container: InputContainer, path: Path) -> VideoStream:
     raise InputError(f"Got {path.name} without a picture track; a video of a face is needed.")
 
 
-def _decoded(container: InputContainer, stream: VideoStream) -> Iterator[VideoFrame]:
+def _decode(container: InputContainer, stream: VideoStream) -> Iterator[VideoFrame]:
     """Frames in the order of showing; what cannot be decoded is left out."""
     with contextlib.suppress(av.error.FFmpegError):  # a cut file ends early; the caller sees that
         for packet in container.demux(stream):
@@ -208,10 +208,10 @@ def _stated_seconds(container: InputContainer, stream: VideoStream) -> float:
     return stated / av.time_base if stated else 0.0
 
 
-def _counted(path: Path) -> tuple[float, int]:
+def _count_frames(path: Path) -> tuple[float, int]:
     """Seconds and number of the frames by going through the file, without decoding it."""
     with _open(path) as container:
-        stream = _picture(container, path)
+        stream = _video_stream(container, path)
         times = []
         with contextlib.suppress(av.error.FFmpegError):
             times = [packet.pts for packet in container.demux(stream) if packet.pts is not None]
@@ -237,9 +237,9 @@ def _scaled_size(frame: VideoFrame, stream: VideoStream) -> tuple[int, int]:
 def _upright(frame: VideoFrame, size: tuple[int, int], reformatter: VideoReformatter) -> Frame:
     width, height = size
     rgb = reformatter.reformat(frame, width=width, height=height, format="rgb24").to_ndarray()
-    turned, mirrored = _orientation(frame)
+    quarter_turns, mirrored = _orientation(frame)
     rgb = rgb[:, ::-1] if mirrored else rgb
-    return np.ascontiguousarray(np.rot90(rgb, turned))
+    return np.ascontiguousarray(np.rot90(rgb, quarter_turns))
 
 
 def _orientation(frame: VideoFrame) -> tuple[int, bool]:

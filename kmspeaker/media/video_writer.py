@@ -64,7 +64,7 @@ def _encode(
     if sound is not None:
         track = container.add_stream("aac", sound.sample_rate, layout="mono")
         assert isinstance(track, AudioStream)
-    heard = 0
+    written = 0
     for index, frame in enumerate(_with_first(first, iterator)):
         padding = ((0, height - frame.shape[0]), (0, width - frame.shape[1]), (0, 0))
         picture = VideoFrame.from_ndarray(
@@ -74,7 +74,7 @@ def _encode(
         container.mux(video.encode(picture))
         if sound is not None and track is not None:
             until = min(len(sound), round((index + 1) / rate * sound.sample_rate))
-            heard = _encode_sound(container, track, sound, heard, until)
+            written = _encode_sound(container, track, sound, written, until)
     container.mux(video.encode(None))
     if track is not None:
         container.mux(track.encode(None))

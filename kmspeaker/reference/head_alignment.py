@@ -67,11 +67,11 @@ def rig_landmarks(face: FaceModel) -> Float64[np.ndarray, "468 3"]:
 def align(track: FaceTrack, face: FaceModel) -> AlignedFace:
     """Remove the head's motion and estimate the neutral face."""
     seen = track.status == SEEN
-    points = _without_head(
+    points = _remove_head_motion(
         track.landmarks[seen].astype(np.float64) * (1, -1, -1), rig_landmarks(face)
     )
     scores = track.scores[seen].astype(np.float64)
-    neutral, rest_scores, closed_lips = _neutral(points, scores, face)
+    neutral, rest_scores, closed_lips = _estimate_neutral(points, scores, face)
     return AlignedFace(points, scores, track.times[seen], neutral, rest_scores, closed_lips)
 
 
@@ -87,7 +87,7 @@ def head_angles(pose: Float32[np.ndarray, "frames 4 4"]) -> Float64[np.ndarray, 
     return np.stack([yaw, pitch, roll], axis=1)
 
 
-def _without_head(points: Points, rig: Float64[np.ndarray, "468 3"]) -> Points:
+def _remove_head_motion(points: Points, rig: Float64[np.ndarray, "468 3"]) -> Points:
     """Similarity fit of each frame to the person's own stable shape, which is found on the way.
 
     The shape starts as the rig's; points that keep moving in spite of the fit lose weight, so that
@@ -96,15 +96,15 @@ def _without_head(points: Points, rig: Float64[np.ndarray, "468 3"]) -> Points:
     stable = np.array(STABLE)
     shape, weight = rig[stable], np.ones(len(stable))
     for _ in range(4):
-        aligned = _similar(points[:, stable], shape, weight, points[:, stable])
+        aligned = _apply_similarity(points[:, stable], shape, weight, points[:, stable])
         own = np.median(aligned, axis=0)
         moving = np.mean(np.sum((aligned - own) ** 2, axis=2), axis=0)
-        shape = _similar(own[None], rig[stable], np.ones(len(stable)), own[None])[0]
+        shape = _apply_similarity(own[None], rig[stable], np.ones(len(stable)), own[None])[0]
         weight = 1 / (NOISE**2 + moving)
-    return _similar(points[:, stable], shape, weight, points)
+    return _apply_similarity(points[:, stable], shape, weight, points)
 
 
-def _similar(
+def _apply_similarity(
     points: Float64[np.ndarray, "frames stable 3"],
     target: Float64[np.ndarray, "stable 3"],
     weight: Float64[np.ndarray, " stable"],
@@ -123,7 +123,7 @@ def _similar(
     return scale[:, None, None] * ((moved - centre) @ rotation) + goal
 
 
-def _neutral(
+def _estimate_neutral(
     points: Points, scores: Float64[np.ndarray, "seen 52"], face: FaceModel
 ) -> tuple[Float64[np.ndarray, "478 3"], Float64[np.ndarray, " 52"], float]:
     """Median of the calm frames, mouth, eyes and brows each from their own; see ``AlignedFace``.

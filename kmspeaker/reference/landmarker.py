@@ -1,6 +1,7 @@
 """The faces in each frame of a video: mediapipe's FaceLandmarker, frame by frame.
 
-Place in the flow: ``video`` -> here -> ``tracking``, which follows one face through the frames.
+Place in the flow: ``media.video_reader`` -> here -> ``tracking``, which follows one face through
+the frames.
 """
 
 import contextlib
@@ -35,7 +36,7 @@ class Detection:
     landmarks: Float32[np.ndarray, "478 3"]
     """x right and y down from the upper left corner, z away from the camera, all in pixels."""
     scores: Float32[np.ndarray, " 52"]
-    """mediapipe's blendshape scores in ``face.ARKIT_NAMES`` order; it has none for tongueOut."""
+    """mediapipe's blendshape scores in ``rig.ARKIT_NAMES`` order; it has none for tongueOut."""
     pose: Float32[np.ndarray, "4 4"]
     """From mediapipe's canonical face to the camera (y up, z towards the viewer, cm)."""
 
@@ -84,10 +85,10 @@ def detect_faces(
         landmarker.detect_for_video(mediapipe.Image(mediapipe.ImageFormat.SRGB, warm_up), 0)
     with landmarker:
         timestamp = 0
-        for seconds, frame in _ahead(frames):
+        for seconds, frame in _prefetch(frames):
             timestamp = max(timestamp + 1, round(seconds * 1000))  # must rise strictly
             image = mediapipe.Image(mediapipe.ImageFormat.SRGB, np.ascontiguousarray(frame))
-            found = landmarker.detect_for_video(image, timestamp)
+            result = landmarker.detect_for_video(image, timestamp)
             height, width = frame.shape[:2]
             scale = np.array([width, height, width], np.float32)
             faces = [
@@ -97,9 +98,9 @@ def detect_faces(
                     np.asarray(pose, np.float32),
                 )
                 for landmarks, categories, pose in zip(
-                    found.face_landmarks,
-                    found.face_blendshapes,
-                    found.facial_transformation_matrixes,
+                    result.face_landmarks,
+                    result.face_blendshapes,
+                    result.facial_transformation_matrixes,
                     strict=True,
                 )
             ]
@@ -115,7 +116,7 @@ def _scores(categories: list) -> Float32[np.ndarray, " 52"]:
     return scores
 
 
-def _ahead(items: Iterable[T]) -> Iterator[T]:
+def _prefetch(items: Iterable[T]) -> Iterator[T]:
     """The same items, made by a thread a few steps ahead; its error is raised here."""
     waiting: queue.Queue[tuple[T | None, BaseException | None]] = queue.Queue(FRAMES_AHEAD)
     stopped = threading.Event()

@@ -18,14 +18,14 @@ Piece = dict[int, Detection]
 """One face in some of the frames, in their order."""
 
 
-def follow_largest(found: list[list[Detection]]) -> list[Detection | None]:
+def follow_largest(detections: list[list[Detection]]) -> list[Detection | None]:
     """The face that is largest over the whole clip, in each frame; None where it is not seen.
 
     Faces are linked from frame to frame by place and size into pieces, and pieces that can continue
     each other into chains; the chain with the largest sum of sizes is followed.
     """
     pieces: list[Piece] = []
-    for frame, faces in enumerate(found):
+    for frame, faces in enumerate(detections):
         recent = [piece for piece in pieces[-MAX_OPEN:] if frame - _last(piece) <= LINK_FRAMES]
         pairs = sorted(
             (_apartness(piece[_last(piece)], face), i, j)
@@ -40,12 +40,12 @@ def follow_largest(found: list[list[Detection]]) -> list[Detection | None]:
                 placed.add(j)
         pieces += [{frame: face} for j, face in enumerate(faces) if j not in placed]
     pieces.sort(key=_total_size, reverse=True)
-    chains = [_chained(seed, pieces) for seed in pieces[:MAX_SEEDS]]
+    chains = [_chain(seed, pieces) for seed in pieces[:MAX_SEEDS]]
     largest = max(chains, key=_total_size, default={})
-    return [largest.get(frame) for frame in range(len(found))]
+    return [largest.get(frame) for frame in range(len(detections))]
 
 
-def _chained(seed: Piece, pieces: list[Piece]) -> Piece:
+def _chain(seed: Piece, pieces: list[Piece]) -> Piece:
     """The seed and every piece, largest first, that is the same face at another time."""
     links, chain = [seed], dict(seed)
     for piece in pieces:

@@ -73,11 +73,11 @@ def read_live_link(
             f"Got {times[keep][-1]:.0f} s of performance in {path.name}, the limit is "
             f"{max_seconds:g} s; give a shorter one or raise the limit with --max-seconds."
         )
-    weights = _numbers(rows, [column[name.lower()] for name in WEIGHT_COLUMNS], path)
+    weights = _read_numbers(rows, [column[name.lower()] for name in WEIGHT_COLUMNS], path)
     head = np.zeros((len(rows), 3))
     if all(name.lower() in column for name in HEAD_COLUMNS):
-        head = _numbers(rows, [column[name.lower()] for name in HEAD_COLUMNS], path)
-    return _resampled(times[keep], weights[keep], head[keep], fps)
+        head = _read_numbers(rows, [column[name.lower()] for name in HEAD_COLUMNS], path)
+    return _resample(times[keep], weights[keep], head[keep], fps)
 
 
 def write_live_link(
@@ -91,7 +91,7 @@ def write_live_link(
 
     Args:
         path: The file, overwritten.
-        weights: In ``face.ARKIT_NAMES`` order.
+        weights: In ``rig.ARKIT_NAMES`` order.
         fps: Row ``k`` gets the time code of ``k / fps`` seconds.
         head: Yaw, pitch and roll in radians; zero when not given.
     """
@@ -131,7 +131,7 @@ def _has_face(row: list[str], column: dict[str, int]) -> bool:
     return len(row) > column["timecode"] and any(row[k].strip() for k in weights if k < len(row))
 
 
-def _numbers(
+def _read_numbers(
     rows: list[list[str]], columns: list[int], path: Path
 ) -> Float64[np.ndarray, "rows columns"]:
     try:
@@ -147,10 +147,10 @@ def _numbers(
 
 def _seconds(codes: list[str], path: Path) -> Float64[np.ndarray, " rows"]:
     """Seconds from the first row: of ``HH:MM:SS:FF.mmm`` (frames) or ``HH:MM:SS.mmm``."""
-    found = [TIMECODE.match(code.strip()) for code in codes]
-    matches = [match for match in found if match]
+    matched = [TIMECODE.match(code.strip()) for code in codes]
+    matches = [match for match in matched if match]
     if len(matches) < len(codes):
-        bad = codes[[match is None for match in found].index(True)]
+        bad = codes[[match is None for match in matched].index(True)]
         raise InputError(
             f"Got {path.name} with the time code {bad!r}; "
             "HH:MM:SS:FF.mmm or HH:MM:SS.mmm is needed."
@@ -180,7 +180,7 @@ def _timecode(seconds: float) -> str:
     return f"{hour:02}:{minute:02}:{second:02}:{counted // 1000:02}.{counted % 1000:03}"
 
 
-def _resampled(
+def _resample(
     times: Float64[np.ndarray, " rows"],
     weights: Float64[np.ndarray, "rows 52"],
     head: Float64[np.ndarray, "rows 3"],

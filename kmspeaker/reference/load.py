@@ -6,6 +6,7 @@ Place in the flow: a video goes through ``tracking`` and ``retarget``, a saved t
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from kmspeaker.errors import InputError
 from kmspeaker.face.rig import FaceModel
@@ -17,6 +18,7 @@ from kmspeaker.reference.retarget import retarget
 from kmspeaker.reference.tracking import FaceTrack, track_video
 
 ZIP_MAGIC = b"PK\x03\x04"
+Kind = Literal["video", "track", "csv"]
 CSV_MARKS = (b"timecode", b"blendshapecount", b"eyeblinkleft")
 
 
@@ -46,12 +48,12 @@ def load_reference(
             ``FaceTrack.load`` and ``live_link.read_live_link``.
     """
     path = Path(path)
-    start = _start_of(path)
+    kind = kind_of(path)
     track = None
-    if any(mark in start.lower() for mark in CSV_MARKS):
+    if kind == "csv":
         performance = read_live_link(path, fps, max_seconds=max_seconds)
     else:
-        if start.startswith(ZIP_MAGIC):
+        if kind == "track":
             track = _load_track(path, max_seconds)
         else:
             track = track_video(path, progress=progress, max_seconds=max_seconds)
@@ -71,12 +73,20 @@ def _load_track(path: Path, max_seconds: float) -> FaceTrack:
     return track
 
 
-def _start_of(path: Path) -> bytes:
+def kind_of(path: Path) -> Kind:
+    """What a file is by how it begins; whatever is neither track nor CSV may be a video.
+
+    Raises:
+        InputError: It cannot be read.
+    """
     try:
         with path.open("rb") as file:
-            return file.read(400)
+            start = file.read(400)
     except OSError as error:
         raise InputError(
             f"Cannot read {path} ({error.strerror or error}); "
             "give a video, a saved track or a Live Link Face CSV."
         ) from error
+    if start.startswith(ZIP_MAGIC):
+        return "track"
+    return "csv" if any(mark in start.lower() for mark in CSV_MARKS) else "video"

@@ -101,7 +101,7 @@ def write_overlay(
     middles = (track.times[1:] + track.times[:-1]) / 2
     total = float(track.times[-1])
 
-    def drawn() -> Iterator[tuple[float, Frame]]:
+    def draw_frames() -> Iterator[tuple[float, Frame]]:
         for seconds, frame in read_frames(video, max_seconds=total + MAX_GAP):
             index = int(np.searchsorted(middles, seconds))
             if progress is not None:
@@ -113,7 +113,7 @@ def write_overlay(
     if info.has_sound:
         with suppress(InputError):  # the picture is what matters here
             sound = load_sound(video, min_seconds=0.0, max_seconds=max(MAX_SECONDS, 2 * total))
-    write_video(out, frames_at(drawn(), fps), fps, sound)
+    write_video(out, frames_at(draw_frames(), fps), fps, sound)
     if progress is not None:
         progress(1.0)
 

@@ -1,6 +1,7 @@
 """A performance: what every kind of reference becomes, and what the rig plays.
 
-Place in the flow: ``retarget`` and ``live_link`` make it, ``keypoints`` and ``pipeline`` read it.
+Place in the flow: ``retarget`` and ``live_link`` make it; ``face.keypoints`` and ``pipeline`` read
+it.
 """
 
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ class Performance:
     """ARKit weights over time at a constant rate; frame ``k`` lies at ``k / fps`` seconds."""
 
     weights: Weights
-    """In ``face.ARKIT_NAMES`` order, each within [0, 1]."""
+    """In ``rig.ARKIT_NAMES`` order, each within [0, 1]."""
     fps: float
     """Frames a second."""
     present: Bool[np.ndarray, " frames"]

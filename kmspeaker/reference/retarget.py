@@ -133,16 +133,16 @@ def retarget(track: FaceTrack, face: FaceModel, *, fps: float = 30.0) -> Perform
         raise InputError(
             f"Got a face track with {count} frames of the face; at least {CALM_FRAMES} are needed."
         )
-    seen = align(track, face)
-    weights = fit_weights(_steadied(seen, face), face)
+    aligned = align(track, face)
+    weights = fit_weights(_denoise(aligned, face), face)
     frames = max(1, round((track.times[-1] + np.median(np.diff(track.times))) * fps))
     times = np.arange(frames) / fps
     nearest = np.searchsorted((track.times[1:] + track.times[:-1]) / 2, times)
     status = track.status[nearest]
     angles = np.unwrap(head_angles(track.pose[track.confidence > 0]), axis=0)
-    head = _at_times(seen.times, angles - np.median(angles, axis=0), times)
+    head = _interpolate(aligned.times, angles - np.median(angles, axis=0), times)
     return Performance(
-        weights=_at_times(seen.times, weights, times).clip(0, 1).astype(np.float32),
+        weights=_interpolate(aligned.times, weights, times).clip(0, 1).astype(np.float32),
         fps=fps,
         present=status != LOST,
         bridged=status == BRIDGED,
@@ -150,41 +150,41 @@ def retarget(track: FaceTrack, face: FaceModel, *, fps: float = 30.0) -> Perform
     )
 
 
-def fit_weights(seen: AlignedFace, face: FaceModel) -> Float64[np.ndarray, "seen 52"]:
-    """Weights for each seen frame, in ``face.ARKIT_NAMES`` order, within [0, 1]."""
+def fit_weights(aligned: AlignedFace, face: FaceModel) -> Float64[np.ndarray, "seen 52"]:
+    """Weights for each seen frame, in ``rig.ARKIT_NAMES`` order, within [0, 1]."""
     rig = rig_landmarks(face)
     deltas = face.landmark_deltas().astype(np.float64)
-    moved = (seen.points - seen.neutral)[:, :468] * _to_rig(seen.neutral, rig)
+    moved = (aligned.points - aligned.neutral)[:, :468] * _scale_to_rig(aligned.neutral, rig)
 
     # One row for each coordinate of each landmark, and for each distance of lips and lids.
     axes = np.sqrt(_landmark_weights()[:, None] * (1, 1, DEPTH_WEIGHT))
     rows = (deltas * axes).reshape(len(deltas), -1)
     values = (moved * axes).reshape(len(moved), -1)
-    pairs, distances = _openings(seen, rig)
+    pairs, distances = _openings(aligned, rig)
     openness = np.stack(
         [np.sqrt(weight) * (deltas[:, a, 1] - deltas[:, b, 1]) for a, b, weight in pairs], axis=1
     )
     root = np.sqrt([weight for *_, weight in pairs])
     # Where the lower face as a whole lies up or down depends on guessed depth: mostly let it go.
-    shift = (axes * _low(rig)[:, None] * (0, 1, 0)).ravel()
+    shift = (axes * _lower_face(rig)[:, None] * (0, 1, 0)).ravel()
     shift /= np.sqrt(shift @ shift * (1 + SHIFT_STIFFNESS))
     unshifted = rows - np.outer(rows @ shift, shift)
     gram = unshifted @ rows.T + openness @ openness.T
     rhs = values @ unshifted.T + (distances * root) @ openness.T
 
-    prior, trust = _prior(seen)
+    prior, trust = _prior(aligned)
     energy = np.diag(gram)
     stiffness = trust * energy + NOISE_ENERGY
     gram = gram + np.diag(stiffness)
     rhs = rhs + prior * stiffness
 
-    # The lids follow the gaze on the rig too, so the gaze is settled first and held.
+    # The lids follow the gaze on the rig too, so the gaze is found first and held.
     weights = np.zeros((len(moved), len(ARKIT_NAMES)))
-    gaze = _gaze(seen, face)
+    gaze = _gaze(aligned, face)
     for name, value in gaze.items():
         weights[:, ARKIT_INDEX[name]] = value
     held = np.array([name in gaze or name == "tongueOut" for name in ARKIT_NAMES])
-    return _without_opposites(_solve(gram, rhs, weights, held))
+    return _cancel_opposites(_solve(gram, rhs, weights, held))
 
 
 def _solve(
@@ -217,23 +217,25 @@ def _solve(
     return (unknowns @ join).clip(0, 1)
 
 
-def _steadied(seen: AlignedFace, face: FaceModel) -> AlignedFace:
+def _denoise(aligned: AlignedFace, face: FaceModel) -> AlignedFace:
     """Average noise away over a few frames on both sides; quick motion keeps its shape and time."""
     rig = rig_landmarks(face)
     lids = np.isin(np.arange(478), (*RIGHT_EYE, *LEFT_EYE, *range(468, 478)))
     lips = np.isin(np.arange(478), LIPS)
     low = np.append(rig[:, 1] < rig[SUBNASAL, 1], np.zeros(10, bool)) & ~lips
-    points = seen.points.copy()
+    points = aligned.points.copy()
     for region, seconds in (
         (lips, QUICK),
         (lids, QUICK),
         (low, QUICK),
         (~lips & ~lids & ~low, SLOW),
     ):
-        flat = seen.points[:, region].reshape(len(points), -1)
-        smooth = _smooth(flat, seen.times, seconds, STILL)
+        flat = aligned.points[:, region].reshape(len(points), -1)
+        smooth = _smooth(flat, aligned.times, seconds, STILL)
         points[:, region] = smooth.reshape(len(points), -1, 3)
-    return replace(seen, points=points, scores=_smooth(seen.scores, seen.times, QUICK, 0.03))
+    return replace(
+        aligned, points=points, scores=_smooth(aligned.scores, aligned.times, QUICK, 0.03)
+    )
 
 
 def _smooth(
@@ -267,7 +269,7 @@ def _landmark_weights() -> Float64[np.ndarray, " 468"]:
     return weights
 
 
-def _to_rig(
+def _scale_to_rig(
     neutral: Float64[np.ndarray, "478 3"], rig: Float64[np.ndarray, "468 3"]
 ) -> Float64[np.ndarray, "468 3"]:
     """By how much the person's motion is scaled to be the rig's: mouth width and lower face."""
@@ -277,57 +279,57 @@ def _to_rig(
     )
     across = np.clip(width[0] / width[1], 0.8, 1.25)
     along = np.clip(height[0] / height[1], 0.8, 1.25)
-    return 1 + _low(rig)[:, None] * (np.array([across, along, 1.0]) - 1)
+    return 1 + _lower_face(rig)[:, None] * (np.array([across, along, 1.0]) - 1)
 
 
-def _low(rig: Float64[np.ndarray, "468 3"]) -> Float64[np.ndarray, " 468"]:
+def _lower_face(rig: Float64[np.ndarray, "468 3"]) -> Float64[np.ndarray, " 468"]:
     """1 below the nose, 0 above, with a soft edge of 3 mm."""
     return 1 / (1 + np.exp((rig[:, 1] - rig[SUBNASAL, 1]) / 3))
 
 
 def _openings(
-    seen: AlignedFace, rig: Float64[np.ndarray, "468 3"]
+    aligned: AlignedFace, rig: Float64[np.ndarray, "468 3"]
 ) -> tuple[list[tuple[int, int, float]], Float64[np.ndarray, "seen pairs"]]:
     """Pairs across lips and lids, and by how much their distance on the rig is to change, mm."""
-    scale = _to_rig(seen.neutral, rig)[INNER_LOWER_LIP, 1]
+    scale = _scale_to_rig(aligned.neutral, rig)[INNER_LOWER_LIP, 1]
     pairs, changes = [], []
     for (upper, lower), weight in zip(LIP_PAIRS, LIP_PAIR_WEIGHTS, strict=False):
         pairs.append((upper, lower, weight))
-        gap = seen.points[:, upper, 1] - seen.points[:, lower, 1]
-        at_rest = max(seen.neutral[upper, 1] - seen.neutral[lower, 1], seen.closed_lips)
+        gap = aligned.points[:, upper, 1] - aligned.points[:, lower, 1]
+        at_rest = max(aligned.neutral[upper, 1] - aligned.neutral[lower, 1], aligned.closed_lips)
         opened = np.maximum(gap - at_rest, 0)
         changes.append(scale * opened * (1 - np.exp(-((opened / NEARLY_CLOSED) ** 2))))
-    for openness, lid_pairs in zip(_eye_openness(seen).T, LID_PAIRS, strict=True):
+    for openness, lid_pairs in zip(_eye_openness(aligned).T, LID_PAIRS, strict=True):
         for (upper, lower), weight in zip(lid_pairs, LID_PAIR_WEIGHTS, strict=True):
             pairs.append((upper, lower, weight))
             changes.append((rig[upper, 1] - rig[lower, 1]) * (openness - 1))
     return pairs, np.stack(changes, axis=1)
 
 
-def _eye_openness(seen: AlignedFace) -> Float64[np.ndarray, "seen 2"]:
+def _eye_openness(aligned: AlignedFace) -> Float64[np.ndarray, "seen 2"]:
     """0 where the lids touch, 1 as at rest, for the right and the left eye."""
-    at_rest = eye_apertures(seen.neutral[None])[0]
-    return np.maximum(eye_apertures(seen.points) - CLOSED_LIDS, 0) / (at_rest - CLOSED_LIDS)
+    at_rest = eye_apertures(aligned.neutral[None])[0]
+    return np.maximum(eye_apertures(aligned.points) - CLOSED_LIDS, 0) / (at_rest - CLOSED_LIDS)
 
 
 def _prior(
-    seen: AlignedFace,
+    aligned: AlignedFace,
 ) -> tuple[Float64[np.ndarray, "seen 52"], Float64[np.ndarray, " 52"]]:
     """Expected weights, from the scores beyond the person's resting ones, and how they count."""
-    prior = np.zeros_like(seen.scores)
+    prior = np.zeros_like(aligned.scores)
     trust = np.array([DOUBTS.get(name, DOUBT) for name in ARKIT_NAMES])
     for k, name in enumerate(ARKIT_NAMES):
-        known = PRIORS.get(name.removesuffix("Left").removesuffix("Right"))
-        if known is not None:
-            response, trust[k] = known
-            prior[:, k] = (seen.scores[:, k] - seen.rest_scores[k]) / response
+        response_and_trust = PRIORS.get(name.removesuffix("Left").removesuffix("Right"))
+        if response_and_trust is not None:
+            response, trust[k] = response_and_trust
+            prior[:, k] = (aligned.scores[:, k] - aligned.rest_scores[k]) / response
     pucker, funnel = ARKIT_INDEX["mouthPucker"], ARKIT_INDEX["mouthFunnel"]
-    gap = seen.points[:, INNER_UPPER_LIP, 1] - seen.points[:, INNER_LOWER_LIP, 1]
-    part = np.clip((gap - seen.closed_lips) / FUNNEL_GAP, 0, 1)
+    gap = aligned.points[:, INNER_UPPER_LIP, 1] - aligned.points[:, INNER_LOWER_LIP, 1]
+    part = np.clip((gap - aligned.closed_lips) / FUNNEL_GAP, 0, 1)
     prior[:, funnel] = prior[:, pucker] * part / 2  # mediapipe calls round and open lips puckered
     prior[:, pucker] *= 1 - part / 2
     trust[funnel] = trust[pucker]
-    for side, openness in zip(("Right", "Left"), _eye_openness(seen).T, strict=True):
+    for side, openness in zip(("Right", "Left"), _eye_openness(aligned).T, strict=True):
         blink, wide, squint = (ARKIT_INDEX[f"eye{n}{side}"] for n in ("Blink", "Wide", "Squint"))
         prior[:, blink], prior[:, wide] = 1 - openness, 2 * (openness - 1)
         prior[:, squint] *= openness.clip(0, 1)  # mediapipe calls shut eyes squinted too
@@ -335,21 +337,21 @@ def _prior(
     return prior.clip(0, 1), trust
 
 
-def _gaze(seen: AlignedFace, face: FaceModel) -> dict[str, Float64[np.ndarray, " seen"]]:
+def _gaze(aligned: AlignedFace, face: FaceModel) -> dict[str, Float64[np.ndarray, " seen"]]:
     """Weights of the eight eyeLook shapes: where the irises lie between the corners of the eyes.
 
     Both eyes look the same way, which halves the noise; straight ahead is where they mostly look.
     """
     offsets = []
     for eye, iris in zip((RIGHT_EYE, LEFT_EYE), IRISES, strict=True):
-        corners = (seen.points[:, eye[0]] + seen.points[:, eye[8]]) / 2
-        offsets.append((seen.points[:, iris] - corners)[:, :2])
+        corners = (aligned.points[:, eye[0]] + aligned.points[:, eye[8]]) / 2
+        offsets.append((aligned.points[:, iris] - corners)[:, :2])
     looking = np.mean(offsets, axis=0)
-    visible = np.all(_eye_openness(seen) > 1 - GAZE_BLINK, axis=1)
+    visible = np.all(_eye_openness(aligned) > 1 - GAZE_BLINK, axis=1)
     if not visible.any():
         visible[:] = True
     looking = looking - np.median(looking[visible], axis=0)
-    x, y = (np.interp(seen.times, seen.times[visible], axis[visible]) for axis in looking.T)
+    x, y = (np.interp(aligned.times, aligned.times[visible], axis[visible]) for axis in looking.T)
     gaze = {}
     for side, outwards in (("Left", x), ("Right", -x)):
         for direction, travel in (("Out", outwards), ("In", -outwards), ("Up", y), ("Down", -y)):
@@ -365,7 +367,7 @@ def _iris_travel(face: FaceModel, name: str) -> float:
     return float(np.linalg.norm(face.deltas[ARKIT_INDEX[name], front, :2]))
 
 
-def _without_opposites(
+def _cancel_opposites(
     weights: Float64[np.ndarray, "frames 52"],
 ) -> Float64[np.ndarray, "frames 52"]:
     """Take off what two opposite shapes have in common: it moves next to nothing."""
@@ -376,7 +378,7 @@ def _without_opposites(
     return weights
 
 
-def _at_times(
+def _interpolate(
     known: Float64[np.ndarray, " seen"],
     values: Float64[np.ndarray, "seen channels"],
     times: Float64[np.ndarray, " frames"],

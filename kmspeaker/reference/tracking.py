@@ -44,7 +44,7 @@ class FaceTrack:
     landmarks: Float32[np.ndarray, "frames 478 3"]
     """mediapipe's: x right, y down, z away from the camera, in pixels of the scaled frame."""
     scores: Float32[np.ndarray, "frames 52"]
-    """mediapipe's blendshape scores in ``face.ARKIT_NAMES`` order, 0 to 1."""
+    """mediapipe's blendshape scores in ``rig.ARKIT_NAMES`` order, 0 to 1."""
     pose: Float32[np.ndarray, "frames 4 4"]
     """From mediapipe's canonical face to the camera (y up, z towards the viewer, cm)."""
     confidence: Float32[np.ndarray, " frames"]
@@ -110,10 +110,10 @@ class FaceTrack:
                 if sum(entry.file_size for entry in archive.infolist()) > MAX_BYTES:
                     raise InputError(f"Got {path.name}, which is too large to be a face track.")
             with np.load(path, allow_pickle=False) as file:
-                found = str(file["format"]) if "format" in file.files else "no face track"
-                if found != FORMAT:
+                file_format = str(file["format"]) if "format" in file.files else "no face track"
+                if file_format != FORMAT:
                     raise InputError(
-                        f"Got {path.name}, which is {found}; a track of this version "
+                        f"Got {path.name}, which is {file_format}; a track of this version "
                         f"({FORMAT}) is needed, track the video again."
                     )
                 arrays = {field.name: file[field.name] for field in fields(cls)}
@@ -140,16 +140,18 @@ def track_video(
     """Track the largest face that persists.
 
     Raises:
-        InputError: The video cannot be read (``video.read_frames``), is shorter than
+        InputError: The video cannot be read (``video_reader.read_frames``), is shorter than
             ``MIN_SECONDS``, shows no face, or shows it in less than ``MIN_SEEN`` of its frames.
     """
     path = Path(path)
     total = probe_video(path).seconds
-    times, sizes, found = [], [], []
-    for seconds, size, faces in detect_faces(_thinned(read_frames(path, max_seconds=max_seconds))):
+    times, sizes, detections = [], [], []
+    for seconds, size, faces in detect_faces(
+        _limit_rate(read_frames(path, max_seconds=max_seconds))
+    ):
         times.append(seconds)
         sizes.append(size)
-        found.append(faces)
+        detections.append(faces)
         if progress is not None and total:
             progress(min(seconds / total, 1.0))
     if times[-1] < MIN_SECONDS:
@@ -157,8 +159,8 @@ def track_video(
             f"Got {times[-1]:.2f} s of video in {path.name}, at least {MIN_SECONDS:g} s is needed; "
             "give a longer clip."
         )
-    chosen = follow_largest(found)
-    seen = sum(face is not None for face in chosen)
+    face_in_frame = follow_largest(detections)
+    seen = sum(face is not None for face in face_in_frame)
     if not seen:
         raise InputError(
             f"Got no face in any of the {len(times)} frames of {path.name}; "
@@ -171,18 +173,18 @@ def track_video(
         )
     if progress is not None:
         progress(1.0)
-    return _as_track(chosen, np.array(times), *sizes[0])
+    return _as_track(face_in_frame, np.array(times), *sizes[0])
 
 
 def _as_track(
-    chosen: list[Detection | None], times: Float64[np.ndarray, " frames"], width: int, height: int
+    faces: list[Detection | None], times: Float64[np.ndarray, " frames"], width: int, height: int
 ) -> FaceTrack:
-    frames = len(chosen)
+    frames = len(faces)
     landmarks = np.zeros((frames, 478, 3), np.float32)
     scores = np.zeros((frames, len(ARKIT_NAMES)), np.float32)
     pose = np.tile(np.eye(4, dtype=np.float32), (frames, 1, 1))
     confidence = np.zeros(frames, np.float32)
-    for k, face in enumerate(chosen):
+    for k, face in enumerate(faces):
         if face is not None:
             landmarks[k], scores[k], pose[k] = face.landmarks, face.scores, face.pose
             place = face.landmarks[:, :2]
@@ -190,7 +192,7 @@ def _as_track(
     return FaceTrack(landmarks, scores, pose, confidence, times, width, height)
 
 
-def _thinned(timed_frames: Iterator[tuple[float, Frame]]) -> Iterator[tuple[float, Frame]]:
+def _limit_rate(timed_frames: Iterator[tuple[float, Frame]]) -> Iterator[tuple[float, Frame]]:
     """Pass over frames that come faster than ``MAX_FPS``."""
     due = 0.0
     for seconds, frame in timed_frames:
