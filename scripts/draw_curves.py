@@ -70,10 +70,10 @@ def draw_scores(sheet: Sheet, entries: list[dict[str, Any]], last: int) -> None:
 
 def _values(entries: list[dict[str, Any]], name: str) -> list[float]:
     """A value a step; a batch without that half of the face has the value before it."""
-    values, known = [], next(entry[name] for entry in entries if name in entry)
+    values, value = [], next(entry[name] for entry in entries if name in entry)
     for entry in entries:
-        known = entry.get(name, known)
-        values.append(known)
+        value = entry.get(name, value)
+        values.append(value)
     return values
 
 

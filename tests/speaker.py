@@ -47,7 +47,7 @@ class FakeSpeaker:
         """Takes ``steps`` of ``step_seconds`` each for a take, and for reading a reference."""
         self.face = loaded_face()
         self.read: list[Path] = []
-        self.asked: list[dict] = []
+        self.calls: list[dict] = []
         self.steps = steps
         self.step_seconds = step_seconds
 
@@ -74,7 +74,7 @@ class FakeSpeaker:
         steps=None,
         progress=None,
     ) -> tuple[FaceAnimation, ...]:
-        self.asked.append({"controls": controls, "second": second, "seeds": tuple(seeds)})
+        self.calls.append({"controls": controls, "second": second, "seeds": tuple(seeds)})
         frames = round(sound.seconds * FPS)
         edges = np.linspace(0, len(sound), frames + 1).astype(int)
         loud = [np.abs(sound.samples[a:b]).max() for a, b in pairwise(edges)]

@@ -9,7 +9,7 @@ from speaker import FakeSpeaker
 
 from kmspeaker.examples import FOLDER, load_examples
 from kmspeaker.media.audio import Sound, write_wav
-from kmspeaker.web.handlers import Asked, Handlers
+from kmspeaker.web.handlers import Handlers, PageFields
 from kmspeaker.web.limits import Limits
 from kmspeaker.web.models import Models
 from kmspeaker.web.service import Service
@@ -44,17 +44,17 @@ class Page:
     def video(self, name: str = "face.mp4") -> str:
         return str(shutil.copyfile(FOLDER / "delighted.mp4", self.uploads / name))
 
-    def asked(self, **changed) -> Asked:
+    def fields(self, **changed) -> PageFields:
         given = {"identity": "clara", "consent": True} | changed
         given.setdefault("speech", self.speech())
         given.setdefault("video", self.video())
-        return Asked(**given)
+        return PageFields(**given)
 
     def session(self, who: str = "one") -> Session:
         return self.sessions.of(who)
 
     def generate(self, who: str = "one", **changed):
-        return self.handlers.generate(self.asked(**changed), visitor(who))
+        return self.handlers.generate(self.fields(**changed), visitor(who))
 
 
 def visitor(name: str) -> gr.Request:

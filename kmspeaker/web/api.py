@@ -10,11 +10,12 @@ from typing import Any
 import gradio as gr
 
 from kmspeaker.animation.animation import Use
+from kmspeaker.animation.controls import Controls
 from kmspeaker.errors import InputError
 from kmspeaker.export import FORMATS, provenance
-from kmspeaker.web.errors import readable_plain, told
+from kmspeaker.web.errors import page_progress, readable_plain
 from kmspeaker.web.handlers import visitor
-from kmspeaker.web.service import Order, Service, controls_from, job, whole_seed
+from kmspeaker.web.service import Order, Service, job, seeds_of
 from kmspeaker.web.sessions import KnownTake, Session, Sessions
 
 _QUEUED: dict[str, Any] = {"concurrency_id": "gpu", "concurrency_limit": 1}
@@ -177,9 +178,9 @@ class Api:
             reference=Path(reference),
             use=use,
             identity=identity or self._service.face.identities[0],
-            seeds=(whole_seed(seed),),
+            seeds=seeds_of(seed),
             second=Path(second) if second else None,
-            controls=controls_from(controls or {}),
+            controls=Controls.read(controls or {}),
         )
         session = self._sessions.of(request.session_hash)
         with job(session, speech, reference, second) as stop:
@@ -204,7 +205,7 @@ class Api:
     ) -> list[str]:
         identity = identity or take.animation.identity
         with job(session) as stop:
-            told(progress, "Writing", stop)(0.0)
+            page_progress(progress, "Writing", stop)(0.0)
             files = self._service.export(session, take, format, identity, progress, stop)
         return [str(path) for path in files]
 

@@ -70,11 +70,11 @@ def stage_figures(model: str, seconds: float = 60.0) -> Iterator[Figure]:
                 f"The stage could not be measured ({last}); "
                 "Chromium and a quiet machine are needed."
             )
-        told = json.loads(output.read_text())
-    behind, again = told["behind_the_sound_ms"], told["after_pauses_and_seeks_ms"]
-    heads = f"{told['heads']} heads in Chromium, 1280x720"
-    yield Figure(heads, told["pictures_per_second"], "pictures/s")
-    yield Figure("the page's own script", told["script_ms_per_picture"], "ms/picture")
+        measured = json.loads(output.read_text())
+    behind, again = measured["behind_the_sound_ms"], measured["after_pauses_and_seeks_ms"]
+    heads = f"{measured['heads']} heads in Chromium, 1280x720"
+    yield Figure(heads, measured["pictures_per_second"], "pictures/s")
+    yield Figure("the page's own script", measured["script_ms_per_picture"], "ms/picture")
     yield Figure("faces behind the sound, median", behind["median"], "ms")
     yield Figure("the same, 99 of 100 pictures", behind["all_but_one_in_a_hundred"], "ms")
     drift = behind["last_ten_seconds"] - behind["first_ten_seconds"]

@@ -23,26 +23,26 @@ class Stopped(Exception):
     """Raised out of a progress callback when the visitor wants the result no more."""
 
 
-def told(progress: gr.Progress | None, text: str, stop: Stop | None = None) -> Progress:
+def page_progress(progress: gr.Progress | None, text: str, stop: Stop | None = None) -> Progress:
     """A stage's fractions as the page's progress bar; ends the stage when it is to stop."""
 
-    def tell(fraction: float) -> None:
+    def report(fraction: float) -> None:
         if stop is not None and stop.asked:
             raise Stopped
         if progress is not None:
             progress(fraction, desc=text)
 
-    return tell
+    return report
 
 
 def readable(handler: Callable) -> Callable:
     """For the page: a notice with a title."""
-    return _telling(handler, _titled)
+    return _with_notices(handler, _titled)
 
 
 def readable_plain(handler: Callable) -> Callable:
     """For programs: the sentence alone."""
-    return _telling(handler, lambda title, sentence: sentence)
+    return _with_notices(handler, lambda title, sentence: sentence)
 
 
 def unavailable(request: Request, error: Exception) -> JSONResponse:
@@ -51,21 +51,21 @@ def unavailable(request: Request, error: Exception) -> JSONResponse:
     Its page has a sentence of its own for that number and shows the answer's for any other; its
     Python client knows the number and looks no further.
     """
-    told = str(getattr(error, "detail", ""))
-    if not told.startswith("Queue is full"):
-        return JSONResponse({"detail": told}, 503)
+    detail = str(getattr(error, "detail", ""))
+    if not detail.startswith("Queue is full"):
+        return JSONResponse({"detail": detail}, 503)
     if not request.url.path.endswith("/queue/join"):
         return JSONResponse({"detail": _FULL}, 503)
     python = request.headers.get("user-agent", "").startswith("gradio_client")
     return JSONResponse({"detail": _titled("Please come back", _FULL)}, 503 if python else 429)
 
 
-def _telling(handler: Callable, worded: Callable[[str, str], str]) -> Callable:
+def _with_notices(handler: Callable, wording: Callable[[str, str], str]) -> Callable:
     def notice(title: str, sentence: str) -> gr.Error:
-        return gr.Error(worded(title, sentence), title=title, print_exception=False)
+        return gr.Error(wording(title, sentence), title=title, print_exception=False)
 
     @functools.wraps(handler)
-    def wrapped(*args: Any, **kwargs: Any) -> Any:
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
         try:
             return handler(*args, **kwargs)
         except InputError as error:
@@ -78,7 +78,7 @@ def _telling(handler: Callable, worded: Callable[[str, str], str]) -> Callable:
             _log.exception("%s failed", handler.__name__)
             raise notice("Sorry", _SORRY) from error
 
-    return wrapped
+    return wrapper
 
 
 def _titled(title: str, sentence: str) -> str:

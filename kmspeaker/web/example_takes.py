@@ -35,7 +35,6 @@ class ExampleTakes:
     def __init__(self, examples: Mapping[str, Example], model_name: str) -> None:
         """Know what is bundled for ``model_name``, digest included."""
         self._examples = examples
-        self._model_name = model_name
         self._known: dict[str, ExampleTake] = {}
         for name, example in examples.items():
             take = _load(example, model_name)

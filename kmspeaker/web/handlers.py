@@ -11,6 +11,7 @@ from typing import Any, cast
 import gradio as gr
 
 from kmspeaker.animation.animation import Use
+from kmspeaker.animation.controls import Controls
 from kmspeaker.errors import InputError
 from kmspeaker.examples import FOLDER as EXAMPLE_FOLDER
 from kmspeaker.examples import Example
@@ -18,7 +19,7 @@ from kmspeaker.face.rig import FaceModel
 from kmspeaker.web.errors import readable
 from kmspeaker.web.example_takes import ExampleTakes
 from kmspeaker.web.page.facts import reference_facts, take_facts
-from kmspeaker.web.service import Order, Service, controls_from, detail, job, seeds_from, whole_seed
+from kmspeaker.web.service import Order, Service, detail, job, seeds_of
 from kmspeaker.web.session_files import write_reference, write_takes
 from kmspeaker.web.sessions import OWN_PREFIX, KnownTake, Session, Sessions
 from kmspeaker.web.stage_value import MOST_SHOWN, stage_value
@@ -27,8 +28,12 @@ Made = tuple[dict[str, Any], str, str, dict[str, Any]]
 """The stage's value, what to say of the reference and of the takes, and the list of takes."""
 
 
+_PROGRESS = gr.Progress()
+"""A default by which Gradio knows that a handler reports progress."""
+
+
 @dataclass(frozen=True)
-class Asked:
+class PageFields:
     """The page's inputs as they are."""
 
     speech: str | None = None
@@ -68,7 +73,7 @@ class Handlers:
         identity: str,
         consent: bool,
         request: gr.Request,
-        progress: gr.Progress | None = None,
+        progress: gr.Progress = _PROGRESS,
     ) -> tuple[dict[str, Any], str, str, dict[str, Any], None]:
         """Read a reference as soon as it is given; none if it was taken away.
 
@@ -87,23 +92,23 @@ class Handlers:
         return *self._made(session, identity, [], reference_facts(session.current)), None
 
     @readable
-    def check(self, asked: Asked, request: gr.Request) -> None:
+    def check(self, fields: PageFields, request: gr.Request) -> None:
         """Say at once what is missing or too much, before a place in the queue is taken."""
-        self._service.check(_order(asked, self._service.face), visitor(request))
+        self._service.check(_order(fields, self._service.face), visitor(request))
 
     @readable
     def generate(
-        self, asked: Asked, request: gr.Request, progress: gr.Progress | None = None
+        self, fields: PageFields, request: gr.Request, progress: gr.Progress = _PROGRESS
     ) -> Made:
         """Make the takes."""
-        session, order = self._session(request), _order(asked, self._service.face)
-        with job(session, asked.speech, asked.reference, asked.second) as stop:
+        session, order = self._session(request), _order(fields, self._service.face)
+        with job(session, fields.speech, fields.reference, fields.second) as stop:
             takes = self._service.make(session, order, visitor(request), progress, stop)
-        return self._shown(session, asked.identity, takes)
+        return self._shown(session, fields.identity, takes)
 
     @readable
     def play_example(
-        self, name: str, request: gr.Request, progress: gr.Progress | None = None
+        self, name: str, request: gr.Request, progress: gr.Progress = _PROGRESS
     ) -> tuple[str, str, None, str, str, int, dict[str, Any], str, str, dict[str, Any]]:
         """Fill the page with an example and show its take, made before or now.
 
@@ -114,7 +119,7 @@ class Handlers:
         session = self._session(request)
         known = self.example_takes.of(name)
         if known is None:
-            asked = Asked(
+            fields = PageFields(
                 str(example.speech),
                 str(example.reference),
                 None,
@@ -124,7 +129,7 @@ class Handlers:
             )
             with job(session) as stop:
                 takes = self._service.make(
-                    session, _order(asked, self._service.face), visitor(request), progress, stop
+                    session, _order(fields, self._service.face), visitor(request), progress, stop
                 )
             reference = takes[0].reference
             assert reference is not None
@@ -159,7 +164,7 @@ class Handlers:
         key: str | None,
         identity: str,
         request: gr.Request,
-        progress: gr.Progress | None = None,
+        progress: gr.Progress = _PROGRESS,
     ) -> str:
         """Write the chosen take, on the head that wears it now.
 
@@ -173,7 +178,7 @@ class Handlers:
 
     @readable
     def export_shown(
-        self, stage: dict[str, Any], request: gr.Request, progress: gr.Progress | None = None
+        self, stage: dict[str, Any], request: gr.Request, progress: gr.Progress = _PROGRESS
     ) -> str:
         """Write the heads that stand on the stage as one video.
 
@@ -238,29 +243,28 @@ def visitor(request: gr.Request) -> str:
     return client.host if client is not None else request.session_hash or "unknown"
 
 
-def _order(asked: Asked, face: FaceModel) -> Order:
-    if asked.speech is None:
+def _order(fields: PageFields, face: FaceModel) -> Order:
+    if fields.speech is None:
         raise InputError("There is no speech yet; upload a recording or use the microphone.")
-    if asked.reference is None:
+    if fields.reference is None:
         raise InputError(
             "There is no face to follow yet; upload a video, use the camera, or try an example."
         )
-    if asked.use not in ("stylize", "localize"):
-        raise InputError(f"Got the use {asked.use!r}; choose 'stylize' or 'localize'.")
-    for given in (asked.speech, asked.reference, asked.second):
+    if fields.use not in ("stylize", "localize"):
+        raise InputError(f"Got the use {fields.use!r}; choose 'stylize' or 'localize'.")
+    for given in (fields.speech, fields.reference, fields.second):
         if given is not None:
-            _require_consent(asked.consent, given)
-    seed = whole_seed(asked.seed)
+            _require_consent(fields.consent, given)
     return Order(
-        speech=Path(asked.speech),
-        reference=Path(asked.reference),
-        use=cast(Use, asked.use),
+        speech=Path(fields.speech),
+        reference=Path(fields.reference),
+        use=cast(Use, fields.use),
         # A head of one's own is put on afterwards: which one matters to no take.
-        identity=face.identities[0] if asked.identity.startswith(OWN_PREFIX) else asked.identity,
-        seeds=tuple(seeds_from(seed, asked.count)),
-        second=Path(asked.second) if asked.second else None,
-        controls=controls_from(asked.controls),
-        models=tuple(asked.models),
+        identity=face.identities[0] if fields.identity.startswith(OWN_PREFIX) else fields.identity,
+        seeds=seeds_of(fields.seed, fields.count),
+        second=Path(fields.second) if fields.second else None,
+        controls=Controls.read(fields.controls),
+        models=tuple(fields.models),
     )
 
 

@@ -17,7 +17,7 @@ import av.error
 from kmspeaker.errors import InputError
 from kmspeaker.limits import MAX_SECONDS, TAKES_WINDOW
 from kmspeaker.media.video_reader import probe_video
-from kmspeaker.reference.load import CSV_MARKS, ZIP_MAGIC
+from kmspeaker.reference.load import kind_of
 
 
 @dataclass(frozen=True)
@@ -49,14 +49,9 @@ def check_reference(path: Path, limits: Limits) -> None:
     Raises:
         InputError: No such file, no video, or more than the page reads.
     """
-    try:
-        with path.open("rb") as file:
-            start = file.read(400)
-    except OSError as error:
-        raise InputError(
-            "The reference is not on this server any more; please give it again."
-        ) from error
-    if start.startswith(ZIP_MAGIC) or any(mark in start.lower() for mark in CSV_MARKS):
+    if not path.is_file():
+        raise InputError("The reference is not on this server any more; please give it again.")
+    if kind_of(path) != "video":
         return
     info = probe_video(path)
     if info.seconds > limits.max_seconds:

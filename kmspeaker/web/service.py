@@ -5,21 +5,21 @@ their session.
 """
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import gradio as gr
 
 from kmspeaker.animation.animation import FaceAnimation, Use
-from kmspeaker.animation.controls import DEFAULTS, Controls
+from kmspeaker.animation.controls import Controls
 from kmspeaker.errors import InputError
 from kmspeaker.export import FORMATS, save_animation, save_comparison, save_on_head
 from kmspeaker.media.audio import Sound, load_sound
+from kmspeaker.pipeline import check_seeds
 from kmspeaker.reference.performance import Performance
-from kmspeaker.web.errors import Stopped, told
+from kmspeaker.web.errors import Stopped, page_progress
 from kmspeaker.web.limits import Limits, RateLimit, check_reference, check_speech
 from kmspeaker.web.models import Models
 from kmspeaker.web.session_files import file_name, write_reference, write_takes
@@ -102,7 +102,7 @@ class Service:
         started = time.perf_counter()
         reference = self.models.own.reference(
             source,
-            progress=told(progress, "Finding the face in the reference", stop),
+            progress=page_progress(progress, "Finding the face in the reference", stop),
             max_seconds=self.limits.max_seconds,
         )
         if stop.asked:
@@ -115,7 +115,7 @@ class Service:
     ) -> list[KnownTake]:
         """Make the takes of an order and put them in the visitor's catalogue."""
         self.check(order, visitor)
-        told(progress, "Reading the speech", stop)(0.0)
+        page_progress(progress, "Reading the speech", stop)(0.0)
         sound = load_sound(order.speech, max_seconds=self.limits.max_seconds)
         reference = self.read(session, order.reference, progress, stop)
         second = None
@@ -157,7 +157,7 @@ class Service:
         text = f"Writing {suffix[1:].upper()}"
         if head is not None and suffix == ".glb":
             return save_on_head(animation, head, path)
-        return save_animation(animation, face, path, progress=told(progress, text, stop))
+        return save_animation(animation, face, path, progress=page_progress(progress, text, stop))
 
     def export_shown(
         self,
@@ -203,7 +203,7 @@ class Service:
             labels,
             session.face or self.face,
             folder / f"km-speaker_side-by-side_{len(heads)}.mp4",
-            progress=told(progress, "Writing the video", stop),
+            progress=page_progress(progress, "Writing the video", stop),
         )
 
     def _speak_here(
@@ -217,7 +217,7 @@ class Service:
         stop: Stop,
     ) -> tuple[FaceAnimation, ...]:
         def tell(stage: str, fraction: float) -> None:
-            told(progress, _STAGE_TEXTS.get(stage, stage.capitalize()), stop)(fraction)
+            page_progress(progress, _STAGE_TEXTS.get(stage, stage.capitalize()), stop)(fraction)
 
         return self.models.get(model).take(
             sound,
@@ -268,29 +268,18 @@ def _gpu_seconds(sound: Sound, performance: Performance, order: Order, *rest: ob
     return min(most, round(least + 0.1 * sound.seconds * len(order.seeds)))
 
 
-def whole_seed(seed: int | float | None) -> int:
-    """The seed field as a number the model takes; an empty field is 0.
+def seeds_of(first: int | float | None, count: int | float | None = 1) -> tuple[int, ...]:
+    """The seeds of a page's two fields, in a row; an empty seed is 0, an empty count 1.
 
     Raises:
-        InputError: It is negative or too large.
+        InputError: More takes than ``MOST_TAKES``, or a seed that is negative or too large.
     """
-    number = int(seed or 0)
-    if not 0 <= number < 2**31:
-        raise InputError(f"Got seed {number}; it must be 0 or more and below {2**31}.")
-    return number
-
-
-def controls_from(given: Mapping[str, Any]) -> Controls:
-    """The controls that a page or a program names; the others are left alone.
-
-    Raises:
-        InputError: An unknown name, or a value that is none.
-    """
-    for name in given:
-        if name not in DEFAULTS:
-            raise InputError(f"Got the control {name!r}; choose from {', '.join(DEFAULTS)}.")
-    values: dict[str, Any] = {k: float(v) if type(v) is int else v for k, v in given.items()}
-    return Controls(**values)
+    number, takes = int(first or 0), int(count or 1)
+    if not 1 <= takes <= MOST_TAKES:
+        raise InputError(f"Got {takes} takes; ask for 1 to {MOST_TAKES}.")
+    seeds = tuple(range(number, number + takes))
+    check_seeds(seeds)
+    return seeds
 
 
 def detail(animation: FaceAnimation) -> str:
@@ -301,15 +290,3 @@ def detail(animation: FaceAnimation) -> str:
     if animation.use == "localize":
         words.append("dub")
     return " · ".join([*words, *asked])
-
-
-def seeds_from(first: int, count: int | float | None) -> Sequence[int]:
-    """``count`` seeds in a row.
-
-    Raises:
-        InputError: Not between 1 and ``MOST_TAKES``.
-    """
-    number = int(count or 1)
-    if not 1 <= number <= MOST_TAKES:
-        raise InputError(f"Got {number} takes; ask for 1 to {MOST_TAKES}.")
-    return tuple(range(first, first + number))

@@ -18,12 +18,12 @@ from kmspeaker.hub import resolve_model, verify_model
 from kmspeaker.limits import DEFAULT_MODEL
 from kmspeaker.media.audio import Sound, load_sound, write_wav
 from kmspeaker.reference.performance import Performance
-from kmspeaker.web.handlers import Asked, Handlers
+from kmspeaker.web.handlers import Handlers, PageFields
 from kmspeaker.web.limits import Limits
 from kmspeaker.web.models import Models
 from kmspeaker.web.page.direct import direct
 from kmspeaker.web.page.facts import take_facts
-from kmspeaker.web.service import Service, whole_seed
+from kmspeaker.web.service import MOST_TAKES, Service, seeds_of
 from kmspeaker.web.session_files import file_name, write_takes
 from kmspeaker.web.sessions import Sessions
 from kmspeaker.web.sound import write_opus
@@ -75,7 +75,7 @@ OTHER = gr.Request(session_hash="another visitor")
 
 def generate(handlers: Handlers, speech: Path, video: Path, who=VISITOR, **changed):
     settings = {"identity": "clara", "consent": True} | changed
-    return handlers.generate(Asked(str(speech), str(video), **settings), who)
+    return handlers.generate(PageFields(str(speech), str(video), **settings), who)
 
 
 def test_generating_returns_files_of_the_visitors_own_folder_named_after_nothing_of_theirs(
@@ -124,11 +124,11 @@ def test_taking_the_reference_away_leaves_an_empty_stage(handlers: Handlers, vid
 )
 def test_what_cannot_be_used_becomes_a_notice(handlers, speech, video, changed, missing, says):
     given = {"speech": str(speech), "video": str(video), "identity": "clara", "consent": True}
-    asked = Asked(**(given | changed | ({missing: None} if missing else {})))
+    fields = PageFields(**(given | changed | ({missing: None} if missing else {})))
     with pytest.raises(gr.Error, match=says):
-        handlers.check(asked, VISITOR)
+        handlers.check(fields, VISITOR)
     with pytest.raises(gr.Error, match=says):
-        handlers.generate(asked, VISITOR)
+        handlers.generate(fields, VISITOR)
 
 
 def test_a_notice_shows_a_file_name_as_text_and_not_as_html(handlers, uploads: Path, video: Path):
@@ -197,10 +197,13 @@ def test_the_facts_of_a_take_are_text_even_if_a_model_is_named_like_markup(speak
     assert "<b>x" not in take_facts([take], 0.5)
 
 
-def test_an_empty_seed_field_is_zero():
-    assert whole_seed(None) == 0
+def test_empty_fields_are_one_take_of_seed_zero():
+    assert seeds_of(None, None) == (0,)
+    assert seeds_of(7.0, 3.0) == (7, 8, 9)
     with pytest.raises(InputError, match="seed"):
-        whole_seed(2**40)
+        seeds_of(2**40)
+    with pytest.raises(InputError, match=f"1 to {MOST_TAKES}"):
+        seeds_of(0, MOST_TAKES + 1)
 
 
 def test_ten_seconds_cost_less_than_150_kilobytes_over_the_wire(
@@ -232,7 +235,7 @@ def test_several_seeds_are_one_order_and_stand_beside_each_other(
     handlers: Handlers, speaker: FakeSpeaker, speech: Path, video: Path
 ):
     stage, _, about, listed = generate(handlers, speech, video, seed=5, count=3)
-    assert speaker.asked[-1]["seeds"] == (5, 6, 7) and len(speaker.asked) == 1
+    assert speaker.calls[-1]["seeds"] == (5, 6, 7) and len(speaker.calls) == 1
     assert stage["shown"] == ["take-1", "take-2", "take-3"]
     assert [head["detail"] for head in stage["heads"][:3]] == [
         f"fake · seed {k}" for k in (5, 6, 7)
@@ -259,8 +262,8 @@ def test_controls_and_the_second_reference_reach_the_model(
     shutil.copyfile(FOLDER / "suspicious.mp4", second)
     controls = {"style_strength": 1.5, "style_mix": 0.4, "gaze": "reference"}
     stage, *_ = generate(handlers, speech, video, second=str(second), controls=controls)
-    asked = speaker.asked[-1]
-    assert asked["controls"].changed() == controls and asked["second"] is not None
+    call = speaker.calls[-1]
+    assert call["controls"].changed() == controls and call["second"] is not None
     assert stage["heads"][0]["detail"].endswith(
         "style strength 1.5 · gaze reference · style mix 0.4"
     )
@@ -268,7 +271,7 @@ def test_controls_and_the_second_reference_reach_the_model(
     with pytest.raises(gr.Error, match="no second reference"):
         generate(handlers, speech, video, controls={"style_mix": 0.4})
     generate(handlers, speech, video, second=str(second))
-    assert speaker.asked[-1]["second"] is None
+    assert speaker.calls[-1]["second"] is None
 
 
 def test_other_models_speak_too_and_are_loaded_when_first_asked(
@@ -298,7 +301,7 @@ def test_other_models_speak_too_and_are_loaded_when_first_asked(
 def test_an_example_asks_the_model_once_for_all_visitors(handlers: Handlers, speaker: FakeSpeaker):
     first = handlers.play_example("delighted", VISITOR)
     second = handlers.play_example("delighted", OTHER)
-    assert len(speaker.asked) == 1 and len(speaker.read) == 1
+    assert len(speaker.calls) == 1 and len(speaker.read) == 1
     assert first[0] == second[0] and first[6]["sound"] != second[6]["sound"]
     assert Path(second[6]["heads"][0]["motion"]).read_bytes() == (
         Path(first[6]["heads"][0]["motion"]).read_bytes()
@@ -324,7 +327,7 @@ def test_the_bundled_model_is_not_asked_for_the_examples(
     handlers = Handlers(Service(Models(speaker), Limits()), sessions, load_examples())
     assert handlers.example_takes.complete, "run `python -m scripts.build_example_takes`"
     *_, stage, about_reference, about, _ = handlers.play_example("delighted", VISITOR)
-    assert speaker.asked == [] and speaker.read == []
+    assert speaker.calls == [] and speaker.read == []
     assert stage["shown"] == ["take-1"] and speaker.model_name in about
     assert "Delighted" in stage["heads"][0]["detail"] and "face seen" in about_reference
     again = handlers.play_example("suspicious", VISITOR)[6]

@@ -52,7 +52,7 @@ def test_ten_minutes_of_4k_are_refused_at_once_with_the_length_that_would_do(pag
     with pytest.raises(gr.Error, match=r"10 minutes of 3840 x 2160 .* up to 2 min 41 s"):
         page.handlers.follow(video, "clara", True, visitor("one"))
     with pytest.raises(gr.Error, match="3840 x 2160"):
-        page.handlers.check(page.asked(video=video), visitor("one"))
+        page.handlers.check(page.fields(video=video), visitor("one"))
     assert time.process_time() - started < 5
     assert page.speaker.read == []
 
@@ -97,10 +97,10 @@ def test_too_many_takes_are_refused_before_any_work(tmp_path: Path):
     page.generate(count=2)
     for _ in range(2):  # being refused costs no turn
         with pytest.raises(gr.Error, match="there is room again in 10 minutes"):
-            page.handlers.check(page.asked(), visitor("one"))
+            page.handlers.check(page.fields(), visitor("one"))
     with pytest.raises(gr.Error, match="room again"):
         page.generate()
-    assert len(page.speaker.asked) == 1
+    assert len(page.speaker.calls) == 1
 
 
 @pytest.mark.parametrize(
@@ -138,7 +138,7 @@ def started(target, *arguments) -> tuple[threading.Thread, list[BaseException]]:
 @pytest.mark.parametrize("what", ["generation", "tracking"])
 def test_stop_stops_the_work_itself(tmp_path: Path, what: str):
     page = Page(tmp_path, FakeSpeaker(steps=500, step_seconds=0.01))
-    asked, who = page.asked(), visitor("one")
+    asked, who = page.fields(), visitor("one")
     if what == "generation":
         page.speaker.steps = 1
         page.handlers.follow(asked.video, "clara", True, who)
@@ -161,7 +161,7 @@ def test_stop_stops_the_work_itself(tmp_path: Path, what: str):
 def test_leaving_during_generation_stops_it_and_leaves_nothing(tmp_path: Path):
     page = Page(tmp_path, FakeSpeaker(steps=500, step_seconds=0.01))
     folder = page.session().folder
-    thread, _ = started(page.handlers.generate, page.asked(), visitor("one"))
+    thread, _ = started(page.handlers.generate, page.fields(), visitor("one"))
     while not page.session().jobs:
         time.sleep(0.01)
     page.handlers.leave(visitor("one"))
@@ -225,11 +225,11 @@ def test_after_an_hour_a_visit_is_forgotten_even_if_nobody_comes(
 
 
 def test_the_newest_takes_are_kept_and_the_files_of_older_ones_deleted(page: Page):
-    asked = page.asked()
+    asked = page.fields()
     stage = {}
     for seed in range(0, TAKES_KEPT + 4, 4):
         stage, *_ = page.handlers.generate(
-            page.asked(speech=asked.speech, video=asked.video, seed=seed, count=4), visitor("one")
+            page.fields(speech=asked.speech, video=asked.video, seed=seed, count=4), visitor("one")
         )
     keys = [head["key"] for head in stage["heads"]]
     assert keys == [f"take-{k}" for k in range(5, 17)] + ["reference"]

@@ -111,26 +111,26 @@ class Inspector:
         with session.lock:
             takes, current = list(session.takes.values()), session.current
         self._known = {path: each for path, each in self._known.items() if path.exists()}
-        told = {take.key: self._told(take) for take in takes}
+        extras = {take.key: self._curves_of(take) for take in takes}
         heads = stage_value(session, "")["heads"]
         return {
-            "heads": [{**head, **told.get(head["key"], {})} for head in heads],
+            "heads": [{**head, **extras.get(head["key"], {})} for head in heads],
             "reference": current.key if current else None,
         }
 
-    def _told(self, take: KnownTake) -> dict[str, Any]:
+    def _curves_of(self, take: KnownTake) -> dict[str, Any]:
         if not take.spectrum.exists():
             take.spectrum.write_bytes(sound_arrays(take.animation.sound))
-        told: dict[str, Any] = {"spectrum": str(take.spectrum)}
+        curves: dict[str, Any] = {"spectrum": str(take.spectrum)}
         if take.reference is None:
-            return told
+            return curves
         if take.motion not in self._known:
             self._known[take.motion] = inspect(
                 self._face, take.animation, take.reference.performance, _sound(take.reference)
             )
         numbers = self._known[take.motion]
         return {
-            **told,
+            **curves,
             "reference": take.reference.key,
             "numbers": texts(numbers, take.animation),
             **_place(numbers, take.animation, take.reference),

@@ -8,7 +8,7 @@ from typing import Any
 import gradio as gr
 from gradio.components import Component
 
-from kmspeaker.web.handlers import Asked
+from kmspeaker.web.handlers import PageFields
 from kmspeaker.web.limits import Limits
 from kmspeaker.web.page.direct import Direct, direct
 from kmspeaker.web.page.viewer import STATIC, choices
@@ -51,10 +51,10 @@ class Inputs:
     generate: gr.Button
     cancel: gr.Button
 
-    def asked(self, values: Mapping[Component, Any], identity: str) -> Asked:
+    def read(self, values: Mapping[Component, Any], identity: str) -> PageFields:
         """The inputs' values, as Gradio gives them for a set of inputs."""
         panel = self.direct
-        return Asked(
+        return PageFields(
             speech=values[self.speech],
             video=values[self.video],
             file=values[self.file],

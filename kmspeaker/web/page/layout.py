@@ -17,11 +17,12 @@ from kmspeaker.examples import load_examples, portrait
 from kmspeaker.limits import DEFAULT_IDENTITY_INDEX
 from kmspeaker.web.api import endpoints
 from kmspeaker.web.errors import unavailable
-from kmspeaker.web.handlers import Asked, Handlers
+from kmspeaker.web.handlers import Handlers, PageFields
 from kmspeaker.web.limits import Limits
 from kmspeaker.web.models import Models, Speaker
 from kmspeaker.web.page.curves import Inspector, plotly_folder
 from kmspeaker.web.page.direct import returning
+from kmspeaker.web.page.events import PRESS_DOWNLOAD, PRIVATE
 from kmspeaker.web.page.inputs import Inputs, inputs
 from kmspeaker.web.page.own_head_panel import OwnFaces
 from kmspeaker.web.page.result import Result, result
@@ -32,7 +33,6 @@ from kmspeaker.web.sessions import Sessions
 
 _FORGET_SECONDS = (600, 3000)
 """How often Gradio looks for old uploads, and how old they may get."""
-_PRESS_DOWNLOAD = "() => { setTimeout(() => document.querySelector('#download').click(), 50); }"
 _WEAR = (
     "(name, stage) => ({...stage, identity: name,"
     " heads: stage.heads.map((head) => ({...head, identity: name}))})"
@@ -43,8 +43,6 @@ _ON_STAGE = (
     " return {...stage, shown: keys.length ? keys : stage.shown}; }"
 )
 """Which heads the visitor looks at is known only to the browser."""
-_PRIVATE: dict[str, Any] = {"api_visibility": "private", "api_name": "page"}
-"""Options of events that are the page's alone; programs call the endpoints of ``page_api``."""
 
 
 def build_demo(
@@ -100,7 +98,7 @@ def build_demo(
         _connect(handlers, given, shown, service.models.own_name)
         inspector = Inspector(pipeline.face, sessions)
         shown.screen.change(
-            inspector.inspect, None, shown.curves, show_progress="hidden", **_PRIVATE
+            inspector.inspect, None, shown.curves, show_progress="hidden", **PRIVATE
         )
         shown.own.connect(
             OwnFaces(service.face, sessions),
@@ -137,49 +135,17 @@ def _connect(handlers: Handlers, given: Inputs, shown: Result, own_model: str) -
     stoppable = []
 
     def check(values: dict[Component, Any], request: gr.Request) -> None:
-        handlers.check(asked(values), request)
+        handlers.check(fields_of(values), request)
 
     def generate(
         values: dict[Component, Any],
         request: gr.Request,
         progress: gr.Progress = gr.Progress(),  # noqa: B008 - Gradio finds it by its default
     ) -> Any:
-        return handlers.generate(asked(values), request, progress)
+        return handlers.generate(fields_of(values), request, progress)
 
-    def follow(
-        source: str | None,
-        identity: str,
-        consent: bool,
-        request: gr.Request,
-        progress: gr.Progress = gr.Progress(),  # noqa: B008
-    ) -> Any:
-        return handlers.follow(source, identity, consent, request, progress)
-
-    def play_example(
-        name: str,
-        request: gr.Request,
-        progress: gr.Progress = gr.Progress(),  # noqa: B008
-    ) -> Any:
-        return handlers.play_example(name, request, progress)
-
-    def export(
-        suffix: str,
-        key: str | None,
-        identity: str,
-        request: gr.Request,
-        progress: gr.Progress = gr.Progress(),  # noqa: B008
-    ) -> Any:
-        return handlers.export(suffix, key, identity, request, progress)
-
-    def export_shown(
-        stage: dict[str, Any],
-        request: gr.Request,
-        progress: gr.Progress = gr.Progress(),  # noqa: B008
-    ) -> Any:
-        return handlers.export_shown(stage, request, progress)
-
-    def asked(values: dict[Component, Any]) -> Asked:
-        return given.asked(values, values[shown.person])
+    def fields_of(values: dict[Component, Any]) -> PageFields:
+        return given.read(values, values[shown.person])
 
     # A video takes a file's place and the other way.
     for source, other, events in (
@@ -189,7 +155,7 @@ def _connect(handlers: Handlers, given: Inputs, shown: Result, own_model: str) -
         stoppable.append(
             gr.on(
                 [getattr(source, event) for event in events],
-                follow,
+                handlers.follow,
                 [source, shown.person, given.consent],
                 [*made, other],
                 **_work(shown.screen),
@@ -197,13 +163,13 @@ def _connect(handlers: Handlers, given: Inputs, shown: Result, own_model: str) -
         )
     settings: Any = {*given.all, shown.person}
     # What cannot be done is said before there is a place in the queue to wait for.
-    checked = given.generate.click(check, settings, None, show_progress="hidden", **_PRIVATE)
+    checked = given.generate.click(check, settings, None, show_progress="hidden", **PRIVATE)
     stoppable.append(checked.success(generate, settings, made, **_work(shown.screen)))
     ready = handlers.example_takes.complete
     for name, button in shown.examples.items():
         filled = [given.speech, given.video, given.file, given.use, shown.person, given.seed]
-        options = {"show_progress_on": shown.screen, **_PRIVATE} if ready else _work(shown.screen)
-        clicked = button.click(play_example, gr.State(name), [*filled, *made], **options)
+        options = {"show_progress_on": shown.screen, **PRIVATE} if ready else _work(shown.screen)
+        clicked = button.click(handlers.play_example, gr.State(name), [*filled, *made], **options)
         clicked.success(
             None, None, given.direct.all, js=returning(given.direct.defaults(own_model))
         )
@@ -212,18 +178,21 @@ def _connect(handlers: Handlers, given: Inputs, shown: Result, own_model: str) -
     shown.person.change(None, [shown.person, shown.screen], shown.screen, js=_WEAR)
     for suffix, button in shown.downloads.items():
         written = button.click(
-            export, [gr.State(suffix), shown.take, shown.person], shown.ready, **_work(shown.facts)
+            handlers.export,
+            [gr.State(suffix), shown.take, shown.person],
+            shown.ready,
+            **_work(shown.facts),
         )
-        written.success(None, js=_PRESS_DOWNLOAD)
+        written.success(None, js=PRESS_DOWNLOAD)
         stoppable.append(written)
     written = shown.compared.click(
-        export_shown, shown.screen, shown.ready, js=_ON_STAGE, **_work(shown.facts)
+        handlers.export_shown, shown.screen, shown.ready, js=_ON_STAGE, **_work(shown.facts)
     )
-    written.success(None, js=_PRESS_DOWNLOAD)
+    written.success(None, js=PRESS_DOWNLOAD)
     stoppable.append(written)
-    saved = shown.track.click(handlers.export_track, None, shown.ready, **_PRIVATE)
-    saved.success(None, js=_PRESS_DOWNLOAD)
-    given.cancel.click(handlers.cancel, None, None, cancels=stoppable, queue=False, **_PRIVATE)
+    saved = shown.track.click(handlers.export_track, None, shown.ready, **PRIVATE)
+    saved.success(None, js=PRESS_DOWNLOAD)
+    given.cancel.click(handlers.cancel, None, None, cancels=stoppable, queue=False, **PRIVATE)
 
 
 def _work(shown_on: Component) -> dict[str, Any]:
@@ -232,7 +201,7 @@ def _work(shown_on: Component) -> dict[str, Any]:
         "concurrency_id": "gpu",
         "concurrency_limit": 1,
         "show_progress_on": shown_on,
-        **_PRIVATE,
+        **PRIVATE,
     }
 
 

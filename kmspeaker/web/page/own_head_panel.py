@@ -27,14 +27,13 @@ from kmspeaker.heads.mesh import write_neutral
 from kmspeaker.heads.sliders import OWN, Sliders, sculpt
 from kmspeaker.limits import DEFAULT_IDENTITY_INDEX
 from kmspeaker.web.errors import readable
+from kmspeaker.web.page.events import PRESS_DOWNLOAD, PRIVATE
 from kmspeaker.web.page.viewer import write_body, write_identity
 from kmspeaker.web.session_files import file_name
 from kmspeaker.web.sessions import OWN_PREFIX, Session, Sessions
 
 _DRAFTS_KEPT = 4
 """Files of heads a visitor has left again; the browser may still be reading them."""
-_PRIVATE: dict[str, Any] = {"api_visibility": "private", "api_name": "page"}
-_PRESS_DOWNLOAD = "() => { setTimeout(() => document.querySelector('#download').click(), 50); }"
 
 Worn = tuple[str, dict[str, Any], str]
 """The identity's name, the stage's value with everybody wearing it, and a sentence."""
@@ -163,16 +162,16 @@ class OwnFacePart:
             worn,
             trigger_mode="always_last",
             show_progress="hidden",
-            **_PRIVATE,
+            **PRIVATE,
         )
         for event in (self.mesh.upload, self.mesh.clear):
-            event(own.upload, [stage, self.mesh], worn, show_progress="hidden", **_PRIVATE)
+            event(own.upload, [stage, self.mesh], worn, show_progress="hidden", **PRIVATE)
         for button, action, given in (
             (self.template, own.template, person),
             (self.save, own.save, take),
         ):
-            written = button.click(action, given, ready, show_progress="hidden", **_PRIVATE)
-            written.success(None, js=_PRESS_DOWNLOAD)
+            written = button.click(action, given, ready, show_progress="hidden", **PRIVATE)
+            written.success(None, js=PRESS_DOWNLOAD)
 
 
 def own_face() -> OwnFacePart:
