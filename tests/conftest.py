@@ -27,11 +27,11 @@ SHARED = Path(__file__).resolve().parents[2] / "shared"
 
 @pytest.fixture(scope="session")
 def shared() -> Path:
-    """The folder of real people's clips, for what nothing bundled can show."""
+    """The folder of real people's clips and captures, for what nothing bundled can show."""
     if not SHARED.is_dir():
         if os.environ.get("CI"):
             pytest.fail(f"CI must have the test clips, but {SHARED} does not exist.")
-        pytest.skip(f"needs real people speaking: their clips lie in {SHARED}, which is not there")
+        pytest.skip(f"needs real people, whose clips and captures lie in {SHARED}: it is not there")
     return SHARED
 
 

@@ -13,13 +13,13 @@ from scripts import draw_states
 
 
 def test_the_eight_states_become_a_sheet_and_a_video_with_sound(
-    shared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     def save_beginning(takes, *rest, **options):
         save_comparison([replace(t, weights=t.weights[:2]) for t in takes], *rest, **options)
 
     sheet, video = tmp_path / "states.png", tmp_path / "states.mp4"
-    given = f"draw_states --data {shared}/data -o {sheet} --video {video} --actors mei --size 100"
+    given = f"draw_states --data {data} -o {sheet} --video {video} --actors mei --size 100"
     monkeypatch.setattr(sys, "argv", given.split())
     monkeypatch.setattr(draw_states, "save_comparison", save_beginning)
     draw_states.main()

@@ -9,15 +9,15 @@ import pytest
 from PIL import Image
 from playwright.sync_api import FloatRect, Page, expect
 
+from kmspeaker.examples import FOLDER
 from kmspeaker.media.audio import Sound, load_sound, write_wav
 
 pytestmark = pytest.mark.browser
 
 PATIENCE = 120_000
 """Milliseconds; a few seconds do where the machine has nothing else to do."""
-VIDEO = "data/clips/LipReadingQuiz_how_are_you.mp4"
-SPEECH = "data/speech/librispeech_3spk/opus/ls_19-198-0001.opus"
-SPOKEN = (0.6, 3.6)
+SPEECH = FOLDER / "delighted.wav"
+SPOKEN = (0.3, 3.3)
 """Seconds of the speech file that are used, without a pause."""
 SILENCE = 1.5
 """Seconds put before and after them."""
@@ -80,9 +80,9 @@ def stats(page: Page) -> dict:
 
 
 def test_a_recording_and_a_video_become_a_head_that_speaks_and_rests(
-    page: Page, shared: Path, tmp_path: Path
+    page: Page, speaking_clip: Path, tmp_path: Path
 ):
-    sound = load_sound(shared / SPEECH)
+    sound = load_sound(SPEECH)
     start, end = (round(t * sound.sample_rate) for t in SPOKEN)
     rest = np.zeros(round(SILENCE * sound.sample_rate), np.float32)
     speech = tmp_path / "speech.wav"
@@ -90,7 +90,7 @@ def test_a_recording_and_a_video_become_a_head_that_speaks_and_rests(
     write_wav(speech, Sound(padded, sound.sample_rate))
 
     page.check("#consent input")
-    page.set_input_files(".km-video input[type=file]", shared / VIDEO)
+    page.set_input_files(".km-video input[type=file]", speaking_clip)
     page.wait_for_selector(".km-stage.km-has-reference", timeout=PATIENCE)
     expect(page.get_by_text("face seen in")).to_be_visible()
     page.set_input_files(".km-audio input[type=file]", speech)
