@@ -164,7 +164,7 @@ def distance(
 ) -> float:
     """Mean distance of these vertices over all frames, mm (U-MSE of the paper's Table 2)."""
     deltas = face.deltas[:, vertices].reshape(len(face.deltas), -1)
-    # Piece by piece: ten minutes at once would take a gigabyte.
+    # Piece by piece: all frames of a long animation at once would fill the memory.
     total = 0.0
     for piece in np.array_split(one - other, -(-len(one) // 256)):
         moved = (piece @ deltas).reshape(len(piece), -1, 3)

@@ -51,11 +51,11 @@ def write_on_head(animation: FaceAnimation, head: ArkitHead, path: Path) -> Path
         mesh: accessor(_weights(animation.weights, own).ravel())
         for mesh, own in head.shapes.items()
     }
-    meshes = [node.get("mesh") for node in entries(document, "nodes")]
+    nodes = entries(document, "nodes")
     spoken = {
         "name": animation.use,
         "samplers": [
-            {"input": times, "output": outputs[meshes[node]], "interpolation": "LINEAR"}
+            {"input": times, "output": outputs[nodes[node]["mesh"]], "interpolation": "LINEAR"}
             for node in head.nodes
         ],
         "channels": [

@@ -3,7 +3,7 @@
 Written here because no maintained library writes animated morph targets. What readers need to know:
 one mesh on one node, one primitive per material, ``targetNames`` in the mesh's extras (where
 three.js and Blender look), a linear ``weights`` channel with a key for every frame. Targets are
-sparse accessors, since a shape moves a fifth of the head on average; a target that leaves a
+sparse accessors, since most shapes leave most of the head alone; a target that leaves a
 primitive alone is an accessor of zeros. Where the head moves, a parent node ``head`` turns the mesh
 about its place, the base of the skull. Vertex colours darken mouth, nostrils and ears. Metres, y
 up, z out of the face, as glTF has it.

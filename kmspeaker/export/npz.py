@@ -15,7 +15,7 @@ from kmspeaker.face.rig import ARKIT_NAMES, FaceModel
 from kmspeaker.progress import Progress
 
 _CHUNK = 64
-"""Frames in memory at a time; ten minutes of vertices are over a gigabyte."""
+"""Frames in memory at a time; a long animation's vertices would fill it."""
 
 
 def write_npz(

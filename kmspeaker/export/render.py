@@ -114,7 +114,7 @@ class HeadRenderer:
     ) -> Float32[np.ndarray, "fine_vertices 3"]:
         a, b, c = (vertices[corner] for corner in self._mesh.faces.T)
         u, v = b - a, c - a
-        across = np.empty_like(u)  # numpy's own cross product takes four times as long
+        across = np.empty_like(u)  # numpy's own cross product is slower
         across[:, 0] = u[:, 1] * v[:, 2] - u[:, 2] * v[:, 1]
         across[:, 1] = u[:, 2] * v[:, 0] - u[:, 0] * v[:, 2]
         across[:, 2] = u[:, 0] * v[:, 1] - u[:, 1] * v[:, 0]

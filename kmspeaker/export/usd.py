@@ -4,7 +4,7 @@ What readers need to know: one ``SkelRoot`` with one mesh (four subsets, one mat
 ``Skeleton`` of one joint ``head`` at the base of the skull and a ``SkelAnimation`` with a sample a
 frame, time codes being frames. Shapes list only the points they move. Texture and sound are named
 relative to the file; the sound is a ``SpatialAudio`` that is heard from everywhere. Written as text
-by hand because the USD library weighs a hundred megabytes; metres, y up, z out of the face.
+by hand because the USD library is too large to install for this; metres, y up, z out of the face.
 """
 
 import json
