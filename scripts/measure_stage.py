@@ -51,13 +51,13 @@ def main() -> None:
         page.goto(demo.local_url)
         page.wait_for_selector(".km-stage.km-ready")
         make_takes(page, options.heads, SETTLING + options.seconds)
-        told = json.dumps(measure(page, options.seconds), indent=1)
+        report = json.dumps(measure(page, options.seconds), indent=1)
         browser.close()
     demo.close()
     if options.output:
-        options.output.write_text(told + "\n")
+        options.output.write_text(report + "\n")
     else:
-        print(told)
+        print(report)
 
 
 def make_takes(page: Page, heads: int, seconds: float) -> None:
@@ -78,7 +78,7 @@ def make_takes(page: Page, heads: int, seconds: float) -> None:
     page.get_by_role("button", name="Direct the take").click()
     page.get_by_role("button", name="Generate").click()
     page.wait_for_selector(".km-stage.km-has-take")
-    page.wait_for_function(f"(n) => {VIEWER}.studio.views.length === n", arg=heads)
+    page.wait_for_function(f"(n) => {VIEWER}.renderer.views.length === n", arg=heads)
     page.evaluate("scrollTo(0, 0)")
 
 
@@ -86,20 +86,20 @@ def measure(
     page: Page, seconds: float, pauses: int = PAUSES, settling: float = SETTLING
 ) -> dict[str, Any]:
     """Play what is on the stage, then pause, seek and play again."""
-    told = page.evaluate(
+    record = page.evaluate(
         f"""async ([settling, seconds, pauses]) => {{
             const viewer = {VIEWER};
             const {{ clock }} = viewer;
             const refresh = () => new Promise(requestAnimationFrame);
             // What was heard and what was drawn at each refresh of the screen.
             const watch = async (length) => {{
-                const seen = [];
+                const samples = [];
                 const until = performance.now() + 1000 * length;
-                while (performance.now() < until || seen.length < 4) {{
+                while (performance.now() < until || samples.length < 4) {{
                     await refresh();
-                    seen.push([performance.now() / 1000, clock.time, viewer.stats().time]);
+                    samples.push([performance.now() / 1000, clock.time, viewer.stats().time]);
                 }}
-                return seen;
+                return samples;
             }};
             clock.seek(0);
             await clock.play();
@@ -122,15 +122,15 @@ def measure(
         }}""",
         [settling, seconds, pauses],
     )
-    played = np.array(told["played"])
+    played = np.array(record["played"])
     middle, oldest = behind(played)
     first, last = (played[2:, 0] - played[0, 0] < END), (played[-1, 0] - played[2:, 0] < END)
-    resumed = [behind(np.array(each)) for each in told["resumed"]]
+    resumed = [behind(np.array(each)) for each in record["resumed"]]
     return {
         "heads": page.locator(".km-panel").count(),
-        "pictures_per_second": round(told["drawn"] / (played[-1, 0] - played[0, 0]), 1),
-        "script_ms_per_picture": round(told["stats"]["scriptMs"], 2),
-        "triangles": told["stats"]["triangles"],
+        "pictures_per_second": round(record["drawn"] / (played[-1, 0] - played[0, 0]), 1),
+        "script_ms_per_picture": round(record["stats"]["scriptMs"], 2),
+        "triangles": record["stats"]["triangles"],
         "canvas_pixels": page.evaluate(f"{VIEWER}.canvas.width * {VIEWER}.canvas.height"),
         "behind_the_sound_ms": {
             "median": milliseconds(middle),
@@ -141,7 +141,7 @@ def measure(
         "after_pauses_and_seeks_ms": {
             "median": milliseconds(np.concatenate([middle for middle, _ in resumed])),
             "worst_of_medians": max((milliseconds(middle) for middle, _ in resumed), key=abs),
-            "worst_while_paused": 1000 * max(map(abs, told["paused"])),
+            "worst_while_paused": 1000 * max(map(abs, record["paused"])),
         },
     }
 
@@ -155,9 +155,9 @@ def behind(
     half refreshes later. The sound heard is the media element's time, which counts the delay of
     the audio device.
     """
-    _, heard, drawn = refreshes.T
-    middle = heard[2:] - drawn[:-2]
-    return middle, middle + 0.5 * np.diff(heard)[1:]
+    _, sound, drawn = refreshes.T
+    middle = sound[2:] - drawn[:-2]
+    return middle, middle + 0.5 * np.diff(sound)[1:]
 
 
 def milliseconds(seconds: Float64[np.ndarray, " pictures"], share: float = 0.5) -> float:

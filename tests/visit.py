@@ -45,10 +45,10 @@ class Page:
         return str(shutil.copyfile(FOLDER / "delighted.mp4", self.uploads / name))
 
     def fields(self, **changed) -> PageFields:
-        given = {"identity": "clara", "consent": True} | changed
-        given.setdefault("speech", self.speech())
-        given.setdefault("video", self.video())
-        return PageFields(**given)
+        values = {"identity": "clara", "consent": True} | changed
+        values.setdefault("speech", self.speech())
+        values.setdefault("video", self.video())
+        return PageFields(**values)
 
     def session(self, who: str = "one") -> Session:
         return self.sessions.of(who)

@@ -16,7 +16,7 @@ from kmspeaker.export import FORMATS, provenance
 from kmspeaker.web.errors import page_progress, readable_plain
 from kmspeaker.web.handlers import visitor
 from kmspeaker.web.service import Order, Service, job, seeds_of
-from kmspeaker.web.sessions import KnownTake, Session, Sessions
+from kmspeaker.web.sessions import Session, Sessions, SessionTake
 
 _QUEUED: dict[str, Any] = {"concurrency_id": "gpu", "concurrency_limit": 1}
 
@@ -60,8 +60,8 @@ class Api:
             The files: the animation first, then what lies beside it.
             The facts: the take's key for /export, seconds, frames a second, model, seed, version.
         """
-        asked = (speech, reference, identity, seed, controls, second, format)
-        return self._make("stylize", *asked, request, progress)
+        fields = (speech, reference, identity, seed, controls, second, format)
+        return self._make("stylize", *fields, request, progress)
 
     @readable_plain
     def localize(  # noqa: D417
@@ -94,8 +94,8 @@ class Api:
             The files: the animation first, then what lies beside it.
             The facts: the take's key for /export, seconds, frames a second, model, seed, version.
         """
-        asked = (speech, reference, identity, seed, controls, second, format)
-        return self._make("localize", *asked, request, progress)
+        fields = (speech, reference, identity, seed, controls, second, format)
+        return self._make("localize", *fields, request, progress)
 
     @readable_plain
     def track(  # noqa: D417
@@ -154,7 +154,7 @@ class Api:
             The files: the animation first, then what lies beside it.
         """
         session = self._sessions.of(request.session_hash)
-        return self._written(session, session.take(take), format, identity, progress)
+        return self._write(session, session.take(take), format, identity, progress)
 
     def _make(
         self,
@@ -185,7 +185,7 @@ class Api:
         session = self._sessions.of(request.session_hash)
         with job(session, speech, reference, second) as stop:
             (take,) = self._service.make(session, order, visitor(request), progress, stop)
-        files = self._written(session, take, format, "", progress)
+        files = self._write(session, take, format, "", progress)
         animation = take.animation
         facts = {
             "take": take.key,
@@ -195,10 +195,10 @@ class Api:
         }
         return files, facts
 
-    def _written(
+    def _write(
         self,
         session: Session,
-        take: KnownTake,
+        take: SessionTake,
         format: str,
         identity: str,
         progress: gr.Progress,
@@ -220,7 +220,7 @@ def endpoints(service: Service, sessions: Sessions) -> None:
         video = gr.File(label="video", type="filepath")
         second = gr.File(label="second", type="filepath", value=None)
         identity = gr.Textbox(face.identities[0], label="identity")
-        worn = gr.Textbox("", label="identity")
+        wearer = gr.Textbox("", label="identity")
         seed = gr.Number(0, label="seed", precision=0)
         controls = gr.JSON({}, label="controls")
         take = gr.Textbox("", label="take")
@@ -228,16 +228,16 @@ def endpoints(service: Service, sessions: Sessions) -> None:
         files = gr.File(label="files", file_count="multiple")
         file = gr.File(label="track")
         facts = gr.JSON(label="facts")
-        listed = gr.JSON(label="identities")
+        heads = gr.JSON(label="identities")
     # Gradio's own word for any JSON is none that MCP clients understand.
     controls.api_info = lambda: {"type": "object", "description": "field names and their values"}
-    asked = [speech, reference, identity, seed, controls, second, format]
+    fields = [speech, reference, identity, seed, controls, second, format]
     calls: list[tuple[Any, Any, Any, dict[str, Any]]] = [
-        (api.stylize, asked, [files, facts], _QUEUED),
-        (api.localize, asked, [files, facts], _QUEUED),
+        (api.stylize, fields, [files, facts], _QUEUED),
+        (api.localize, fields, [files, facts], _QUEUED),
         (api.track, [video], [file, facts], _QUEUED),
-        (api.identities, [], listed, {"queue": False}),
-        (api.export, [take, format, worn], files, _QUEUED),
+        (api.identities, [], heads, {"queue": False}),
+        (api.export, [take, format, wearer], files, _QUEUED),
     ]
-    for call, given, out, options in calls:
-        trigger.click(call, given, out, api_name=call.__name__, **options)
+    for call, inputs, outputs, options in calls:
+        trigger.click(call, inputs, outputs, api_name=call.__name__, **options)

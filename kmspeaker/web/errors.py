@@ -27,7 +27,7 @@ def page_progress(progress: gr.Progress | None, text: str, stop: Stop | None = N
     """A stage's fractions as the page's progress bar; ends the stage when it is to stop."""
 
     def report(fraction: float) -> None:
-        if stop is not None and stop.asked:
+        if stop is not None and stop.is_set():
             raise Stopped
         if progress is not None:
             progress(fraction, desc=text)

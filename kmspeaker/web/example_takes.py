@@ -16,7 +16,7 @@ from kmspeaker.media.audio import load_sound
 from kmspeaker.reference.load import Reference
 from kmspeaker.reference.performance import Performance
 from kmspeaker.reference.tracking import FaceTrack
-from kmspeaker.web.sessions import KnownReference
+from kmspeaker.web.sessions import SessionReference
 
 
 @dataclass(frozen=True)
@@ -35,27 +35,27 @@ class ExampleTakes:
     def __init__(self, examples: Mapping[str, Example], model_name: str) -> None:
         """Know what is bundled for ``model_name``, digest included."""
         self._examples = examples
-        self._known: dict[str, ExampleTake] = {}
+        self._takes: dict[str, ExampleTake] = {}
         for name, example in examples.items():
             take = _load(example, model_name)
             if take is not None:
-                self._known[name] = take
+                self._takes[name] = take
 
     @property
     def complete(self) -> bool:
         """Whether no example needs the model."""
-        return len(self._known) == len(self._examples)
+        return len(self._takes) == len(self._examples)
 
     def of(self, name: str) -> ExampleTake | None:
         """The take, if it was made before."""
-        return self._known.get(name)
+        return self._takes.get(name)
 
-    def remember(self, name: str, reference: KnownReference, animation: FaceAnimation) -> None:
+    def remember(self, name: str, reference: SessionReference, animation: FaceAnimation) -> None:
         """Keep a take that had to be made."""
-        self._known[name] = ExampleTake(
+        self._takes[name] = ExampleTake(
             Reference(reference.performance, reference.face_track, reference.source),
             animation,
-            reference.seconds_taken,
+            reference.read_seconds,
         )
 
 
@@ -93,29 +93,29 @@ def _load(example: Example, model_name: str) -> ExampleTake | None:
     file, track = bundled(example)
     if not file.is_file() or not track.is_file():
         return None
-    with np.load(file) as kept:
-        if str(kept["model"]) != model_name or int(kept["seed"]) != example.seed:
+    with np.load(file) as arrays:
+        if str(arrays["model"]) != model_name or int(arrays["seed"]) != example.seed:
             return None
-        stages = zip(kept["stages"].tolist(), kept["stage_seconds"].tolist(), strict=True)
+        stages = zip(arrays["stages"].tolist(), arrays["stage_seconds"].tolist(), strict=True)
         animation = FaceAnimation(
-            weights=kept["weights"].astype(np.float32),
-            fps=float(kept["fps"]),
+            weights=arrays["weights"].astype(np.float32),
+            fps=float(arrays["fps"]),
             identity=example.identity,
             use="localize" if example.use == "localize" else "stylize",
             sound=load_sound(example.speech),
             model=model_name,
             seed=example.seed,
-            steps=int(kept["steps"]),
+            steps=int(arrays["steps"]),
             stage_seconds=dict(stages),
         )
         performance = Performance(
-            weights=kept["performance"].astype(np.float32),
-            fps=float(kept["performance_fps"]),
-            present=kept["present"],
-            bridged=kept["bridged"],
-            head=kept["head"],
+            weights=arrays["performance"].astype(np.float32),
+            fps=float(arrays["performance_fps"]),
+            present=arrays["present"],
+            bridged=arrays["bridged"],
+            head=arrays["head"],
         )
-        seconds = float(kept["seconds"])
+        seconds = float(arrays["seconds"])
     return ExampleTake(
         Reference(performance, FaceTrack.load(track), example.reference), animation, seconds
     )

@@ -1,6 +1,6 @@
 """What the page's buttons do: the service's work, its results as the stage's value and short texts.
 
-Nothing is known here of where things stand on the page; ``demo`` is the layout.
+Nothing is known here of where things stand on the page; ``page.layout`` is the layout.
 """
 
 from collections.abc import Mapping
@@ -21,10 +21,10 @@ from kmspeaker.web.example_takes import ExampleTakes
 from kmspeaker.web.page.facts import reference_facts, take_facts
 from kmspeaker.web.service import Order, Service, detail, job, seeds_of
 from kmspeaker.web.session_files import write_reference, write_takes
-from kmspeaker.web.sessions import OWN_PREFIX, KnownTake, Session, Sessions
+from kmspeaker.web.sessions import OWN_PREFIX, Session, Sessions, SessionTake
 from kmspeaker.web.stage_value import MOST_SHOWN, stage_value
 
-Made = tuple[dict[str, Any], str, str, dict[str, Any]]
+PageUpdate = tuple[dict[str, Any], str, str, dict[str, Any]]
 """The stage's value, what to say of the reference and of the takes, and the list of takes."""
 
 
@@ -78,18 +78,18 @@ class Handlers:
         """Read a reference as soon as it is given; none if it was taken away.
 
         Returns:
-            What was made, and nothing for the other input.
+            The page's update, and nothing for the other input.
         """
         session = self._session(request)
         if source is None:
             if session.current is not None:
                 session.forget(session.current)
             session.current = None
-            return *self._made(session, identity, [], ""), None
+            return *self._update(session, identity, [], ""), None
         _require_consent(consent, source)
         with job(session, source) as stop:
             session.current = self._service.read(session, Path(source), progress, stop)
-        return *self._made(session, identity, [], reference_facts(session.current)), None
+        return *self._update(session, identity, [], reference_facts(session.current)), None
 
     @readable
     def check(self, fields: PageFields, request: gr.Request) -> None:
@@ -99,12 +99,12 @@ class Handlers:
     @readable
     def generate(
         self, fields: PageFields, request: gr.Request, progress: gr.Progress = _PROGRESS
-    ) -> Made:
+    ) -> PageUpdate:
         """Make the takes."""
         session, order = self._session(request), _order(fields, self._service.face)
         with job(session, fields.speech, fields.reference, fields.second) as stop:
             takes = self._service.make(session, order, visitor(request), progress, stop)
-        return self._shown(session, fields.identity, takes)
+        return self._update_with(session, fields.identity, takes)
 
     @readable
     def play_example(
@@ -117,8 +117,8 @@ class Handlers:
         """
         example = self._examples[name]
         session = self._session(request)
-        known = self.example_takes.of(name)
-        if known is None:
+        bundled = self.example_takes.of(name)
+        if bundled is None:
             fields = PageFields(
                 str(example.speech),
                 str(example.reference),
@@ -138,14 +138,14 @@ class Handlers:
             reference = next(
                 (r for r in session.references.values() if r.source == example.reference), None
             ) or write_reference(
-                session, known.reference, example.reference, known.seconds, self._service.face
+                session, bundled.reference, example.reference, bundled.seconds, self._service.face
             )
             session.current = reference
             takes = write_takes(
                 session,
-                [known.animation],
+                [bundled.animation],
                 reference,
-                [f"{example.title} · {detail(known.animation)}"],
+                [f"{example.title} · {detail(bundled.animation)}"],
             )
         return (
             str(example.speech),
@@ -154,7 +154,7 @@ class Handlers:
             example.use,
             example.identity,
             example.seed,
-            *self._shown(session, example.identity, takes),
+            *self._update_with(session, example.identity, takes),
         )
 
     @readable
@@ -209,32 +209,32 @@ class Handlers:
     def _session(self, request: gr.Request) -> Session:
         return self._sessions.of(request.session_hash)
 
-    def _shown(self, session: Session, identity: str, takes: list[KnownTake]) -> Made:
+    def _update_with(self, session: Session, identity: str, takes: list[SessionTake]) -> PageUpdate:
         reference = takes[0].reference
         assert reference is not None
-        return self._made(
+        return self._update(
             session,
             identity,
             takes,
             reference_facts(reference),
-            take_facts([take.animation for take in takes], reference.seconds_taken),
+            take_facts([take.animation for take in takes], reference.read_seconds),
         )
 
-    def _made(
+    def _update(
         self,
         session: Session,
         identity: str,
-        takes: list[KnownTake],
+        takes: list[SessionTake],
         about_reference: str,
         about_takes: str = "",
-    ) -> Made:
+    ) -> PageUpdate:
         keys = [take.key for take in takes]
-        listed = [(f"{take.label}: {take.detail}", take.key) for take in session.takes.values()]
-        chosen = gr.update(
-            choices=listed[::-1],
-            value=keys[0] if keys else (listed[-1][1] if listed else None),
+        entries = [(f"{take.label}: {take.detail}", take.key) for take in session.takes.values()]
+        take_list = gr.update(
+            choices=entries[::-1],
+            value=keys[0] if keys else (entries[-1][1] if entries else None),
         )
-        return stage_value(session, identity, keys), about_reference, about_takes, chosen
+        return stage_value(session, identity, keys), about_reference, about_takes, take_list
 
 
 def visitor(request: gr.Request) -> str:
@@ -252,9 +252,9 @@ def _order(fields: PageFields, face: FaceModel) -> Order:
         )
     if fields.use not in ("stylize", "localize"):
         raise InputError(f"Got the use {fields.use!r}; choose 'stylize' or 'localize'.")
-    for given in (fields.speech, fields.reference, fields.second):
-        if given is not None:
-            _require_consent(fields.consent, given)
+    for upload in (fields.speech, fields.reference, fields.second):
+        if upload is not None:
+            _require_consent(fields.consent, upload)
     return Order(
         speech=Path(fields.speech),
         reference=Path(fields.reference),
@@ -268,8 +268,8 @@ def _order(fields: PageFields, face: FaceModel) -> Order:
     )
 
 
-def _require_consent(consent: bool, given: str) -> None:
-    if not consent and not Path(given).is_relative_to(EXAMPLE_FOLDER):
+def _require_consent(consent: bool, upload: str) -> None:
+    if not consent and not Path(upload).is_relative_to(EXAMPLE_FOLDER):
         raise InputError(
             "Voices and faces are personal; please tick the box above the inputs first."
         )

@@ -101,7 +101,7 @@ class RateLimit:
         self._most = most
         self._window = window
         self._clock = clock
-        self._made: dict[str, deque[float]] = {}
+        self._times: dict[str, deque[float]] = {}
         self._lock = threading.Lock()
 
     def check(self, visitor: str, takes: int = 1) -> None:
@@ -118,11 +118,11 @@ class RateLimit:
                 f"{spoken_time(self._window)}; ask for fewer."
             )
         with self._lock:
-            made = self._recent(visitor)
-            over = len(made) + takes - self._most
+            times = self._recent(visitor)
+            over = len(times) + takes - self._most
             if over <= 0:
                 return
-            wait = made[over - 1] + self._window - self._clock()
+            wait = times[over - 1] + self._window - self._clock()
         raise InputError(
             f"This page makes {self._most} takes in {spoken_time(self._window)} for each visitor, "
             f"so that others have a turn; there is room again in {spoken_time(wait)}."
@@ -142,12 +142,12 @@ class RateLimit:
 
     def _recent(self, visitor: str) -> deque[float]:
         start = self._clock() - self._window
-        for name in [name for name, made in self._made.items() if not made or made[-1] < start]:
-            del self._made[name]
-        made = self._made.setdefault(visitor, deque())
-        while made and made[0] < start:
-            made.popleft()
-        return made
+        for name in [name for name, times in self._times.items() if not times or times[-1] < start]:
+            del self._times[name]
+        times = self._times.setdefault(visitor, deque())
+        while times and times[0] < start:
+            times.popleft()
+        return times
 
 
 def spoken_time(seconds: float) -> str:

@@ -56,14 +56,14 @@ class Models:
         """Start with one loaded model and ways to load others."""
         self.own = own
         self.own_name = own.model_name.rsplit("@", 1)[0]
-        self._ways = {k: v for k, v in (others or {}).items() if k != self.own_name}
+        self._loaders = {k: v for k, v in (others or {}).items() if k != self.own_name}
         self._loaded: dict[str, Speaker] = {}
         self._lock = threading.Lock()
 
     @property
     def names(self) -> tuple[str, ...]:
         """The page's own first."""
-        return (self.own_name, *self._ways)
+        return (self.own_name, *self._loaders)
 
     def check(self, name: str) -> None:
         """Refuse an unknown name.
@@ -84,7 +84,7 @@ class Models:
         if name == self.own_name:
             return self.own
         with self._lock:
-            speaker = self._loaded.pop(name, None) or self._ways[name]()
+            speaker = self._loaded.pop(name, None) or self._loaders[name]()
             self._loaded[name] = speaker
             while len(self._loaded) > LOADED_AT_ONCE - 1:
                 del self._loaded[next(iter(self._loaded))]
@@ -97,7 +97,7 @@ def models_to_compare(folder: Path | None, device: str) -> dict[str, Callable[[]
     Raises:
         InputError: There is none in ``folder``.
     """
-    found = {name: name for name in bundled_models()}
+    places = {name: name for name in bundled_models()}
     if folder is not None:
         more = {path.parent.name: str(path.parent) for path in folder.glob("*/model.safetensors")}
         if not more:
@@ -105,11 +105,11 @@ def models_to_compare(folder: Path | None, device: str) -> dict[str, Callable[[]
                 f"Got {folder} with no model in it; "
                 "name a folder of folders with model.safetensors."
             )
-        found |= dict(sorted(more.items()))
-    return {name: _loading(place, device) for name, place in found.items()}
+        places |= dict(sorted(more.items()))
+    return {name: _loader(place, device) for name, place in places.items()}
 
 
-def _loading(place: str, device: str) -> Callable[[], Speaker]:
+def _loader(place: str, device: str) -> Callable[[], Speaker]:
     def load() -> Speaker:
         from kmspeaker.pipeline import Pipeline
 

@@ -111,10 +111,10 @@ def _all_points(track: FaceTrack, face: FaceModel) -> dict[str, np.ndarray]:
     sets = [np.nan_to_num(keypoint_pixels(track, face, name)) for name in face.keypoints]
     pixels = np.concatenate(sets, axis=1).transpose(1, 0, 2).reshape(-1, 2 * len(track))
     distinct, columns = np.unique(pixels, axis=0, return_inverse=True)
-    seen = track.status != LOST
+    visible = track.status != LOST
     moves = distinct.reshape(len(distinct), -1, 2).transpose(1, 0, 2).reshape(len(track), -1)
-    middle = moves[seen].mean(axis=0)
-    moves = np.where(seen[:, None], moves - middle, 0)
+    middle = moves[visible].mean(axis=0)
+    moves = np.where(visible[:, None], moves - middle, 0)
     directions = np.linalg.eigh(moves.T @ moves)[1][:, ::-1][:, :_MODES]
     places = moves @ directions
     scale = np.maximum(np.abs(places).max(axis=0), 1e-6) / 32767

@@ -23,7 +23,7 @@ from kmspeaker.web.errors import Stopped, page_progress
 from kmspeaker.web.limits import Limits, RateLimit, check_reference, check_speech
 from kmspeaker.web.models import Models
 from kmspeaker.web.session_files import file_name, write_reference, write_takes
-from kmspeaker.web.sessions import KnownReference, KnownTake, Session, Stop
+from kmspeaker.web.sessions import Session, SessionReference, SessionTake, Stop
 
 _STAGE_TEXTS = {"listen": "Listening to the speech", "generate": "Making the face move"}
 MOST_TAKES = 4
@@ -38,7 +38,7 @@ _GPU_SECONDS = (10, 120)
 
 @dataclass(frozen=True)
 class Order:
-    """What a visitor wants spoken, by whom, how."""
+    """What a visitor wants spoken, by whom, how; ``seeds_of`` gives its seeds."""
 
     speech: Path
     reference: Path
@@ -72,13 +72,12 @@ class Service:
         """Refuse before any work what cannot be done.
 
         Raises:
-            InputError: Unknown identity or model, too many takes, or files beyond the limits.
+            InputError: Unknown identity or model, no second reference to blend in, too many takes
+                lately, or files beyond the limits.
         """
         self.face.neutral(order.identity)
         for model in order.models:
             self.models.check(model)
-        if not 1 <= len(order.seeds) <= MOST_TAKES:
-            raise InputError(f"Got {len(order.seeds)} takes; ask for 1 to {MOST_TAKES}.")
         if order.controls.style_mix > 0 and order.second is None:
             raise InputError(
                 "There is no second reference to blend in yet; give one under Style, or set its "
@@ -92,12 +91,12 @@ class Service:
 
     def read(
         self, session: Session, source: Path, progress: gr.Progress | None, stop: Stop
-    ) -> KnownReference:
+    ) -> SessionReference:
         """Read a reference, or find it read already."""
         with session.lock:
-            known = next((r for r in session.references.values() if r.source == source), None)
-        if known is not None:
-            return known
+            earlier = next((r for r in session.references.values() if r.source == source), None)
+        if earlier is not None:
+            return earlier
         check_reference(source, self.limits)
         started = time.perf_counter()
         reference = self.models.own.reference(
@@ -105,14 +104,14 @@ class Service:
             progress=page_progress(progress, "Finding the face in the reference", stop),
             max_seconds=self.limits.max_seconds,
         )
-        if stop.asked:
+        if stop.is_set():
             raise Stopped
         seconds = time.perf_counter() - started
         return write_reference(session, reference, source, seconds, self.face)
 
     def make(
         self, session: Session, order: Order, visitor: str, progress: gr.Progress | None, stop: Stop
-    ) -> list[KnownTake]:
+    ) -> list[SessionTake]:
         """Make the takes of an order and put them in the visitor's catalogue."""
         self.check(order, visitor)
         page_progress(progress, "Reading the speech", stop)(0.0)
@@ -128,14 +127,14 @@ class Service:
             animations += self._speak(
                 sound, reference.performance, order, second, model, progress, stop
             )
-        if stop.asked:
+        if stop.is_set():
             raise Stopped
         return write_takes(session, animations, reference, [detail(a) for a in animations])
 
     def export(
         self,
         session: Session,
-        take: KnownTake,
+        take: SessionTake,
         suffix: str,
         identity: str,
         progress: gr.Progress | None,
@@ -216,7 +215,7 @@ class Service:
         progress: gr.Progress | None,
         stop: Stop,
     ) -> tuple[FaceAnimation, ...]:
-        def tell(stage: str, fraction: float) -> None:
+        def report(stage: str, fraction: float) -> None:
             page_progress(progress, _STAGE_TEXTS.get(stage, stage.capitalize()), stop)(fraction)
 
         return self.models.get(model).take(
@@ -227,19 +226,19 @@ class Service:
             seeds=order.seeds,
             controls=order.controls,
             second=second,
-            progress=tell,
+            progress=report,
         )
 
 
 @contextmanager
-def job(session: Session, *given: str | Path | None) -> Iterator[Stop]:
+def job(session: Session, *uploads: str | Path | None) -> Iterator[Stop]:
     """Work that ends when the visitor says stop or leaves.
 
     Args:
         session: The visitor's.
-        given: The uploads it reads, to be deleted with the session.
+        uploads: What it reads, to be deleted with the session.
     """
-    session.uploads.update(Path(path) for path in given if path)
+    session.uploads.update(Path(path) for path in uploads if path)
     stop = Stop()
     session.jobs.add(stop)
     try:
@@ -285,8 +284,8 @@ def seeds_of(first: int | float | None, count: int | float | None = 1) -> tuple[
 def detail(animation: FaceAnimation) -> str:
     """How a take was made, in a few words."""
     changed = animation.controls.changed()
-    asked = [f"{name.replace('_', ' ')} {value}" for name, value in changed.items()]
+    settings = [f"{name.replace('_', ' ')} {value}" for name, value in changed.items()]
     words = [animation.model.rsplit("@", 1)[0].rsplit("/", 1)[-1], f"seed {animation.seed}"]
     if animation.use == "localize":
         words.append("dub")
-    return " · ".join([*words, *asked])
+    return " · ".join([*words, *settings])

@@ -9,7 +9,7 @@ from kmspeaker.animation.animation import FaceAnimation
 from kmspeaker.face.rig import FaceModel
 from kmspeaker.reference.load import Reference
 from kmspeaker.web.packing import reference_arrays, take_arrays
-from kmspeaker.web.sessions import KnownReference, KnownTake, Session
+from kmspeaker.web.sessions import Session, SessionReference, SessionTake
 from kmspeaker.web.sound import write_opus
 
 _BROWSER_VIDEO = {".mp4", ".m4v", ".mov", ".webm", ".mkv", ".ogv"}
@@ -18,28 +18,28 @@ _BROWSER_VIDEO = {".mp4", ".m4v", ".mov", ".webm", ".mkv", ".ogv"}
 def write_takes(
     session: Session,
     animations: Sequence[FaceAnimation],
-    reference: KnownReference | None,
+    reference: SessionReference | None,
     details: Sequence[str],
-) -> list[KnownTake]:
+) -> list[SessionTake]:
     """Put takes of one speech in the visitor's folder and catalogue."""
     sound = session.file("speech", ".webm")
     write_opus(sound, animations[0].sound)
-    known = []
+    takes = []
     for animation, detail in zip(animations, details, strict=True):
         motion = session.file("take", ".bin")
         motion.write_bytes(take_arrays(animation))
         number = session.number("take")
-        take = KnownTake(
+        take = SessionTake(
             f"take-{number}", f"Take {number}", detail, animation, motion, sound, reference
         )
         session.keep(take)
-        known.append(take)
-    return known
+        takes.append(take)
+    return takes
 
 
 def write_reference(
     session: Session, reference: Reference, source: Path, seconds: float, face: FaceModel
-) -> KnownReference:
+) -> SessionReference:
     """Put a reference in the visitor's folder and catalogue, and make it the current one."""
     motion = session.file("reference", ".bin")
     motion.write_bytes(reference_arrays(reference.performance, reference.track, face))
@@ -52,7 +52,7 @@ def write_reference(
             video = session.file("reference", suffix)
             shutil.copyfile(source, video)
     number = session.number("reference")
-    known = KnownReference(
+    entry = SessionReference(
         key="reference" if number == 1 else f"reference-{number}",
         label="Reference" if number == 1 else f"Reference {number}",
         source=source,
@@ -61,10 +61,10 @@ def write_reference(
         track=track,
         motion=motion,
         video=video,
-        seconds_taken=seconds,
+        read_seconds=seconds,
     )
-    session.keep(known)
-    return known
+    session.keep(entry)
+    return entry
 
 
 def file_name(take: FaceAnimation) -> str:

@@ -26,7 +26,7 @@ OWN_PREFIX = "own-"
 
 
 @dataclass(frozen=True)
-class KnownReference:
+class SessionReference:
     """A reference that was read already, so that Generate need not read it again."""
 
     key: str
@@ -40,7 +40,8 @@ class KnownReference:
     motion: Path
     """What ``packing.reference_arrays`` packed."""
     video: Path | None
-    seconds_taken: float
+    read_seconds: float
+    """How long it took to read."""
 
     @property
     def files(self) -> set[Path]:
@@ -49,7 +50,7 @@ class KnownReference:
 
 
 @dataclass(frozen=True)
-class KnownTake:
+class SessionTake:
     """A take and what the browser reads of it."""
 
     key: str
@@ -62,7 +63,7 @@ class KnownTake:
     """What ``packing.take_arrays`` packed."""
     sound: Path
     """The speech, compressed; takes of one speech share it."""
-    reference: KnownReference | None
+    reference: SessionReference | None
     """Whom it follows."""
 
     @property
@@ -77,20 +78,19 @@ class KnownTake:
 
 
 class Stop:
-    """Told to a job's progress callbacks: the visitor wants it no more."""
+    """A flag that a job reads at each report of progress: the visitor wants it no more."""
 
     def __init__(self) -> None:
-        """Go on."""
-        self._asked = threading.Event()
+        """Let the job go on."""
+        self._event = threading.Event()
 
-    def ask(self) -> None:
+    def set(self) -> None:
         """Let the job end at its next report of progress."""
-        self._asked.set()
+        self._event.set()
 
-    @property
-    def asked(self) -> bool:
+    def is_set(self) -> bool:
         """Whether the job shall end."""
-        return self._asked.is_set()
+        return self._event.is_set()
 
 
 @dataclass
@@ -98,11 +98,11 @@ class Session:
     """One open page."""
 
     folder: Path
-    takes: dict[str, KnownTake] = field(default_factory=dict)
+    takes: dict[str, SessionTake] = field(default_factory=dict)
     """By key, oldest first."""
-    references: dict[str, KnownReference] = field(default_factory=dict)
+    references: dict[str, SessionReference] = field(default_factory=dict)
     """By key, oldest first."""
-    current: KnownReference | None = None
+    current: SessionReference | None = None
     """The reference the inputs name now."""
     uploads: set[Path] = field(default_factory=set)
     jobs: set[Stop] = field(default_factory=set)
@@ -130,15 +130,15 @@ class Session:
             self._counts[kind] = self._counts.get(kind, 0) + 1
             return self._counts[kind]
 
-    def keep(self, thing: KnownTake | KnownReference) -> None:
+    def keep(self, item: SessionTake | SessionReference) -> None:
         """Put a take or reference in the catalogue; the oldest beyond the limit is deleted."""
         with self.lock:
-            if isinstance(thing, KnownTake):
-                _keep(thing, self.takes, TAKES_KEPT)
+            if isinstance(item, SessionTake):
+                _keep(item, self.takes, TAKES_KEPT)
             else:
-                _keep(thing, self.references, REFERENCES_KEPT)
+                _keep(item, self.references, REFERENCES_KEPT)
 
-    def forget(self, reference: KnownReference) -> None:
+    def forget(self, reference: SessionReference) -> None:
         """Delete a reference that was taken away, unless a take follows it."""
         with self.lock:
             if any(take.reference is reference for take in self.takes.values()):
@@ -146,7 +146,7 @@ class Session:
             if self.references.pop(reference.key, None) is not None:
                 _delete_unused(reference.files, self.references)
 
-    def take(self, key: str | None = None) -> KnownTake:
+    def take(self, key: str | None = None) -> SessionTake:
         """The take of that key, or the newest.
 
         Raises:
@@ -167,7 +167,7 @@ class Session:
     def stop(self) -> None:
         """Let everything this visitor waits for end."""
         for job in list(self.jobs):
-            job.ask()
+            job.set()
 
 
 class Sessions:
@@ -239,17 +239,17 @@ class Sessions:
                 upload.unlink(missing_ok=True)
 
 
-Thing = TypeVar("Thing", KnownTake, KnownReference)
+Item = TypeVar("Item", SessionTake, SessionReference)
 
 
-def _keep(thing: Thing, kept: dict[str, Thing], most: int) -> None:
-    kept[thing.key] = thing
-    while len(kept) > most:
-        oldest = kept.pop(next(iter(kept)))
-        _delete_unused(oldest.files, kept)
+def _keep(item: Item, items: dict[str, Item], most: int) -> None:
+    items[item.key] = item
+    while len(items) > most:
+        oldest = items.pop(next(iter(items)))
+        _delete_unused(oldest.files, items)
 
 
-def _delete_unused(files: set[Path], kept: Mapping[str, KnownTake | KnownReference]) -> None:
-    used = set().union(*(thing.files for thing in kept.values()))
+def _delete_unused(files: set[Path], items: Mapping[str, SessionTake | SessionReference]) -> None:
+    used = set().union(*(item.files for item in items.values()))
     for path in files - used:
         path.unlink(missing_ok=True)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
-from kmspeaker.web.sessions import KnownReference, KnownTake, Session
+from kmspeaker.web.sessions import Session, SessionReference, SessionTake
 
 MOST_SHOWN = 4
 """Heads beside each other on the stage."""
@@ -26,7 +26,7 @@ def stage_value(session: Session, identity: str, shown: Iterable[str] = ()) -> d
     if not keys and current is not None:
         keys = [current.key]
     first = next((take for take in takes if take.key in keys), None)
-    # Whose style is taken may end before the speech does, and starts again; a dub ends.
+    # A reference of style may end before the speech does, and starts again; a dubbed one ends.
     repeats = first is not None and first.animation.use == "stylize"
     heads: list[dict[str, Any]] = [
         {
@@ -66,6 +66,6 @@ def stage_value(session: Session, identity: str, shown: Iterable[str] = ()) -> d
     }
 
 
-def _following(takes: list[KnownTake], reference: KnownReference) -> list[KnownTake]:
+def _following(takes: list[SessionTake], reference: SessionReference) -> list[SessionTake]:
     """The takes made after this reference; none if it is newer than all takes."""
     return [take for take in takes if take.reference is reference]

@@ -176,15 +176,15 @@ def test_every_control_of_the_stage_follows_the_keyboard(two: Page):
     page.keyboard.press("Home")
     page.keyboard.press("ArrowRight")
     page.wait_for_function(f"{VIEWER}.clock.time > 0")
-    standpoint = page.evaluate(f"{VIEWER}.studio.standpoint")
+    standpoint = page.evaluate(f"{VIEWER}.renderer.standpoint")
     for keys in ("kk", "jj", "++"):
         for key in keys:
             page.keyboard.press(key)
-        turned = page.evaluate(f"{VIEWER}.studio.standpoint")
+        turned = page.evaluate(f"{VIEWER}.renderer.standpoint")
         assert turned != standpoint
         standpoint = turned
     page.keyboard.press("r")
-    page.wait_for_function(f"!{VIEWER}.studio.moved")
+    page.wait_for_function(f"!{VIEWER}.renderer.moved")
 
 
 def test_the_stage_is_saved_as_a_video_with_its_sound(two: Page, tmp_path: Path):

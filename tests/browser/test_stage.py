@@ -73,7 +73,7 @@ def opened(page: Page, server: StageServer, value: dict[str, Any], fragment: str
 def show(page: Page, heads: list[str], **others: Any) -> None:
     page.evaluate(f"(view) => {VIEWER}.view.change(view)", {"heads": heads, **others})
     count = 1 if others.get("solo") else len(heads)
-    page.wait_for_function(f"(n) => {VIEWER}.studio.views.length === n", arg=count)
+    page.wait_for_function(f"(n) => {VIEWER}.renderer.views.length === n", arg=count)
 
 
 def seek(page: Page, seconds: float) -> None:
@@ -198,7 +198,7 @@ def test_a_link_carries_the_view(
 ):
     show(page, ["reference", "take-2", "take-3"], mode="difference", base="take-2", range=10)
     page.evaluate(f"{VIEWER}.view.change({{ points: 'dense', faces: {{ 'take-3': 'amara' }} }})")
-    page.evaluate(f"{VIEWER}.studio.standpoint = [-200, 10, 600, 0, -26, 10]")
+    page.evaluate(f"{VIEWER}.renderer.standpoint = [-200, 10, 600, 0, -26, 10]")
     seek(page, 1.5)
     link = page.evaluate(f"{VIEWER}.view.link")
     state = page.evaluate(f"{VIEWER}.view.state")
@@ -206,7 +206,7 @@ def test_a_link_carries_the_view(
     opened(page, server, value, link[link.index("#") :])
     expect(page.locator(".km-panel b")).to_have_text(["Reference", "Take 2", "Take 3"])
     assert page.evaluate(f"{VIEWER}.view.state") == state
-    assert page.evaluate(f"{VIEWER}.studio.standpoint") == [-200, 10, 600, 0, -26, 10]
+    assert page.evaluate(f"{VIEWER}.renderer.standpoint") == [-200, 10, 600, 0, -26, 10]
     assert page.evaluate(f"{VIEWER}.clock.time") == pytest.approx(1.5, abs=0.02)
 
 
@@ -233,7 +233,7 @@ def test_keypoints_lie_on_the_picture_and_in_space(
         error = np.abs(np.reshape(pixels, (-1, 2)) - expected[frame])
         assert error.max() < 2 and error.mean() < 0.3
     placed = page.evaluate(
-        f"[...{VIEWER}.studio.views[1].head.mesh.geometry.attributes.position.array]"
+        f"[...{VIEWER}.renderer.views[1].head.mesh.geometry.attributes.position.array]"
     )
     weights = reference.performance.weights[30:31]
     points = face.vertices(weights, "clara")[0, face.keypoints[name].indices]
@@ -245,7 +245,9 @@ def test_a_head_turns_as_its_performance_does(page: Page, material: Material):
     frame = int(np.abs(angles[:60]).max(axis=1).argmax())
     show(page, ["take-1", "take-2"])
     seek(page, frame / 30)
-    turned = f"{VIEWER}.studio.views.map(({{ head }}) => head.mesh.rotation.toArray().slice(0, 3))"
+    turned = (
+        f"{VIEWER}.renderer.views.map(({{ head }}) => head.mesh.rotation.toArray().slice(0, 3))"
+    )
     (pitch, yaw, roll), still = page.evaluate(turned)
     np.testing.assert_allclose([yaw, pitch, roll], angles[frame], atol=2e-3)
     assert still == [0, 0, 0]
@@ -263,7 +265,7 @@ def test_a_head_of_another_mesh_moves_as_its_own_shapes_say(
     seek(page, 1.0)
     drawn, turned = page.evaluate(
         f"""(() => {{
-            const {{ head }} = {VIEWER}.studio.views[0];
+            const {{ head }} = {VIEWER}.renderer.views[0];
             const {{ position }} = head.mesh.geometry.attributes;
             const places = [];
             for (let i = 0; i < position.count; i++) {{

@@ -109,7 +109,7 @@ def test_visits(browser: Browser, app: SlowApp):
     expect(page.locator("#cancel")).to_be_visible()
     app.kill()
     app.start()
-    expect(page.locator(".km-told")).to_contain_text("started again")
+    expect(page.locator(".km-alert")).to_contain_text("started again")
     page.wait_for_selector(".km-stage.km-ready")
 
     # More visitors than may wait: one more is told so, in our words, and asked to come back.

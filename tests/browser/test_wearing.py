@@ -17,7 +17,7 @@ def test_sliders_put_another_head_on_the_stage(page: Page, tmp_path: Path):
         number = page.locator(f"#own-{slider} input[type=number]")
         number.fill(value)
         number.press("Tab")
-    expect(page.locator("#own-told")).to_contain_text("82 years", timeout=60_000)
+    expect(page.locator("#own-message")).to_contain_text("82 years", timeout=60_000)
     page.wait_for_function(
         "performance.getEntriesByType('resource').some((r) => r.name.includes('/own-'))"
     )

@@ -18,7 +18,7 @@ from kmspeaker.face.rig import FaceModel
 from kmspeaker.heads.arkit_glb import ArkitHead
 from kmspeaker.web.limits import Limits
 from kmspeaker.web.models import Models
-from kmspeaker.web.page.own_head_panel import OwnFaces
+from kmspeaker.web.page.own_head_panel import OwnHeads
 from kmspeaker.web.service import Service
 from kmspeaker.web.session_files import write_takes
 from kmspeaker.web.sessions import Session, Sessions, Stop
@@ -33,8 +33,8 @@ def sessions(tmp_path: Path) -> Sessions:
 
 
 @pytest.fixture
-def own(face: FaceModel, sessions: Sessions) -> OwnFaces:
-    return OwnFaces(face, sessions)
+def own(face: FaceModel, sessions: Sessions) -> OwnHeads:
+    return OwnHeads(face, sessions)
 
 
 @pytest.fixture
@@ -50,7 +50,7 @@ def session(face: FaceModel, sessions: Sessions) -> Session:
 
 
 def test_everybody_on_the_stage_wears_the_sculpted_head(
-    own: OwnFaces, session: Session, sessions: Sessions, visitor: gr.Request, face: FaceModel
+    own: OwnHeads, session: Session, sessions: Sessions, visitor: gr.Request, face: FaceModel
 ):
     name, stage, said = own.sculpt(stage_value(session, "clara"), SLIDERS, visitor)
     assert name.startswith("own-") and "70" in said
@@ -65,7 +65,7 @@ def test_everybody_on_the_stage_wears_the_sculpted_head(
 
 
 def test_a_take_is_exported_on_the_own_head(
-    own: OwnFaces, session: Session, visitor: gr.Request, face: FaceModel
+    own: OwnHeads, session: Session, visitor: gr.Request, face: FaceModel
 ):
     name, *_ = own.sculpt(stage_value(session, "clara"), SLIDERS, visitor)
     service = Service(Models(FakeSpeaker()), Limits())
@@ -89,7 +89,7 @@ def test_the_heads_on_the_stage_are_one_video(session: Session):
 
 
 def test_what_the_page_gives_to_sculpt_from_it_takes_back(
-    own: OwnFaces, session: Session, visitor: gr.Request, tmp_path: Path
+    own: OwnHeads, session: Session, visitor: gr.Request, tmp_path: Path
 ):
     given = own.template("mei", visitor)
     mesh = trimesh.load_mesh(given, process=False, maintain_order=True)
@@ -99,7 +99,7 @@ def test_what_the_page_gives_to_sculpt_from_it_takes_back(
 
 
 def test_a_glb_with_targets_is_worn_and_takes_are_saved_on_it(
-    own: OwnFaces, session: Session, visitor: gr.Request, face: FaceModel, tmp_path: Path
+    own: OwnHeads, session: Session, visitor: gr.Request, face: FaceModel, tmp_path: Path
 ):
     with pytest.raises(gr.Error, match="no head of yours"):
         own.save(None, visitor)
@@ -128,7 +128,7 @@ def test_a_glb_with_targets_is_worn_and_takes_are_saved_on_it(
 
 
 def test_a_glb_that_is_too_much_to_show_is_kept_all_the_same(
-    own: OwnFaces,
+    own: OwnHeads,
     session: Session,
     visitor: gr.Request,
     face: FaceModel,
@@ -145,7 +145,7 @@ def test_a_glb_that_is_too_much_to_show_is_kept_all_the_same(
 
 @pytest.mark.parametrize("name", ["../../etc/passwd.obj", "<b>x</b>.glb", "head.fbx"])
 def test_other_files_are_refused_in_a_sentence(
-    own: OwnFaces, session: Session, visitor: gr.Request, tmp_path: Path, name: str
+    own: OwnHeads, session: Session, visitor: gr.Request, tmp_path: Path, name: str
 ):
     path = tmp_path / Path(name).name
     path.write_bytes(b"PK\x03\x04")

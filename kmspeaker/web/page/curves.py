@@ -1,6 +1,6 @@
 """The panel under the stage: curves of whatever is on it, the sound they belong to, the numbers.
 
-The browser draws curves from the weights it has anyway (``inspection.rows`` times weights), so a
+The browser draws curves from the weights it has anyway (``metrics.rows`` times weights), so a
 take costs only its sound's spectrogram, fetched when the panel is opened. Numbers come from here.
 """
 
@@ -29,7 +29,7 @@ from kmspeaker.limits import MAX_SECONDS
 from kmspeaker.media.audio import SAMPLE_RATE, Sound, load_sound
 from kmspeaker.web.packing import pack_arrays
 from kmspeaker.web.page.viewer import STATIC, mounting
-from kmspeaker.web.sessions import KnownReference, KnownTake, Session, Sessions
+from kmspeaker.web.sessions import Session, SessionReference, Sessions, SessionTake
 from kmspeaker.web.stage_value import stage_value
 
 NUMBERS: Mapping[str, str] = {
@@ -39,7 +39,7 @@ NUMBERS: Mapping[str, str] = {
     ),
     "Upper face off the reference": (
         "How far brows, eyes and cheeks are on average from where the reference has them; only a "
-        "dub follows it moment by moment, a style does not."
+        "dub follows it moment by moment, a take in its style does not."
     ),
     "Unsteadiness of the lips": (
         "How far lips lie off a smooth path from one picture to the next; much more than the "
@@ -95,7 +95,7 @@ class Inspector:
         """Start with nothing inspected."""
         self._face = face
         self._sessions = sessions
-        self._known: dict[Path, Numbers] = {}
+        self._numbers: dict[Path, Numbers] = {}
 
     def inspect(self, request: gr.Request) -> dict[str, Any]:
         """The panel's value for the visitor who asks."""
@@ -110,7 +110,7 @@ class Inspector:
         """
         with session.lock:
             takes, current = list(session.takes.values()), session.current
-        self._known = {path: each for path, each in self._known.items() if path.exists()}
+        self._numbers = {path: each for path, each in self._numbers.items() if path.exists()}
         extras = {take.key: self._curves_of(take) for take in takes}
         heads = stage_value(session, "")["heads"]
         return {
@@ -118,17 +118,17 @@ class Inspector:
             "reference": current.key if current else None,
         }
 
-    def _curves_of(self, take: KnownTake) -> dict[str, Any]:
+    def _curves_of(self, take: SessionTake) -> dict[str, Any]:
         if not take.spectrum.exists():
             take.spectrum.write_bytes(sound_arrays(take.animation.sound))
         curves: dict[str, Any] = {"spectrum": str(take.spectrum)}
         if take.reference is None:
             return curves
-        if take.motion not in self._known:
-            self._known[take.motion] = inspect(
+        if take.motion not in self._numbers:
+            self._numbers[take.motion] = inspect(
                 self._face, take.animation, take.reference.performance, _sound(take.reference)
             )
-        numbers = self._known[take.motion]
+        numbers = self._numbers[take.motion]
         return {
             **curves,
             "reference": take.reference.key,
@@ -173,7 +173,7 @@ def _often(value: float | None) -> str:
     return "" if value is None else f"{value:.1f} a second"
 
 
-def _place(numbers: Numbers, take: FaceAnimation, reference: KnownReference) -> dict[str, Any]:
+def _place(numbers: Numbers, take: FaceAnimation, reference: SessionReference) -> dict[str, Any]:
     """Where the reference lies beside the take: a dub's controls say it, or the same words."""
     if take.use == "localize":
         own = reference.performance.seconds
@@ -185,7 +185,7 @@ def _place(numbers: Numbers, take: FaceAnimation, reference: KnownReference) -> 
     return {}
 
 
-def _sound(reference: KnownReference) -> Sound | None:
+def _sound(reference: SessionReference) -> Sound | None:
     """What is heard in the reference's video, if anything."""
     if reference.face_track is None:
         return None

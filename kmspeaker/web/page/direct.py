@@ -26,7 +26,7 @@ class Text:
 GROUPS: Mapping[str, Mapping[str, Text]] = {
     "Style": {
         "style_strength": Text(
-            "Strength of the style",
+            "Style strength",
             "0 speaks plainly, 1 as the reference does, 2 exaggerates it.",
         ),
         "guidance": Text(
@@ -111,7 +111,7 @@ def direct(models: tuple[str, ...]) -> Direct:
     Args:
         models: Names of the models that can speak, the page's own first.
     """
-    made: dict[str, Component] = {}
+    controls: dict[str, Component] = {}
     with gr.Accordion("Direct the take", open=False, elem_id="direct", elem_classes="km-direct"):
         gr.HTML(
             "<p class='km-lead'>Every setting is optional; at its default it changes nothing.</p>",
@@ -121,7 +121,7 @@ def direct(models: tuple[str, ...]) -> Direct:
         for title, texts in GROUPS.items():
             with gr.Accordion(title, open=False, elem_classes="km-group"):
                 for name, text in texts.items():
-                    made[name] = _control(name, text)
+                    controls[name] = _control(name, text)
                 if title == "Style":
                     second = gr.File(
                         label="A second reference to blend in (video, track or CSV)",
@@ -129,7 +129,7 @@ def direct(models: tuple[str, ...]) -> Direct:
                         height=92,
                         elem_classes="km-second",
                     )
-                    made["style_mix"] = _control("style_mix", MIX)
+                    controls["style_mix"] = _control("style_mix", MIX)
         assert second is not None
         with gr.Accordion("Number of takes and models", open=False, elem_classes="km-group"):
             count = gr.Slider(
@@ -151,15 +151,15 @@ def direct(models: tuple[str, ...]) -> Direct:
         reset = gr.Button("Reset all", size="sm", elem_id="reset", elem_classes="km-quiet")
     # Said also while the panel is closed: a forgotten setting is not taken for the model's fault.
     summary = gr.HTML("", apply_default_css=False, elem_id="direct-summary")
-    panel = Direct(made, second, count, speakers, summary)
-    reset.click(None, None, panel.all, js=returning(panel.defaults(models[0])))
-    names = {name: _label(name) for name in made}
+    panel = Direct(controls, second, count, speakers, summary)
+    reset.click(None, None, panel.all, js=setting_script(panel.defaults(models[0])))
+    names = {name: _label(name) for name in controls}
     gr.on(
-        [component.change for component in made.values()],  # pyright: ignore[reportAttributeAccessIssue]
+        [component.change for component in controls.values()],  # pyright: ignore[reportAttributeAccessIssue]
         None,
-        list(made.values()),
+        list(controls.values()),
         summary,
-        js=_summing(names),
+        js=_summary_script(names),
         api_visibility="private",
         show_progress="hidden",
     )
@@ -196,12 +196,12 @@ def _label(name: str) -> str:
     return {**texts, "style_mix": MIX}[name].label
 
 
-def returning(values: list[Any]) -> str:
+def setting_script(values: list[Any]) -> str:
     """A script that gives components these values."""
     return f"() => {json.dumps(values)}"
 
 
-def _summing(names: Mapping[str, str]) -> str:
+def _summary_script(names: Mapping[str, str]) -> str:
     """The script that says which controls are not as usual."""
     labels, usual = json.dumps(list(names.values())), json.dumps([DEFAULTS[name] for name in names])
     return (

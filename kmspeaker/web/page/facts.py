@@ -4,7 +4,7 @@ import html
 from collections.abc import Sequence
 
 from kmspeaker.animation.animation import FaceAnimation
-from kmspeaker.web.sessions import KnownReference
+from kmspeaker.web.sessions import SessionReference
 
 
 def take_facts(takes: Sequence[FaceAnimation], reference_seconds: float) -> str:
@@ -27,12 +27,12 @@ def take_facts(takes: Sequence[FaceAnimation], reference_seconds: float) -> str:
     )
 
 
-def reference_facts(reference: KnownReference) -> str:
+def reference_facts(reference: SessionReference) -> str:
     """How long it is and how well the face was seen, as HTML."""
     performance = reference.performance
-    seen = float(performance.present.mean())
+    visible = float(performance.present.mean())
     bridged = float(performance.bridged.sum()) / performance.fps
-    text = f"{performance.seconds:.1f} s of performance, face seen in {seen:.0%}"
+    text = f"{performance.seconds:.1f} s of performance, face seen in {visible:.0%}"
     if bridged >= 0.1:
         text += f" ({bridged:.1f} s of it bridged)"
-    return f"<p class='km-facts'>{text}. Read in {reference.seconds_taken:.1f} s.</p>"
+    return f"<p class='km-facts'>{text}. Read in {reference.read_seconds:.1f} s.</p>"

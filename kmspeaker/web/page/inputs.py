@@ -16,7 +16,7 @@ from kmspeaker.web.page.viewer import STATIC, choices
 USES = [
     {
         "value": "stylize",
-        "label": "In the style of",
+        "label": "Speak in this style",
         "description": "The whole face takes its style from the video, of any length.",
         "picture": str(STATIC / "use-stylize.svg"),
     },
@@ -28,7 +28,7 @@ USES = [
     },
 ]
 _REMEMBER = (
-    "(given) => { try { localStorage.setItem('km-consent', given ? 'yes' : ''); } catch {} }"
+    "(consent) => { try { localStorage.setItem('km-consent', consent ? 'yes' : ''); } catch {} }"
 )
 _REMEMBERED = (
     "() => { try { return localStorage.getItem('km-consent') === 'yes'; } catch { return false; } }"
@@ -70,7 +70,7 @@ class Inputs:
 
     @property
     def all(self) -> set[Component]:
-        """What ``asked`` reads."""
+        """What ``read`` reads."""
         simple = {self.consent, self.speech, self.video, self.file, self.use, self.seed}
         return simple | set(self.direct.all)
 

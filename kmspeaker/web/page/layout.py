@@ -1,16 +1,17 @@
-"""The page: which handler each control calls. Its parts are ``page_inputs`` and ``page_result``."""
+"""The page: which handler each control calls. Its parts are ``inputs`` and ``result``."""
 
 import atexit
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from html import escape
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 from gradio.components import Component
+from gradio.events import Dependency
 
 from kmspeaker.examples import FOLDER as EXAMPLE_FOLDER
 from kmspeaker.examples import load_examples, portrait
@@ -21,10 +22,10 @@ from kmspeaker.web.handlers import Handlers, PageFields
 from kmspeaker.web.limits import Limits
 from kmspeaker.web.models import Models, Speaker
 from kmspeaker.web.page.curves import Inspector, plotly_folder
-from kmspeaker.web.page.direct import returning
+from kmspeaker.web.page.direct import setting_script
 from kmspeaker.web.page.events import PRESS_DOWNLOAD, PRIVATE
 from kmspeaker.web.page.inputs import Inputs, inputs
-from kmspeaker.web.page.own_head_panel import OwnFaces
+from kmspeaker.web.page.own_head_panel import OwnHeads
 from kmspeaker.web.page.result import Result, result
 from kmspeaker.web.page.theme import theme
 from kmspeaker.web.page.viewer import STATIC, mounting, three_folder, viewer_assets
@@ -91,21 +92,21 @@ def build_demo(
         )
         with gr.Row(elem_classes="km-columns", equal_height=False):
             with gr.Column(elem_classes="km-inputs", scale=0, min_width=400):
-                given = inputs(service.models.names, limits, demo.load)
+                form = inputs(service.models.names, limits, demo.load)
             with gr.Column(elem_classes="km-result", scale=1, min_width=320):
                 assets = viewer_assets(pipeline.face, face_folder)
-                shown = result(pipeline.face, examples, assets, identity, nothing_yet)
-        _connect(handlers, given, shown, service.models.own_name)
+                output = result(pipeline.face, examples, assets, identity, nothing_yet)
+        _connect(handlers, form, output, service.models.own_name)
         inspector = Inspector(pipeline.face, sessions)
-        shown.screen.change(
-            inspector.inspect, None, shown.curves, show_progress="hidden", **PRIVATE
+        output.screen.change(
+            inspector.inspect, None, output.curves, show_progress="hidden", **PRIVATE
         )
-        shown.own.connect(
-            OwnFaces(service.face, sessions),
-            person=shown.person,
-            stage=shown.screen,
-            take=shown.take,
-            ready=shown.ready,
+        output.own.connect(
+            OwnHeads(service.face, sessions),
+            person=output.person,
+            stage=output.screen,
+            take=output.take,
+            ready=output.ready,
         )
         endpoints(service, sessions)
         demo.unload(handlers.leave)
@@ -129,70 +130,89 @@ def launch_options(limits: Limits | None = None) -> dict[str, Any]:
     }
 
 
-def _connect(handlers: Handlers, given: Inputs, shown: Result, own_model: str) -> None:
+def _connect(handlers: Handlers, form: Inputs, output: Result, own_model: str) -> None:
     """Bind the controls to what they do."""
-    made = [shown.screen, given.reference_facts, shown.facts, shown.take]
-    stoppable = []
+    update = [output.screen, form.reference_facts, output.facts, output.take]
+    work = [
+        *_connect_reference(handlers, form, output, update),
+        _connect_generate(handlers, form, output, update),
+        *_connect_examples(handlers, form, output, update, own_model),
+        *_connect_downloads(handlers, output),
+    ]
+    # The shapes are the same for all heads: changing the head needs no new take and no server.
+    output.person.change(None, [output.person, output.screen], output.screen, js=_WEAR)
+    form.cancel.click(handlers.cancel, None, None, cancels=work, queue=False, **PRIVATE)
+
+
+def _connect_reference(
+    handlers: Handlers, form: Inputs, output: Result, update: list[Component]
+) -> Iterator[Dependency]:
+    """A reference is read as soon as it is given; a video takes a file's place and back."""
+    for source, other, events in (
+        (form.video, form.file, ("upload", "stop_recording", "clear")),
+        (form.file, form.video, ("upload", "clear")),
+    ):
+        yield gr.on(
+            [getattr(source, event) for event in events],
+            handlers.follow,
+            [source, output.person, form.consent],
+            [*update, other],
+            **_work(output.screen),
+        )
+
+
+def _connect_generate(
+    handlers: Handlers, form: Inputs, output: Result, update: list[Component]
+) -> Dependency:
+    """What cannot be done is said before there is a place in the queue to wait for."""
+
+    def fields(values: dict[Component, Any]) -> PageFields:
+        return form.read(values, values[output.person])
 
     def check(values: dict[Component, Any], request: gr.Request) -> None:
-        handlers.check(fields_of(values), request)
+        handlers.check(fields(values), request)
 
     def generate(
         values: dict[Component, Any],
         request: gr.Request,
         progress: gr.Progress = gr.Progress(),  # noqa: B008 - Gradio finds it by its default
     ) -> Any:
-        return handlers.generate(fields_of(values), request, progress)
+        return handlers.generate(fields(values), request, progress)
 
-    def fields_of(values: dict[Component, Any]) -> PageFields:
-        return given.read(values, values[shown.person])
+    settings: Any = {*form.all, output.person}
+    check_event = form.generate.click(check, settings, None, show_progress="hidden", **PRIVATE)
+    return check_event.success(generate, settings, update, **_work(output.screen))
 
-    # A video takes a file's place and the other way.
-    for source, other, events in (
-        (given.video, given.file, ("upload", "stop_recording", "clear")),
-        (given.file, given.video, ("upload", "clear")),
-    ):
-        stoppable.append(
-            gr.on(
-                [getattr(source, event) for event in events],
-                handlers.follow,
-                [source, shown.person, given.consent],
-                [*made, other],
-                **_work(shown.screen),
-            )
-        )
-    settings: Any = {*given.all, shown.person}
-    # What cannot be done is said before there is a place in the queue to wait for.
-    checked = given.generate.click(check, settings, None, show_progress="hidden", **PRIVATE)
-    stoppable.append(checked.success(generate, settings, made, **_work(shown.screen)))
+
+def _connect_examples(
+    handlers: Handlers, form: Inputs, output: Result, update: list[Component], own_model: str
+) -> Iterator[Dependency]:
+    """An example fills the inputs; its take waits for the machine only where none is bundled."""
     ready = handlers.example_takes.complete
-    for name, button in shown.examples.items():
-        filled = [given.speech, given.video, given.file, given.use, shown.person, given.seed]
-        options = {"show_progress_on": shown.screen, **PRIVATE} if ready else _work(shown.screen)
-        clicked = button.click(handlers.play_example, gr.State(name), [*filled, *made], **options)
-        clicked.success(
-            None, None, given.direct.all, js=returning(given.direct.defaults(own_model))
-        )
-        stoppable.append(clicked)
-    # The shapes are the same for all heads: changing the head needs no new take and no server.
-    shown.person.change(None, [shown.person, shown.screen], shown.screen, js=_WEAR)
-    for suffix, button in shown.downloads.items():
-        written = button.click(
-            handlers.export,
-            [gr.State(suffix), shown.take, shown.person],
-            shown.ready,
-            **_work(shown.facts),
-        )
-        written.success(None, js=PRESS_DOWNLOAD)
-        stoppable.append(written)
-    written = shown.compared.click(
-        handlers.export_shown, shown.screen, shown.ready, js=_ON_STAGE, **_work(shown.facts)
+    options = {"show_progress_on": output.screen, **PRIVATE} if ready else _work(output.screen)
+    outputs = [form.speech, form.video, form.file, form.use, output.person, form.seed, *update]
+    reset = setting_script(form.direct.defaults(own_model))
+    for name, button in output.examples.items():
+        event = button.click(handlers.play_example, gr.State(name), outputs, **options)
+        event.success(None, None, form.direct.all, js=reset)
+        yield event
+
+
+def _connect_downloads(handlers: Handlers, output: Result) -> Iterator[Dependency]:
+    """A file is written, then the hidden button that saves it is pressed."""
+    options = _work(output.facts)
+    for suffix, button in output.downloads.items():
+        source = [gr.State(suffix), output.take, output.person]
+        event = button.click(handlers.export, source, output.ready, **options)
+        event.success(None, js=PRESS_DOWNLOAD)
+        yield event
+    event = output.compared.click(
+        handlers.export_shown, output.screen, output.ready, js=_ON_STAGE, **options
     )
-    written.success(None, js=PRESS_DOWNLOAD)
-    stoppable.append(written)
-    saved = shown.track.click(handlers.export_track, None, shown.ready, **PRIVATE)
-    saved.success(None, js=PRESS_DOWNLOAD)
-    given.cancel.click(handlers.cancel, None, None, cancels=stoppable, queue=False, **PRIVATE)
+    event.success(None, js=PRESS_DOWNLOAD)
+    yield event
+    saving = output.track.click(handlers.export_track, None, output.ready, **PRIVATE)
+    saving.success(None, js=PRESS_DOWNLOAD)
 
 
 def _work(shown_on: Component) -> dict[str, Any]:
@@ -216,7 +236,7 @@ def _header(model_name: str) -> str:
         "<span><video muted playsinline></video><small>face</small></span><em>=</em>"
         "<span><img alt=''><small>speaking head</small></span></button>"
         f"<p class='km-model' title='The weights that speak on this page'>{escape(model_name)}</p>"
-        "</header><p class='km-told' role='alert'></p>"
+        "</header><p class='km-alert' role='alert'></p>"
     )
 
 

@@ -1,7 +1,7 @@
 """A head of the visitor's own: sliders, or a file, that the takes are worn on.
 
-For the page: ``own = own_face()`` where it shall stand, and once all is laid out
-``own.connect(OwnFaces(face, sessions), person=..., stage=..., take=..., ready=...)`` with the
+For the page: ``own = own_head_panel()`` where it shall stand, and once all is laid out
+``own.connect(OwnHeads(face, sessions), person=..., stage=..., take=..., ready=...)`` with the
 cards of heads, the stage, the list of takes and the hidden download button. A head of the program's
 mesh becomes one more identity of the session (``Session.face``); its name, ``own-1a2b3c4d``, is
 then the cards' value and works wherever an identity does. A GLB with ARKit's targets is shown too,
@@ -35,11 +35,11 @@ from kmspeaker.web.sessions import OWN_PREFIX, Session, Sessions
 _DRAFTS_KEPT = 4
 """Files of heads a visitor has left again; the browser may still be reading them."""
 
-Worn = tuple[str, dict[str, Any], str]
+StageUpdate = tuple[str, dict[str, Any], str]
 """The identity's name, the stage's value with everybody wearing it, and a sentence."""
 
 
-class OwnFaces:
+class OwnHeads:
     """What the part's controls do."""
 
     def __init__(self, face: FaceModel, sessions: Sessions) -> None:
@@ -50,7 +50,7 @@ class OwnFaces:
     @readable
     def sculpt(
         self, stage: dict[str, Any], values: Mapping[str, int | float], request: gr.Request
-    ) -> Worn:
+    ) -> StageUpdate:
         """Wear the head where the sliders stand."""
         macros = Sliders(**{name: float(value) for name, value in values.items()})
         session = self._sessions.of(request.session_hash)
@@ -59,7 +59,7 @@ class OwnFaces:
         return self._wear(session, face, stage, f"Wearing your own face, {macros.age:.0f} years.")
 
     @readable
-    def upload(self, stage: dict[str, Any], path: str | None, request: gr.Request) -> Worn:
+    def upload(self, stage: dict[str, Any], path: str | None, request: gr.Request) -> StageUpdate:
         """Wear a mesh sculpted from ours, or keep a head that takes can be written onto."""
         session = self._sessions.of(request.session_hash)
         if path is None:
@@ -67,10 +67,10 @@ class OwnFaces:
             if stage["identity"] in (session.face or self._face).identities:
                 return stage["identity"], stage, ""
             session.identities = {}
-            return _worn(self._face.identities[DEFAULT_IDENTITY_INDEX], session, stage, "")
-        given = Path(path)
-        session.uploads.add(given)
-        own = load_head(given, self._face)
+            return _put_on(self._face.identities[DEFAULT_IDENTITY_INDEX], session, stage, "")
+        file = Path(path)
+        session.uploads.add(file)
+        own = load_head(file, self._face)
         if isinstance(own, ArkitHead):
             return self._wear_head(session, own, stage)
         face = self._face.with_identity(_name(own, OWN), own.neutral(OWN))
@@ -100,40 +100,42 @@ class OwnFaces:
         path = folder / f"{file_name(animation)}_own.glb"
         return str(save_on_head(animation, session.head, path)[0])
 
-    def _wear(self, session: Session, face: FaceModel, stage: dict[str, Any], text: str) -> Worn:
+    def _wear(
+        self, session: Session, face: FaceModel, stage: dict[str, Any], text: str
+    ) -> StageUpdate:
         name = face.identities[-1]
         _remove_drafts(session)
         session.face = face
         session.identities = {name: write_identity(face, name, session.folder)}
-        return _worn(name, session, stage, text)
+        return _put_on(name, session, stage, text)
 
-    def _wear_head(self, session: Session, head: ArkitHead, stage: dict[str, Any]) -> Worn:
+    def _wear_head(self, session: Session, head: ArkitHead, stage: dict[str, Any]) -> StageUpdate:
         lacks = f" It lacks {', '.join(head.missing)}." if head.missing else ""
         session.head = head
         try:
             body = head_geometry(head, self._face)
         except InputError as error:
-            said = f"Your head is kept, and takes can be saved on it below. {error}{lacks}"
-            return stage["identity"], stage, said
+            message = f"Your head is kept, and takes can be saved on it below. {error}{lacks}"
+            return stage["identity"], stage, message
         name = f"{OWN_PREFIX}{hashlib.sha256(head.glb.binary).hexdigest()[:8]}"
         _remove_drafts(session)
         session.identities = {name: write_body(body, name, session.folder)}
-        return _worn(name, session, stage, f"Wearing your head; save takes on it below.{lacks}")
+        return _put_on(name, session, stage, f"Wearing your head; save takes on it below.{lacks}")
 
 
 @dataclass(frozen=True)
-class OwnFacePart:
+class OwnHeadPanel:
     """The part's controls."""
 
     sliders: Mapping[str, gr.Slider]
     mesh: gr.File
     template: gr.Button
     save: gr.Button
-    told: gr.HTML
+    message: gr.HTML
 
     def connect(
         self,
-        own: OwnFaces,
+        own: OwnHeads,
         *,
         person: gr.HTML,
         stage: gr.HTML,
@@ -150,31 +152,31 @@ class OwnFacePart:
             ready: The hidden download button, ``#download``.
         """
 
-        def sculpt(given: dict[Component, Any], request: gr.Request) -> Worn:
-            values = {name: given[slider] for name, slider in self.sliders.items()}
-            return own.sculpt(given[stage], values, request)
+        def sculpt(values: dict[Component, Any], request: gr.Request) -> StageUpdate:
+            sliders = {name: values[slider] for name, slider in self.sliders.items()}
+            return own.sculpt(values[stage], sliders, request)
 
-        worn = [person, stage, self.told]
+        outputs = [person, stage, self.message]
         gr.on(
             [slider.input for slider in self.sliders.values()],
             sculpt,
             {stage, *self.sliders.values()},
-            worn,
+            outputs,
             trigger_mode="always_last",
             show_progress="hidden",
             **PRIVATE,
         )
         for event in (self.mesh.upload, self.mesh.clear):
-            event(own.upload, [stage, self.mesh], worn, show_progress="hidden", **PRIVATE)
-        for button, action, given in (
+            event(own.upload, [stage, self.mesh], outputs, show_progress="hidden", **PRIVATE)
+        for button, action, source in (
             (self.template, own.template, person),
             (self.save, own.save, take),
         ):
-            written = button.click(action, given, ready, show_progress="hidden", **PRIVATE)
-            written.success(None, js=PRESS_DOWNLOAD)
+            saving = button.click(action, source, ready, show_progress="hidden", **PRIVATE)
+            saving.success(None, js=PRESS_DOWNLOAD)
 
 
-def own_face() -> OwnFacePart:
+def own_head_panel() -> OwnHeadPanel:
     """Lay the part out: closed until somebody wants it."""
     with gr.Accordion("Own face", open=False, elem_id="own-face", elem_classes="km-direct"):
         at_first = Sliders()
@@ -200,14 +202,14 @@ def own_face() -> OwnFacePart:
         with gr.Row():
             template = gr.Button("Head to sculpt from, OBJ", size="sm", elem_id="own-template")
             save = gr.Button("Save the take on my GLB", size="sm", elem_id="own-save")
-        told = gr.HTML("", apply_default_css=False, elem_id="own-told")
-    return OwnFacePart(sliders, mesh, template, save, told)
+        message = gr.HTML("", apply_default_css=False, elem_id="own-message")
+    return OwnHeadPanel(sliders, mesh, template, save, message)
 
 
-def _worn(name: str, session: Session, stage: dict[str, Any], text: str) -> Worn:
+def _put_on(name: str, session: Session, stage: dict[str, Any], text: str) -> StageUpdate:
     heads = [{**head, "identity": name} for head in stage["heads"]]
-    worn = {**stage, "identity": name, "heads": heads, "identities": session.identities}
-    return name, worn, text
+    update = {**stage, "identity": name, "heads": heads, "identities": session.identities}
+    return name, update, text
 
 
 def _remove_drafts(session: Session) -> None:

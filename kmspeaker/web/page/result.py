@@ -10,7 +10,7 @@ from kmspeaker.examples import Example, portrait
 from kmspeaker.export import FORMATS
 from kmspeaker.face.rig import FaceModel
 from kmspeaker.web.page.curves import curves
-from kmspeaker.web.page.own_head_panel import OwnFacePart, own_face
+from kmspeaker.web.page.own_head_panel import OwnHeadPanel, own_head_panel
 from kmspeaker.web.page.viewer import choices, stage
 
 
@@ -22,7 +22,7 @@ class Result:
     screen: gr.HTML
     curves: gr.HTML
     person: gr.HTML
-    own: OwnFacePart
+    own: OwnHeadPanel
     facts: gr.HTML
     take: gr.Dropdown
     downloads: Mapping[str, gr.Button]
@@ -52,7 +52,7 @@ def result(
     screen = stage(assets, value=dict(at_first), elem_id="stage")
     inspected = curves(face, elem_id="curves")
     person = choices(_people(face), name="Head", value=identity, elem_id="people")
-    own = own_face()
+    own = own_head_panel()
     facts = gr.HTML("", apply_default_css=False, elem_id="facts")
     with gr.Row(elem_classes="km-downloads"):
         take = gr.Dropdown(

@@ -1,4 +1,4 @@
-// What the page does beside the stage: inputs rest until the box is ticked, a restarted server is noticed and told.
+// What the page does beside the stage: inputs rest until the box is ticked, a restarted server is noticed and reported.
 
 import { fileUrl } from "./files.js";
 
@@ -6,13 +6,13 @@ const ASK_EVERY = 15000; // milliseconds
 const SERVER = "km-server", HAD = "km-had";
 
 export function mount(element, props) {
-  const told = element.querySelector(".km-told");
+  const alert = element.querySelector(".km-alert");
   explain(element.querySelector(".km-how"), props.shows);
   rest();
   // Some inputs are drawn only when their tab is opened.
   new MutationObserver(rest).observe(document.querySelector(".km-inputs") ?? document.body, { childList: true, subtree: true });
   document.addEventListener("km-consent", () => setTimeout(rest));
-  watchServer(told);
+  watchServer(alert);
 }
 
 /** A picture that moves says what the page does: once, and again when asked. */
@@ -38,12 +38,12 @@ function rest() {
 }
 
 /** A restarted server has forgotten this visitor: open the page anew and say so. */
-async function watchServer(told) {
+async function watchServer(alert) {
   const now = window.gradio_config?.app_id?.toString();
   if (!now) return;
   const before = remembered(SERVER);
   if (before && before !== now && remembered(HAD)) {
-    told.textContent = "The server was started again, and your files and takes were deleted with it. Please give them once more.";
+    alert.textContent = "The server was started again, and your files and takes were deleted with it. Please give them once more.";
   }
   remember(SERVER, now);
   remember(HAD, "");

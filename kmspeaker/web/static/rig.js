@@ -1,7 +1,7 @@
 // The shared part of all heads: shapes, triangles, and how finely they are drawn.
 //
 // A level is a surface to draw. "fine" is one step of subdivision of the rig; "own" is the rig's own
-// surface, "middle" and "light" are parts of it (see thinning.py), their vertices where subdivision puts
+// surface, "middle" and "light" are parts of it (see decimation.py), their vertices where subdivision puts
 // them, so that a change of level hardly shows.
 
 const SMALLEST_MOVE = 0.02; // mm at weight 1; less is left out

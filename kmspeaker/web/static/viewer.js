@@ -62,8 +62,8 @@ class Viewer {
     this.difference = new Difference(root.querySelector(".km-difference"), this.view);
     this.reference = new ReferencePanel(root.querySelector(".km-reference"), this.view);
     this.transport = new Transport(root.querySelector(".km-transport"), this.clock, {
-      resetCamera: () => this.studio?.resetCamera(),
-      turnCamera: (...by) => (this.studio?.orbit(...by), this.view.touch()),
+      resetCamera: () => this.renderer?.resetCamera(),
+      turnCamera: (...by) => (this.renderer?.orbit(...by), this.view.touch()),
       toggleFullscreen: () => this.#toggleFullscreen(),
     });
     this.#listen();
@@ -72,7 +72,7 @@ class Viewer {
 
   #listen() {
     const { root, clock, view } = this;
-    this.canvas.addEventListener("dblclick", () => this.studio?.resetCamera());
+    this.canvas.addEventListener("dblclick", () => this.renderer?.resetCamera());
     root.addEventListener("keydown", (event) => this.#key(event));
     document.addEventListener("keydown", (event) => {
       if (event.target === document.body && root.isConnected) this.#key(event);
@@ -99,15 +99,15 @@ class Viewer {
     ]);
     const rig = new Rig(three.THREE, basis);
     this.rig = rig;
-    this.studio = new Renderer(three, this.canvas, rig.levels);
-    rig.software = this.studio.software;
-    this.studio.controls.addEventListener("end", () => this.view.touch());
-    this.cast = new Heads(three.THREE, rig, this.assets.identities, this.studio.software ? 1 : 4);
+    this.renderer = new Renderer(three, this.canvas, rig.levels);
+    rig.software = this.renderer.software;
+    this.renderer.controls.addEventListener("end", () => this.view.touch());
+    this.heads = new Heads(three.THREE, rig, this.assets.identities, this.renderer.software ? 1 : 4);
     this.reference.points = (name) => rig.pointSet(name);
-    this.idle = new IdleMotion(basis.names);
+    this.idleMotion = new IdleMotion(basis.names);
     await this.#recast();
     this.#followLink();
-    this.studio.run(
+    this.renderer.run(
       (now) => this.#refresh(now),
       (milliseconds) => remember(this.#drawn.frameMs, milliseconds),
     );
@@ -228,13 +228,13 @@ class Viewer {
 
   /** Fetch who is to be shown and put them on the stage. */
   async #recast() {
-    if (!this.cast) return;
+    if (!this.heads) return;
     const turn = ++this.#casting;
     const staged = this.#staged();
-    const actors = await Promise.all(staged.map((entry) => this.cast.actor(entry.key, entry)));
+    const actors = await Promise.all(staged.map((entry) => this.heads.actor(entry.key, entry)));
     if (turn !== this.#casting) return;
     const { state } = this.view;
-    this.cast.keep(staged[0].key === WAITING ? [WAITING] : this.#value.heads.map(({ key }) => key));
+    this.heads.keep(staged[0].key === WAITING ? [WAITING] : this.#value.heads.map(({ key }) => key));
     this.#actors = actors;
     for (const { head, cloud } of actors) if (cloud) head.use(this.rig.pointSet(state.points), this.reference.colours);
     this.#compare(staged);
@@ -253,11 +253,11 @@ class Viewer {
     this.difference.show(comparing ? staged.filter(({ cloud }) => !cloud) : [], from?.key);
     const numbers = (actor) => (comparable(actor) ? actor.head.apart : actor.head === from.head ? null : undefined);
     this.compared = comparing ? this.#actors.map(numbers) : [];
-    this.studio.invalidate();
+    this.renderer.invalidate();
   }
 
   #layout() {
-    if (!this.studio || !this.#actors.length) return;
+    if (!this.renderer || !this.#actors.length) return;
     const boxes = this.panels.boxes();
     if (boxes.length !== this.#actors.length) return;
     const { mode, divider } = this.view.state;
@@ -265,13 +265,13 @@ class Viewer {
       const { clientWidth: width, clientHeight: height } = this.canvas;
       const box = { left: 0, top: 0, width, height };
       const at = Math.round(divider * width);
-      this.studio.views = [
+      this.renderer.views = [
         { head: this.#actors[0].head, box, scissor: { ...box, width: at } },
         { head: this.#actors[1].head, box, scissor: { ...box, left: at, width: width - at } },
       ];
       this.panels.placeDivider(divider);
     } else {
-      this.studio.views = this.#actors.map(({ head }, i) => ({ head, box: boxes[i] }));
+      this.renderer.views = this.#actors.map(({ head }, i) => ({ head, box: boxes[i] }));
     }
   }
 
@@ -287,7 +287,7 @@ class Viewer {
 
   #followLink() {
     const { camera, speed } = this.view.linked;
-    if (camera) this.studio.standpoint = camera;
+    if (camera) this.renderer.standpoint = camera;
     if (speed) this.clock.rate = speed;
   }
 
@@ -316,11 +316,11 @@ class Viewer {
         sampleWeights(track, frame, this.#weights);
         sampleTurn(track, frame, this.#turn);
         const [yaw, pitch, roll] = this.#turn;
-        if (head.turn(yaw, pitch, roll)) this.studio.invalidate();
+        if (head.turn(yaw, pitch, roll)) this.renderer.invalidate();
       } else {
-        this.idle.sample(now / 1000, this.#weights);
+        this.idleMotion.sample(now / 1000, this.#weights);
       }
-      if (head.pose(this.#weights)) this.studio.invalidate();
+      if (head.pose(this.#weights)) this.renderer.invalidate();
     }
   }
 
@@ -343,8 +343,8 @@ class Viewer {
   stats() {
     const { frameMs, time } = this.#drawn;
     return {
-      pictures: this.studio?.drawn ?? 0,
-      triangles: this.studio?.triangles ?? 0,
+      pictures: this.renderer?.drawn ?? 0,
+      triangles: this.renderer?.triangles ?? 0,
       scriptMs: median(frameMs),
       time,
       playing: this.clock.playing,
