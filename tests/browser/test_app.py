@@ -50,11 +50,11 @@ def mouth(page: Page) -> np.ndarray:
     """The pixels around the mouth as they are on screen, grey."""
     box = page.evaluate(
         """(corners) => {
-            const { studio, canvas } = document.querySelector(".km-stage").kmViewer;
+            const { renderer, canvas } = document.querySelector(".km-stage").kmViewer;
             const { left, top, width, height } = canvas.getBoundingClientRect();
             return corners.map((corner) => {
-                const seen = new studio.THREE.Vector3(...corner).project(studio.camera);
-                return [left + ((seen.x + 1) / 2) * width, top + ((1 - seen.y) / 2) * height];
+                const point = new renderer.THREE.Vector3(...corner).project(renderer.camera);
+                return [left + ((point.x + 1) / 2) * width, top + ((1 - point.y) / 2) * height];
             });
         }""",
         MOUTH,

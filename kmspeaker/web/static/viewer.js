@@ -277,9 +277,9 @@ class Viewer {
 
   /** What the link carries beside the view. */
   #extras() {
-    const { clock, studio } = this;
+    const { clock, renderer } = this;
     return {
-      ...(studio?.moved && { camera: studio.standpoint.join() }),
+      ...(renderer?.moved && { camera: renderer.standpoint.join() }),
       ...(clock.duration && !clock.playing && clock.time > 0 && { t: clock.time.toFixed(2) }),
       ...(clock.rate !== 1 && { speed: clock.rate }),
     };
