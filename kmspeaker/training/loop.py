@@ -12,6 +12,7 @@ from tqdm import tqdm
 
 from kmspeaker.corpus.store import Corpus
 from kmspeaker.errors import InputError
+from kmspeaker.face.keypoints import keypoint_set
 from kmspeaker.face.rig import FaceModel
 from kmspeaker.hub import verify_model
 from kmspeaker.model.motion_space import MotionSpace, rig_fingerprint
@@ -121,8 +122,16 @@ def _begin(
     start: Path | None,
 ) -> tuple[State, RunSetup, int]:
     """The state to go on from, the run's setup, and the number of steps it has taken."""
-    rig = rig_fingerprint(face, preset.keypoint_set)
-    preset = dataclasses.replace(preset, d_speech=clip_frames.features.shape[1], rig=rig)
+    keypoints = keypoint_set(face, options.keypoints)
+    rig = rig_fingerprint(face, options.keypoints)
+    preset = dataclasses.replace(
+        preset,
+        d_speech=clip_frames.features.shape[1],
+        keypoint_set=options.keypoints,
+        n_keypoints=len(keypoints),
+        n_upper_keypoints=int(keypoints.upper.sum()),
+        rig=rig,
+    )
     device, data = clip_frames.weights.device, clip_frames.fingerprint
 
     earlier = config_of_run(run)

@@ -45,6 +45,9 @@ class TrainingOptions:
     """bf16 is autocast, for speed (ours; the paper names none). ``python -m kmspeaker.training
     --measure`` with ``--set precision=fp32`` and without prints what it saves here."""
 
+    keypoints: Literal["ours", "ibug68", "dense"] = "ours"
+    """Which of ``FaceModel.keypoints`` the styles are read from: 55, 68 or about 1,660. The paper's
+    ablation (Table 1); the paper's own choice is 55."""
     passes: Literal["both", "either"] = "either"
     """Whether each item is passed with swapped speech and again with swapped temporal style (paper
     Sec. 3.2), or with one of the two at random (caption of Fig. 3): the same objective in
