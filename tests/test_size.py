@@ -1,4 +1,4 @@
-"""What git tracks stays small enough to clone in a moment, and to fit the machines it is tried on."""
+"""What git tracks stays small: it clones in a moment and fits the machines it is tried on."""
 
 import subprocess
 from pathlib import Path
