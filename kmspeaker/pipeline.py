@@ -241,14 +241,18 @@ class Pipeline:
         return style * controls.style_strength
 
 
-def check_seeds(seeds: Sequence[int]) -> None:
+def check_seeds(seeds: Sequence[int], most: int = MOST_TAKES) -> None:
     """Refuse seeds that ``take`` could not use, before any work is done for them.
+
+    Args:
+        seeds: One for each take.
+        most: Takes that may be made at once; a page allows fewer.
 
     Raises:
         InputError: None or too many, or one that is negative or too large.
     """
-    if not 1 <= len(seeds) <= MOST_TAKES:
-        raise InputError(f"Got {len(seeds)} seeds; 1 to {MOST_TAKES} takes can be made at once.")
+    if not 1 <= len(seeds) <= most:
+        raise InputError(f"Got {len(seeds)} seeds; 1 to {most} takes can be made at once.")
     for seed in seeds:
         if not 0 <= seed < 2**31:
             raise InputError(f"Got seed {seed}; it must be 0 or more and below {2**31}.")

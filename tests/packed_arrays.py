@@ -7,7 +7,7 @@ import struct
 import numpy as np
 
 
-def unpacked(content: bytes) -> dict:
+def unpack_arrays(content: bytes) -> dict:
     """What ``static/arrays.js`` makes of a file."""
     content = gzip.decompress(content)
     (length,) = struct.unpack_from("<I", content)

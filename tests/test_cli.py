@@ -115,11 +115,11 @@ def test_a_head_of_ones_own_speaks(
 ):
     mine = a_head(out.with_name("mine.glb"), list(ARKIT_INDEX))
     take = out.with_suffix(".glb")
-    asked = ["stylize", str(speech), str(performance), "--face", str(mine), "-o"]
-    assert main([*asked, str(take)]) == 0
+    command = ["stylize", str(speech), str(performance), "--face", str(mine), "-o"]
+    assert main([*command, str(take)]) == 0
     spoken, _ = ArkitHead.read(take).glb.document["animations"]
     assert spoken["name"] == "stylize"
-    assert main([*asked, str(out)]) == 2
+    assert main([*command, str(out)]) == 2
     assert "saved as .glb" in capsys.readouterr().err
 
 

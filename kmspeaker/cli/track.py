@@ -19,7 +19,7 @@ def add_parser(commands: Commands) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Track, save, and draw the overlay if it is wanted."""
+    """Track, save, and draw the overlay where one is asked for."""
     from kmspeaker.export import check_writable
     from kmspeaker.reference.overlay import write_overlay
     from kmspeaker.reference.tracking import track_video
@@ -41,5 +41,5 @@ def run(options: argparse.Namespace) -> None:
             write_overlay(track, options.video, options.overlay, progress=progress)
         stages["overlay"] = time.perf_counter() - tracked
         written.append(options.overlay)
-    seen = float((track.confidence > 0).mean())
-    print_written(written, f"{len(track.times)} frames, face seen in {seen:.0%}", stages)
+    visible = float((track.confidence > 0).mean())
+    print_written(written, f"{len(track.times)} frames, face seen in {visible:.0%}", stages)

@@ -46,7 +46,7 @@ def pack_arrays(arrays: Mapping[str, np.ndarray], values: Mapping[str, Any] | No
 
 def take_arrays(animation: FaceAnimation) -> bytes:
     """A take for the browser: weights as uint16 fractions, the head's turns, the loudness."""
-    arrays = {"weights": quantised(animation.weights), "peaks": loudness(animation.sound)}
+    arrays = {"weights": quantise(animation.weights), "peaks": loudness(animation.sound)}
     if animation.head is not None:
         arrays["head"] = turns(animation.head)
     return pack_arrays(
@@ -55,7 +55,7 @@ def take_arrays(animation: FaceAnimation) -> bytes:
     )
 
 
-def quantised(weights: Weights) -> UInt16[np.ndarray, "frames 52"]:
+def quantise(weights: Weights) -> UInt16[np.ndarray, "frames 52"]:
     """Weights in [0, 1] as uint16 fractions of 65535."""
     return np.round(np.clip(weights, 0, 1) * 65535).astype(np.uint16)
 
@@ -85,7 +85,7 @@ def reference_arrays(performance: Performance, track: FaceTrack | None, face: Fa
         "width": 0,
         "height": 0,
     }
-    arrays = {"weights": quantised(performance.weights), "head": turns(performance.head)}
+    arrays = {"weights": quantise(performance.weights), "head": turns(performance.head)}
     if track is None:
         status = np.where(performance.present, np.where(performance.bridged, BRIDGED, SEEN), LOST)
         arrays["times"] = (np.arange(len(performance)) / performance.fps).astype(np.float32)

@@ -33,7 +33,7 @@ _NOT_OURS = (
     "Your own GLB is saved as GLB or CSV only: choose one of our heads for other files and videos."
 )
 _GPU_SECONDS = (10, 120)
-"""Least and most to borrow a GPU for; one take of a minute is done well within ten."""
+"""Least and most to borrow a GPU for."""
 
 
 @dataclass(frozen=True)
@@ -273,12 +273,10 @@ def seeds_of(first: int | float | None, count: int | float | None = 1) -> tuple[
     Raises:
         InputError: More takes than ``MOST_TAKES``, or a seed that is negative or too large.
     """
-    number, takes = int(first or 0), int(count or 1)
-    if not 1 <= takes <= MOST_TAKES:
-        raise InputError(f"Got {takes} takes; ask for 1 to {MOST_TAKES}.")
-    seeds = tuple(range(number, number + takes))
-    check_seeds(seeds)
-    return seeds
+    start = int(first or 0)
+    seeds = range(start, start + int(count or 1))
+    check_seeds(seeds, MOST_TAKES)
+    return tuple(seeds)
 
 
 def detail(animation: FaceAnimation) -> str:

@@ -1,4 +1,4 @@
-"""A take's speech for the browser: Opus in WebM, a tenth of the size of a WAV file."""
+"""A take's speech for the browser: Opus in WebM, far smaller than a WAV file."""
 
 from fractions import Fraction
 from pathlib import Path

@@ -5,7 +5,7 @@ import urllib.request
 from playwright.sync_api import Page
 
 SLOWEST_START = 90.0
-"""Seconds; the app is there in under 12 where the machine has nothing else to do."""
+"""Seconds; far less where the machine has nothing else to do."""
 
 
 def unfold(page: Page, title: str) -> None:

@@ -136,11 +136,11 @@ class StageServer:
                 self.wfile.write(content)
 
             def _send(self, path: Path) -> None:
-                """The file, or the part of it that is asked for: media cannot be sought else."""
+                """The file, or the part of it that is ends for: media cannot be sought else."""
                 content = path.read_bytes()
-                asked = self.headers.get("Range", "").removeprefix("bytes=").split("-")
-                start = int(asked[0] or 0)
-                end = int(asked[1]) + 1 if len(asked) > 1 and asked[1] else len(content)
+                ends = self.headers.get("Range", "").removeprefix("bytes=").split("-")
+                start = int(ends[0] or 0)
+                end = int(ends[1]) + 1 if len(ends) > 1 and ends[1] else len(content)
                 self.send_response(206 if "Range" in self.headers else 200)
                 if "Range" in self.headers:
                     self.send_header("Content-Range", f"bytes {start}-{end - 1}/{len(content)}")

@@ -65,7 +65,7 @@ def violations(page: Page, axe: str) -> list[tuple[str, str, str]]:
     """Serious and critical ones: rule, place, what is wrong."""
     if not page.evaluate("Boolean(window.axe)"):
         page.evaluate(axe)
-    found = page.evaluate(
+    violations = page.evaluate(
         """async () => {
             const { violations } = await axe.run(document, { resultTypes: ["violations"] });
             return violations
@@ -74,11 +74,11 @@ def violations(page: Page, axe: str) -> list[tuple[str, str, str]]:
                     [id, target.join(" "), failureSummary]));
         }"""
     )
-    known = [(rule, place) for rule, places in GRADIOS.items() for place in places]
+    exempt = [(rule, place) for rule, places in GRADIOS.items() for place in places]
     return [
         (rule, place, why)
-        for rule, place, why in found
-        if not any(rule == other and part in place for other, part in known)
+        for rule, place, why in violations
+        if not any(rule == other and part in place for other, part in exempt)
     ]
 
 
@@ -114,7 +114,7 @@ def two(browser: Browser, app: SlowApp) -> Iterator[Page]:
 
 def test_the_stage_is_heard_as_it_is_seen(two: Page):
     stage = two.locator(".km-stage")
-    heard = stage.aria_snapshot()
+    tree = stage.aria_snapshot()
     for line in (
         'group "Heads on the stage, up to four"',
         'button "Take 1" [pressed]',
@@ -127,9 +127,9 @@ def test_the_stage_is_heard_as_it_is_seen(two: Page):
         'slider "Position"',
         'button "Reset camera"',
     ):
-        assert line in heard
+        assert line in tree
     nameless = re.findall(
-        r"^ *- (?:button|combobox|slider|region|group)(?: \[.*\])?:?$", heard, re.M
+        r"^ *- (?:button|combobox|slider|region|group)(?: \[.*\])?:?$", tree, re.M
     )
     assert nameless == []
 

@@ -19,18 +19,18 @@ def panel(browser: Browser, address: str) -> Iterator[Page]:
     context = browser.new_context(viewport={"width": 1280, "height": 1400})
     page = context.new_page()
     page.set_default_timeout(PATIENCE)
-    asked: list[str] = []
-    page.on("request", lambda request: asked.append(request.url))
+    urls: list[str] = []
+    page.on("request", lambda request: urls.append(request.url))
     page.goto(address)
     page.wait_for_selector(".km-stage.km-ready")
     page.click("#example-delighted")
     page.wait_for_selector(".km-stage.km-has-take")
     page.wait_for_selector(".km-curves:not([hidden])")
-    assert not any("plotly" in url for url in asked), "what draws is fetched before it is needed"
+    assert not any("plotly" in url for url in urls), "what draws is fetched before it is needed"
     page.click(".km-curves summary")
     page.wait_for_selector(".km-cursor[aria-valuemax]")
     page.evaluate(f"{CLOCK}.pause()")
-    assert {url.split("/")[2] for url in asked if url.startswith("http")} == {address.split("/")[2]}
+    assert {url.split("/")[2] for url in urls if url.startswith("http")} == {address.split("/")[2]}
     yield page
     context.close()
 

@@ -55,7 +55,7 @@ def test_a_picture_is_drawn_for_the_moment_that_is_heard_when_it_is_seen(
 ):
     """It is seen two refreshes after it was drawn; refreshes come unevenly."""
     uneven = interval * np.random.default_rng(0).uniform(0.7, 1.3, 600)
-    told = page.evaluate(
+    record = page.evaluate(
         """async ([source, intervals, rate]) => {
             const { Clock } = await window.load(source);
             const clock = new Clock();
@@ -64,7 +64,7 @@ def test_a_picture_is_drawn_for_the_moment_that_is_heard_when_it_is_seen(
             clock.rate = rate;
             const at = (now) => {
                 media.currentTime = rate * now;
-                return [clock.time, clock.seen(1000 * now)];
+                return [clock.time, clock.timeToDraw(1000 * now)];
             };
             let now = 0;
             const playing = intervals.map((interval) => at((now += interval)));
@@ -73,8 +73,8 @@ def test_a_picture_is_drawn_for_the_moment_that_is_heard_when_it_is_seen(
         }""",
         [(STATIC / "clock.js").read_text(), uneven.tolist(), rate],
     )
-    heard, drawn = np.array(told["playing"])[60:].T
-    behind = heard[2:] - drawn[:-2]
+    sound, drawn = np.array(record["playing"])[60:].T
+    behind = sound[2:] - drawn[:-2]
     assert abs(np.median(behind)) < 0.005
     assert np.abs(behind).max() < rate * interval
-    assert told["paused"][0] == told["paused"][1]
+    assert record["paused"][0] == record["paused"][1]

@@ -87,10 +87,10 @@ def seek(page: Page, seconds: float) -> None:
         }}""",
         seconds,
     )
-    settled(page)
+    wait_until_settled(page)
 
 
-def settled(page: Page) -> None:
+def wait_until_settled(page: Page) -> None:
     page.evaluate(
         f"""async () => {{
             const frame = () => new Promise(requestAnimationFrame);
@@ -174,7 +174,7 @@ def test_a_wipe_shows_one_head_on_each_side_of_a_divider_that_can_be_dragged(pag
     alone = []
     for head in heads:
         show(page, heads, solo=head)
-        settled(page)
+        wait_until_settled(page)
         alone.append(picture(page, (0.3, 0.7)))
     show(page, heads, mode="wipe", solo=None)
     box = page.locator(".km-view").bounding_box()
@@ -185,7 +185,7 @@ def test_a_wipe_shows_one_head_on_each_side_of_a_divider_that_can_be_dragged(pag
     page.mouse.move(box["x"] + 0.45 * box["width"], handle["y"] + 30, steps=3)
     page.mouse.up()
     expect(page.locator(".km-divider")).to_have_attribute("aria-valuenow", "45")
-    settled(page)
+    wait_until_settled(page)
     both = picture(page, (0.3, 0.7))
     width = both.shape[1]
     left, right = slice(0, int(0.3 * width)), slice(int(0.48 * width), width)
@@ -334,24 +334,24 @@ def test_the_face_keeps_to_the_sound_after_fifty_pauses_and_seeks(page: Page):
 def test_what_plays_is_measured(page: Page):
     show(page, ["take-1", "reference"])
     page.evaluate(f"{VIEWER}.clock.loop = true")
-    told = measure(page, seconds=1.0, pauses=2, settling=0.5)
-    assert told["heads"] == 2
-    assert told["pictures_per_second"] > 0
-    assert told["after_pauses_and_seeks_ms"]["worst_while_paused"] < 1
+    report = measure(page, seconds=1.0, pauses=2, settling=0.5)
+    assert report["heads"] == 2
+    assert report["pictures_per_second"] > 0
+    assert report["after_pauses_and_seeks_ms"]["worst_while_paused"] < 1
 
 
 def test_the_page_is_told_the_time_and_may_set_it(page: Page):
-    told = page.evaluate(
+    events = page.evaluate(
         """async () => {
-            const told = [];
-            document.addEventListener("km-clock", ({ detail }) => told.push(detail));
+            const events = [];
+            document.addEventListener("km-clock", ({ detail }) => events.push(detail));
             document.dispatchEvent(new CustomEvent("km-seek", { detail: { time: 1.25 } }));
             const frame = () => new Promise(requestAnimationFrame);
-            while (told.at(-1)?.time !== 1.25) await frame();
-            return told;
+            while (events.at(-1)?.time !== 1.25) await frame();
+            return events;
         }"""
     )
-    assert told[-1] == {"time": 1.25, "playing": False}
+    assert events[-1] == {"time": 1.25, "playing": False}
 
 
 def test_everything_has_a_name_and_keys_do_what_buttons_do(page: Page):
@@ -382,9 +382,9 @@ def test_the_stage_fits_a_phone(browser: Browser, server: StageServer, value: di
 
 
 def test_the_thinner_surfaces_are_within_the_rig(server: StageServer, face: FaceModel):
-    from kmspeaker.web.page.decimation import LIGHT, MIDDLE, thinned
+    from kmspeaker.web.page.decimation import LIGHT, MIDDLE, decimate
 
     for share, most in ((MIDDLE, TRIANGLES // 2), (LIGHT, TRIANGLES // 4)):
-        triangles = np.concatenate(thinned(face, share))
+        triangles = np.concatenate(decimate(face, share))
         assert len(triangles) <= most
         assert triangles.max() < len(face.render_source)

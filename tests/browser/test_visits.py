@@ -54,8 +54,8 @@ class SlowApp:
         sent = [("files", (path.name, path.read_bytes())) for path in (SPEECH, VIDEO)]
         paths = httpx.post(f"{api}/upload", files=sent, timeout=60).json()
         files = [{"path": path, "meta": {"_type": "gradio.FileData"}} for path in paths]
-        asked = {"data": [*files, "clara", 0, None, None, ".csv"]}
-        while httpx.post(f"{api}/call/stylize", json=asked, timeout=60).status_code == 200:
+        body = {"data": [*files, "clara", 0, None, None, ".csv"]}
+        while httpx.post(f"{api}/call/stylize", json=body, timeout=60).status_code == 200:
             pass
 
 

@@ -51,11 +51,11 @@ def upload(address: str, name: str, content: bytes) -> dict:
 
 def call(address: str, endpoint: str, data: list, session: str | None = None) -> tuple[str, list]:
     """What curl does: ask, then read the answer's events; the last event and its data."""
-    asked: dict = {"data": data}
+    body: dict = {"data": data}
     if session:
-        asked["session_hash"] = session
+        body["session_hash"] = session
     url = f"{address}gradio_api/call/{endpoint}"
-    event = httpx.post(url, json=asked, timeout=60).json()["event_id"]
+    event = httpx.post(url, json=body, timeout=60).json()["event_id"]
     lines = httpx.get(f"{url}/{event}", timeout=120).text.strip().split("\n")
     kind = [line for line in lines if line.startswith("event:")][-1].removeprefix("event: ")
     content = [line for line in lines if line.startswith("data:")][-1].removeprefix("data: ")
@@ -68,8 +68,8 @@ def test_the_endpoints_are_named_typed_and_explained(address: str):
     assert set(info) == {"/stylize", "/localize", "/track", "/identities", "/export"}
     assert "style of a reference" in json.dumps(info["/stylize"])
     parameters = info["/stylize"]["parameters"]
-    wanted = {p["parameter_name"] for p in parameters}
-    assert wanted == {"speech", "reference", "identity", "seed", "controls", "second", "format"}
+    names = {p["parameter_name"] for p in parameters}
+    assert names == {"speech", "reference", "identity", "seed", "controls", "second", "format"}
     needed = {p["parameter_name"] for p in parameters if not p["parameter_has_default"]}
     assert needed == {"speech", "reference"}
 
@@ -106,20 +106,20 @@ def test_a_client_makes_a_take_and_writes_it_in_every_quick_format(client: Clien
     ],
 )
 def test_programs_get_the_same_sentences_without_markup(client: Client, changed: dict, says: str):
-    given: dict[str, Any] = {
+    values: dict[str, Any] = {
         "speech": handle_file(SPEECH),
         "reference": handle_file(VIDEO),
     } | changed
     with pytest.raises((AppError, ValueError), match=says) as caught:
-        client.predict(**given, api_name="/stylize")
+        client.predict(**values, api_name="/stylize")
     assert "<" not in str(caught.value) and "Traceback" not in str(caught.value)
 
 
 def test_curl_needs_no_session_and_with_one_finds_its_takes_again(address: str):
     speech = upload(address, "hello.wav", SPEECH.read_bytes())
     video = upload(address, "face.mp4", VIDEO.read_bytes())
-    asked = [speech, video, "clara", 0, None, None, ".csv"]
-    kind, (files, facts) = call(address, "stylize", asked, "curl-1")
+    data = [speech, video, "clara", 0, None, None, ".csv"]
+    kind, (files, facts) = call(address, "stylize", data, "curl-1")
     assert kind == "complete" and facts["take"] == "take-1"
     assert httpx.get(files[0]["url"]).status_code == 200
     kind, (again,) = call(address, "export", ["", ".npz", ""], "curl-1")
@@ -141,8 +141,8 @@ def test_names_that_look_like_paths_or_html_do_no_harm(address: str, name: str):
     speech = upload(address, name, SPEECH.read_bytes())
     assert ".." not in speech["path"] and "<" not in speech["path"]
     video = upload(address, "face.mp4", VIDEO.read_bytes())
-    asked = [speech, video, "clara", 0, None, None, ".csv"]
-    kind, (files, _) = call(address, "stylize", asked, f"named {len(name)}")
+    data = [speech, video, "clara", 0, None, None, ".csv"]
+    kind, (files, _) = call(address, "stylize", data, f"named {len(name)}")
     assert kind == "complete" and "onerror" not in json.dumps(files)
     assert not Path("/tmp/up.wav").exists()
 
@@ -154,8 +154,8 @@ def test_thirty_visitors_at_once_are_all_served_each_their_own(address: str, tmp
     csv = upload(address, "face.csv", (tmp_path / "face.csv").read_bytes())
 
     def visit(number: int) -> tuple[str, int, str]:
-        asked = [speech, csv, "clara", number, None, None, ".csv"]
-        kind, (files, facts) = call(address, "stylize", asked, f"visitor {number}")
+        data = [speech, csv, "clara", number, None, None, ".csv"]
+        kind, (files, facts) = call(address, "stylize", data, f"visitor {number}")
         return kind, facts["seed"], Path(files[0]["path"]).parent.parent.name
 
     with ThreadPoolExecutor(VISITORS) as pool:
@@ -170,15 +170,15 @@ def test_whoever_finds_the_queue_full_is_asked_to_come_back():
     try:
         url = f"{demo.local_url}gradio_api"
         speech, video = (upload(demo.local_url, p.name, p.read_bytes()) for p in (SPEECH, VIDEO))
-        asked = {"data": [speech, video, "clara", 0, None, None, ".csv"]}
-        codes = [httpx.post(f"{url}/call/stylize", json=asked).status_code for _ in range(45)]
+        body = {"data": [speech, video, "clara", 0, None, None, ".csv"]}
+        codes = [httpx.post(f"{url}/call/stylize", json=body).status_code for _ in range(45)]
         waiting = codes.index(503)
         assert codes == [200] * waiting + [503] * (45 - waiting)
         assert Limits().queue <= waiting <= Limits().queue + 2, "those that are served do not wait"
         (number,) = (k for k, fn in demo.fns.items() if fn.api_name == "stylize")
         for path, code in ((f"{url}/call/stylize", 503), (f"{url}/queue/join", 429)):
-            given = asked | {"fn_index": number, "session_hash": "late"}
-            answer = httpx.post(path, json=given)
+            late = body | {"fn_index": number, "session_hash": "late"}
+            answer = httpx.post(path, json=late)
             assert answer.status_code == code
             assert "others are waiting" in answer.json()["detail"]
         client = Client(demo.local_url, verbose=False)

@@ -12,7 +12,7 @@ import json, sys
 from pathlib import Path
 
 print("* Running on {local} URL")
-told = {
+report = {
     "heads": 4, "pictures_per_second": 41.5, "script_ms_per_picture": 2.1,
     "behind_the_sound_ms": {
         "median": 3.0, "first_ten_seconds": 2.0, "last_ten_seconds": 7.0,
@@ -20,7 +20,7 @@ told = {
     },
     "after_pauses_and_seeks_ms": {"worst_of_medians": -9.0},
 }
-Path(sys.argv[sys.argv.index("--output") + 1]).write_text(json.dumps(told))
+Path(sys.argv[sys.argv.index("--output") + 1]).write_text(json.dumps(report))
 print("Closing server running on port: 7860 {}")
 """
 
@@ -35,10 +35,10 @@ def stage(monkeypatch: pytest.MonkeyPatch, folder: Path, script: str) -> None:
 def test_whatever_else_is_printed_the_figures_of_the_stage_are_read(monkeypatch, tmp_path: Path):
     pytest.importorskip("playwright")
     stage(monkeypatch, tmp_path, TALKATIVE)
-    told = {figure.name: figure.value for figure in benchmark.stage_figures("small")}
-    assert told["4 heads in Chromium, 1280x720"] == 41.5
-    assert told["drift over 60 s"] == 5
-    assert told["behind after 50 pauses and seeks, worst"] == -9
+    report = {figure.name: figure.value for figure in benchmark.stage_figures("small")}
+    assert report["4 heads in Chromium, 1280x720"] == 41.5
+    assert report["drift over 60 s"] == 5
+    assert report["behind after 50 pauses and seeks, worst"] == -9
 
 
 def test_a_browser_that_fails_is_told_in_a_sentence(monkeypatch, tmp_path: Path):

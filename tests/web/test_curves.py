@@ -28,11 +28,11 @@ def inspector(page: Page, face: FaceModel) -> Inspector:
     return Inspector(face, page.sessions)
 
 
-def numbers(**known) -> Numbers:
+def numbers(**values) -> Numbers:
     nothing = dict.fromkeys(
         ("follows", "upper_error", "own_jitter", "own_closures", "kept", "alignment")
     )
-    return Numbers(**{**nothing, "jitter": 0.1, "closures": 1.0, **known})
+    return Numbers(**{**nothing, "jitter": 0.1, "closures": 1.0, **values})
 
 
 def like(likeness: float) -> Alignment:
@@ -112,14 +112,14 @@ def test_what_cannot_be_told_is_said_in_words(face: FaceModel):
 def test_a_reference_without_a_picture_has_no_sound(page: Page, inspector: Inspector):
     page.generate()
     session = page.session()
-    known = session.take()
-    assert known.reference is not None
+    take = session.take()
+    assert take.reference is not None
     still = replace(
-        known.reference,
+        take.reference,
         face_track=None,
         performance=Performance.from_weights(np.zeros((30, 52), np.float32), 30.0),
     )
-    session.takes[known.key] = replace(known, reference=still)
+    session.takes[take.key] = replace(take, reference=still)
     assert inspector.of(session)["heads"][0]["numbers"][0][0] == "no sound to compare"
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import gradio as gr
 import numpy as np
 import pytest
-from packed_arrays import unpacked
+from packed_arrays import unpack_arrays
 from speaker import FakeSpeaker
 
 from kmspeaker.animation.controls import DEFAULTS
@@ -89,7 +89,7 @@ def test_generating_returns_files_of_the_visitors_own_folder_named_after_nothing
     for path in map(Path, paths):
         assert path.is_file() and path.parent == folder
         assert "secret" not in str(path)
-    back = unpacked(Path(head["motion"]).read_bytes())
+    back = unpack_arrays(Path(head["motion"]).read_bytes())
     jaw = back["weights"].reshape(-1, 52)[:, ARKIT_INDEX["jawOpen"]]
     assert jaw[:29].max() == 0 and jaw[31:].min() > 0
     assert "fake@00000000" in about_take and "times faster" in about_take
@@ -123,8 +123,8 @@ def test_taking_the_reference_away_leaves_an_empty_stage(handlers: Handlers, vid
     ],
 )
 def test_what_cannot_be_used_becomes_a_notice(handlers, speech, video, changed, missing, says):
-    given = {"speech": str(speech), "video": str(video), "identity": "clara", "consent": True}
-    fields = PageFields(**(given | changed | ({missing: None} if missing else {})))
+    complete = {"speech": str(speech), "video": str(video), "identity": "clara", "consent": True}
+    fields = PageFields(**(complete | changed | ({missing: None} if missing else {})))
     with pytest.raises(gr.Error, match=says):
         handlers.check(fields, VISITOR)
     with pytest.raises(gr.Error, match=says):
@@ -216,31 +216,31 @@ def test_ten_seconds_cost_less_than_150_kilobytes_over_the_wire(
     take = replace(
         speaker.stylize(sound, rest), weights=np.clip(np.abs(restless), 0, 1).astype(np.float32)
     )
-    (known,) = write_takes(sessions.of("one"), [take], None, [""])
-    assert known.motion.stat().st_size + known.sound.stat().st_size < 150_000
+    (entry,) = write_takes(sessions.of("one"), [take], None, [""])
+    assert entry.motion.stat().st_size + entry.sound.stat().st_size < 150_000
 
 
 def test_compressed_speech_is_as_long_as_the_take_and_in_step_to_a_millisecond(tmp_path: Path):
     sound = load_sound(FOLDER / "delighted.wav")
     write_opus(tmp_path / "speech.webm", sound)
-    heard = load_sound(tmp_path / "speech.webm")
-    assert abs(heard.seconds - sound.seconds) < 0.002
+    opus = load_sound(tmp_path / "speech.webm")
+    assert abs(opus.seconds - sound.seconds) < 0.002
     spoken = np.abs(sound.samples[4_000:-4_000])
     shifts = range(-960, 961, 12)
-    alike = [float(spoken @ np.abs(heard.samples[4_000 + k :][: len(spoken)])) for k in shifts]
+    alike = [float(spoken @ np.abs(opus.samples[4_000 + k :][: len(spoken)])) for k in shifts]
     assert abs(shifts[int(np.argmax(alike))]) <= 48
 
 
 def test_several_seeds_are_one_order_and_stand_beside_each_other(
     handlers: Handlers, speaker: FakeSpeaker, speech: Path, video: Path
 ):
-    stage, _, about, listed = generate(handlers, speech, video, seed=5, count=3)
+    stage, _, about, take_list = generate(handlers, speech, video, seed=5, count=3)
     assert speaker.calls[-1]["seeds"] == (5, 6, 7) and len(speaker.calls) == 1
     assert stage["shown"] == ["take-1", "take-2", "take-3"]
     assert [head["detail"] for head in stage["heads"][:3]] == [
         f"fake · seed {k}" for k in (5, 6, 7)
     ]
-    assert "3 takes together" in about and len(listed["choices"]) == 3
+    assert "3 takes together" in about and len(take_list["choices"]) == 3
     stage, *_ = generate(handlers, speech, video, seed=9)
     assert stage["shown"] == ["take-4"] and len(stage["heads"]) == 5
     assert stage["heads"][-1]["label"] == "Reference" and stage["heads"][-1]["repeats"]
@@ -313,9 +313,9 @@ def test_every_control_is_on_the_page_with_its_default_and_in_plain_words():
         panel = direct(("small", "other"))
     assert set(panel.controls) == set(DEFAULTS)
     for name, component in panel.controls.items():
-        told = component.get_config()
-        assert told["value"] == DEFAULTS[name], name
-        assert "Default" in told["info"] and name not in told["label"].split(), name
+        config = component.get_config()
+        assert config["value"] == DEFAULTS[name], name
+        assert "Default" in config["info"] and name not in config["label"].split(), name
     assert panel.defaults("small")[: len(DEFAULTS)] == [DEFAULTS[name] for name in panel.controls]
 
 

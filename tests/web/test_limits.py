@@ -104,11 +104,11 @@ def test_too_many_takes_are_refused_before_any_work(tmp_path: Path):
 
 
 @pytest.mark.parametrize(
-    ("seconds", "said"),
+    ("seconds", "text"),
     [(0.2, "1 second"), (45.0, "45 seconds"), (600.0, "10 minutes"), (158.0, "2 min 38 s")],
 )
-def test_times_are_said_as_people_say_them(seconds: float, said: str):
-    assert spoken_time(seconds) == said
+def test_times_are_said_as_people_say_them(seconds: float, text: str):
+    assert spoken_time(seconds) == text
 
 
 def test_nothing_a_visitor_uploads_is_read_before_they_agree(page: Page):
@@ -138,14 +138,14 @@ def started(target, *arguments) -> tuple[threading.Thread, list[BaseException]]:
 @pytest.mark.parametrize("what", ["generation", "tracking"])
 def test_stop_stops_the_work_itself(tmp_path: Path, what: str):
     page = Page(tmp_path, FakeSpeaker(steps=500, step_seconds=0.01))
-    asked, who = page.fields(), visitor("one")
+    fields, who = page.fields(), visitor("one")
     if what == "generation":
         page.speaker.steps = 1
-        page.handlers.follow(asked.video, "clara", True, who)
+        page.handlers.follow(fields.video, "clara", True, who)
         page.speaker.steps = 500
-        thread, raised = started(page.handlers.generate, asked, who)
+        thread, raised = started(page.handlers.generate, fields, who)
     else:
-        thread, raised = started(page.handlers.follow, asked.video, "clara", True, who)
+        thread, raised = started(page.handlers.follow, fields.video, "clara", True, who)
     while not page.session().jobs:
         time.sleep(0.01)
     time.sleep(0.05)
@@ -225,11 +225,12 @@ def test_after_an_hour_a_visit_is_forgotten_even_if_nobody_comes(
 
 
 def test_the_newest_takes_are_kept_and_the_files_of_older_ones_deleted(page: Page):
-    asked = page.fields()
+    fields = page.fields()
     stage = {}
     for seed in range(0, TAKES_KEPT + 4, 4):
         stage, *_ = page.handlers.generate(
-            page.fields(speech=asked.speech, video=asked.video, seed=seed, count=4), visitor("one")
+            page.fields(speech=fields.speech, video=fields.video, seed=seed, count=4),
+            visitor("one"),
         )
     keys = [head["key"] for head in stage["heads"]]
     assert keys == [f"take-{k}" for k in range(5, 17)] + ["reference"]

@@ -29,8 +29,8 @@ def colours(block: str) -> dict[str, tuple[float, ...]]:
     """The custom properties of one rule of page.css that are plain colours."""
     css = (STATIC / "page.css").read_text()
     rule = css[css.index(block + " {") :].split("}")[0]
-    found = re.findall(r"--km-([a-z-]+):\s*#([0-9a-f]{6})", rule)
-    return {name: tuple(int(hex[k : k + 2], 16) / 255 for k in (0, 2, 4)) for name, hex in found}
+    pairs = re.findall(r"--km-([a-z-]+):\s*#([0-9a-f]{6})", rule)
+    return {name: tuple(int(hex[k : k + 2], 16) / 255 for k in (0, 2, 4)) for name, hex in pairs}
 
 
 def contrast(one: tuple[float, ...], other: tuple[float, ...]) -> float:
@@ -49,9 +49,9 @@ def mixed(one: tuple[float, ...], other: tuple[float, ...], share: float) -> tup
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize(("text", "ground", "least"), PAIRS)
 def test_text_can_be_read_on_what_it_stands_on(scheme: str, text: str, ground: str, least: float):
-    known = colours(":root") | (colours(".dark") if scheme == "dark" else {})
-    known["chosen"] = mixed(known["accent"], known["panel"], 0.09)
-    assert contrast(known[text], known[ground]) >= least
+    palette = colours(":root") | (colours(".dark") if scheme == "dark" else {})
+    palette["chosen"] = mixed(palette["accent"], palette["panel"], 0.09)
+    assert contrast(palette[text], palette[ground]) >= least
 
 
 def test_the_contrast_is_that_of_the_standard():

@@ -21,14 +21,14 @@ def address():
     demo.close()
 
 
-async def told(address: str, calls: list[tuple[str, dict]]) -> tuple[list, list]:
+async def ask(address: str, calls: list[tuple[str, dict]]) -> tuple[list, list]:
     async with (
         streamablehttp_client(f"{address}gradio_api/mcp/") as (read, write, _),
         ClientSession(read, write) as session,
     ):
         await session.initialize()
         tools = (await session.list_tools()).tools
-        return tools, [await session.call_tool(name, given) for name, given in calls]
+        return tools, [await session.call_tool(name, values) for name, values in calls]
 
 
 def test_an_mcp_client_finds_the_tools_and_makes_a_take(address: str):
@@ -39,11 +39,11 @@ def test_an_mcp_client_finds_the_tools_and_makes_a_take(address: str):
             ("reference", "video/mp4", FOLDER / "delighted.mp4"),
         )
     }
-    asked = {**files, "format": ".csv", "controls": {"upper": 1.5}}
-    calls = [("identities", {}), ("stylize", asked), ("stylize", {**asked, "controls": {"x": 1}})]
+    values = {**files, "format": ".csv", "controls": {"upper": 1.5}}
+    calls = [("identities", {}), ("stylize", values), ("stylize", {**values, "controls": {"x": 1}})]
     # In a thread of its own: where browser tests ran before, Playwright's loop runs in this one.
     with ThreadPoolExecutor(1) as thread:
-        tools, (heads, take, refused) = thread.submit(asyncio.run, told(address, calls)).result()
+        tools, (heads, take, refused) = thread.submit(asyncio.run, ask(address, calls)).result()
     assert {tool.name for tool in tools} == {"stylize", "localize", "track", "identities", "export"}
     assert all("Returns" in tool.description for tool in tools)
     assert "clara" in heads.content[0].text

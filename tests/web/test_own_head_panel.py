@@ -52,8 +52,8 @@ def session(face: FaceModel, sessions: Sessions) -> Session:
 def test_everybody_on_the_stage_wears_the_sculpted_head(
     own: OwnHeads, session: Session, sessions: Sessions, visitor: gr.Request, face: FaceModel
 ):
-    name, stage, said = own.sculpt(stage_value(session, "clara"), SLIDERS, visitor)
-    assert name.startswith("own-") and "70" in said
+    name, stage, message = own.sculpt(stage_value(session, "clara"), SLIDERS, visitor)
+    assert name.startswith("own-") and "70" in message
     assert stage["identity"] == name and {head["identity"] for head in stage["heads"]} == {name}
     files = stage["identities"][name]
     assert Path(files["neutral"]).is_relative_to(session.folder)
@@ -81,8 +81,8 @@ def test_the_heads_on_the_stage_are_one_video(session: Session):
     (take,) = session.takes
     path = service.export_shown(session, [take, "keypoints"], "mei", None, Stop())
     with av.open(str(path)) as video:
-        told = json.loads(video.metadata["comment"])
-        assert told["identity"] == "mei" and video.streams.audio
+        comment = json.loads(video.metadata["comment"])
+        assert comment["identity"] == "mei" and video.streams.audio
         assert (video.streams.video[0].width, video.streams.video[0].height) == (1920, 1080)
     with pytest.raises(InputError, match="no take on the stage"):
         service.export_shown(session, ["reference"], "mei", None, Stop())
@@ -91,11 +91,11 @@ def test_the_heads_on_the_stage_are_one_video(session: Session):
 def test_what_the_page_gives_to_sculpt_from_it_takes_back(
     own: OwnHeads, session: Session, visitor: gr.Request, tmp_path: Path
 ):
-    given = own.template("mei", visitor)
-    mesh = trimesh.load_mesh(given, process=False, maintain_order=True)
+    mesh_file = own.template("mei", visitor)
+    mesh = trimesh.load_mesh(mesh_file, process=False, maintain_order=True)
     assert len(mesh.faces) > 19_000
-    name, stage, said = own.upload(stage_value(session, "clara"), given, visitor)
-    assert name in stage["identities"] and "Wearing" in said
+    name, stage, message = own.upload(stage_value(session, "clara"), mesh_file, visitor)
+    assert name in stage["identities"] and "Wearing" in message
 
 
 def test_a_glb_with_targets_is_worn_and_takes_are_saved_on_it(
@@ -104,9 +104,9 @@ def test_a_glb_with_targets_is_worn_and_takes_are_saved_on_it(
     with pytest.raises(gr.Error, match="no head of yours"):
         own.save(None, visitor)
     glb, _ = save_animation(moving_take(face, frames=2), face, tmp_path / "mine.glb")
-    name, stage, said = own.upload(stage_value(session, "clara"), str(glb), visitor)
+    name, stage, message = own.upload(stage_value(session, "clara"), str(glb), visitor)
     assert name.startswith("own-") and {head["identity"] for head in stage["heads"]} == {name}
-    assert "Wearing your head" in said
+    assert "Wearing your head" in message
     for file in stage["identities"][name].values():
         assert Path(file).is_relative_to(session.folder), "nothing of the upload is served"
     assert b"glTF" not in gzip.decompress(Path(stage["identities"][name]["body"]).read_bytes())
@@ -138,8 +138,9 @@ def test_a_glb_that_is_too_much_to_show_is_kept_all_the_same(
     monkeypatch.setattr("kmspeaker.heads.glb_geometry.MOST_VERTICES", 1000)
     glb, _ = save_animation(moving_take(face, frames=2), face, tmp_path / "mine.glb")
     before = stage_value(session, "clara")
-    name, stage, said = own.upload(before, str(glb), visitor)
-    assert (name, stage) == ("clara", before) and "is kept" in said and "1,000 vertices" in said
+    name, stage, message = own.upload(before, str(glb), visitor)
+    assert (name, stage) == ("clara", before)
+    assert "is kept" in message and "1,000 vertices" in message
     assert Path(own.save(None, visitor)).is_file()
 
 

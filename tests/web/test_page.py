@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from packed_arrays import unpacked
+from packed_arrays import unpack_arrays
 from scipy.sparse import csr_matrix
 from speaker import FakeSpeaker, made_up_track
 
@@ -37,7 +37,7 @@ def speaker() -> FakeSpeaker:
 
 def test_packed_arrays_keep_their_names_types_and_values():
     arrays = {"odd": np.arange(5, dtype=np.uint8), "after": np.array([1.5, -2], np.float32)}
-    back = unpacked(pack_arrays(arrays, {"fps": 30.0}))
+    back = unpack_arrays(pack_arrays(arrays, {"fps": 30.0}))
     assert back["fps"] == 30.0
     for name, array in arrays.items():
         assert back[name].dtype == array.dtype
@@ -48,7 +48,7 @@ def test_the_basis_in_the_browser_is_the_face_to_a_fiftieth_of_a_millimetre(
     face: FaceModel, tmp_path: Path
 ):
     assets = viewer_assets(face, tmp_path)
-    basis = unpacked(Path(assets["basis"]).read_bytes())
+    basis = unpack_arrays(Path(assets["basis"]).read_bytes())
     deltas = np.zeros_like(face.deltas)
     for shape, (start, end) in enumerate(zip(basis["starts"], basis["starts"][1:], strict=False)):
         moved = basis["deltas"].reshape(-1, 3)[start:end] * basis["scales"][shape]
@@ -56,14 +56,14 @@ def test_the_basis_in_the_browser_is_the_face_to_a_fiftieth_of_a_millimetre(
     assert np.abs(deltas - face.deltas).max() < 0.02
     assert Path(assets["basis"]).stat().st_size < 2_000_000
     for name, files in assets["identities"].items():
-        neutral = unpacked(Path(files["neutral"]).read_bytes())["neutral"].reshape(-1, 3)
+        neutral = unpack_arrays(Path(files["neutral"]).read_bytes())["neutral"].reshape(-1, 3)
         np.testing.assert_array_equal(neutral, face.neutral(name))
 
 
 def test_the_drawn_surface_lies_on_the_rig_and_eyes_keep_their_size(
     face: FaceModel, tmp_path: Path
 ):
-    basis = unpacked(Path(viewer_assets(face, tmp_path)["basis"]).read_bytes())
+    basis = unpack_arrays(Path(viewer_assets(face, tmp_path)["basis"]).read_bytes())
     shares, rows = basis["shares"] / 65535, basis["rows"]
     matrix = csr_matrix((shares, basis["columns"], rows))
     np.testing.assert_allclose(matrix.sum(axis=1), 1, atol=1e-4)
@@ -80,7 +80,7 @@ def test_a_take_is_its_weights_to_one_part_in_sixty_thousand(speaker: FakeSpeake
     sound = Sound(np.random.default_rng(0).uniform(-0.4, 0.4, 10 * RATE).astype(np.float32), RATE)
     take = speaker.stylize(sound, Performance.from_weights(np.zeros((3, 52), np.float32), 30.0))
     content = take_arrays(take)
-    back = unpacked(content)
+    back = unpack_arrays(content)
     assert np.abs(back["weights"].reshape(-1, 52) / 65535 - take.weights).max() < 1e-5
     assert (back["frames"], back["fps"], back["seconds"]) == (300, 30.0, 10.0)
     assert len(content) < 60_000
@@ -98,13 +98,13 @@ def test_the_loudness_picture_is_flat_in_silence_and_full_at_the_loudest():
 def test_keypoints_arrive_where_the_tracker_put_them_and_lost_frames_are_marked(face: FaceModel):
     track = made_up_track()
     performance = Performance.from_weights(np.zeros((90, 52), np.float32), 30.0)
-    back = unpacked(reference_arrays(performance, track, face))
+    back = unpack_arrays(reference_arrays(performance, track, face))
     points = back["keypoints"].reshape(90, -1, 2) / 8
     seen = back["status"] == 0
     assert seen[:30].all() and not seen[30:60].any() and seen[60:].all()
     assert np.abs(points[seen] - keypoint_pixels(track, face)[seen]).max() <= 1 / 16
     assert int(back["upper"].sum()) == 47
-    without = unpacked(reference_arrays(performance, None, face))
+    without = unpack_arrays(reference_arrays(performance, None, face))
     assert without["keypointCount"] == 0 and len(without["times"]) == 90
 
 

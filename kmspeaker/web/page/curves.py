@@ -60,13 +60,13 @@ OTHER_WORDS = "other words"
 
 def plotly_folder() -> Path:
     """Where the plotly package keeps ``plotly.min.js``; the page asks no other server for it."""
-    spec = find_spec("plotly")  # importing it would take a second
+    spec = find_spec("plotly")  # importing it would slow the start
     assert spec is not None and spec.submodule_search_locations
     return Path(next(iter(spec.submodule_search_locations))) / "package_data"
 
 
 def curves(face: FaceModel, **options: Any) -> gr.HTML:
-    """The panel; its value is what ``Inspector.of`` tells.
+    """The panel; its value is what ``Inspector.of`` returns.
 
     Args:
         face: The rig.
@@ -138,7 +138,7 @@ class Inspector:
 
 
 def sound_arrays(sound: Sound) -> bytes:
-    """A speech for the browser's eyes: its waveform and its spectrogram, about 1.5 kB a second."""
+    """A speech for the browser's eyes: its waveform and its spectrogram."""
     return pack_arrays(
         {"spectrogram": spectrogram(sound), "waveform": waveform(sound)},
         {

@@ -22,7 +22,7 @@ _FRONT = 2.0
 """How much larger the front is made, so that it keeps more."""
 
 
-def thinned(face: FaceModel, share: float) -> list[Int32[np.ndarray, "faces 3"]]:
+def decimate(face: FaceModel, share: float) -> list[Int32[np.ndarray, "faces 3"]]:
     """For each part of the face about ``share`` of its triangles, over the same render vertices.
 
     Rims and seams keep their vertices, so that neighbours still meet.
@@ -34,12 +34,12 @@ def thinned(face: FaceModel, share: float) -> list[Int32[np.ndarray, "faces 3"]]
     return [
         face.render_faces[part == index]
         if name in _WHOLE
-        else _thinned_part(places, face.render_faces[part == index], share)
+        else _decimate_part(places, face.render_faces[part == index], share)
         for index, name in enumerate(PART_NAMES)
     ]
 
 
-def _thinned_part(
+def _decimate_part(
     places: Float64[np.ndarray, "render_vertices 3"],
     triangles: Int32[np.ndarray, "faces 3"],
     share: float,
@@ -73,10 +73,10 @@ def _thinned_part(
     thin = thinning.GetOutput()
     kept = vtk_to_numpy(thin.GetPointData().GetArray("render_vertex"))
     corners = vtk_to_numpy(thin.GetPolys().GetConnectivityArray())
-    return in_fans(kept[corners].reshape(-1, 3).astype(np.int32))
+    return order_in_fans(kept[corners].reshape(-1, 3).astype(np.int32))
 
 
-def in_fans(triangles: Int32[np.ndarray, "faces 3"]) -> Int32[np.ndarray, "faces 3"]:
+def order_in_fans(triangles: Int32[np.ndarray, "faces 3"]) -> Int32[np.ndarray, "faces 3"]:
     """The same triangles, those around a vertex together: few corners are transformed twice.
 
     From fan to fan over a vertex that was just used, as P. Sander and others (2007) do.

@@ -43,7 +43,7 @@ def result(
     Args:
         face: Whose identities can be worn.
         examples: What one click shows.
-        assets: What ``viewer.viewer_assets`` tells about the page's files.
+        assets: Where the page's files lie, from ``viewer.viewer_assets``.
         identity: Who wears the takes until somebody else is chosen.
         at_first: The stage's value on a fresh page.
     """

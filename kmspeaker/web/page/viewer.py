@@ -23,7 +23,7 @@ from kmspeaker.face.head_pose import HEAD_PIVOT
 from kmspeaker.face.rig import ARKIT_NAMES, PART_NAMES, FaceModel
 from kmspeaker.heads.glb_geometry import HeadGeometry
 from kmspeaker.web.packing import pack_arrays
-from kmspeaker.web.page.decimation import LIGHT, MIDDLE, thinned
+from kmspeaker.web.page.decimation import LIGHT, MIDDLE, decimate
 
 STATIC = Path(__file__).parents[1] / "static"
 THREE_VERSION = "0.187.0"
@@ -66,7 +66,7 @@ def stage(assets: Mapping[str, Any], **options: Any) -> gr.HTML:
     address.
 
     Args:
-        assets: What ``viewer_assets`` tells about the page's files.
+        assets: Where the page's files lie, from ``viewer_assets``.
         options: Passed on to ``gr.HTML``.
     """
     return gr.HTML(
@@ -190,7 +190,7 @@ def _basis(face: FaceModel) -> bytes:
     pieces = np.arange(4 * len(whole)).reshape(4, -1).T[whole].ravel()
     points = face.keypoints.values()
     counts = np.bincount(part, minlength=len(PART_NAMES))
-    middle, light = thinned(face, MIDDLE), thinned(face, LIGHT)
+    middle, light = decimate(face, MIDDLE), decimate(face, LIGHT)
     return pack_arrays(
         {
             "starts": np.searchsorted(shape, np.arange(len(ARKIT_NAMES) + 1)).astype(np.uint32),

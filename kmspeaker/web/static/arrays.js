@@ -1,4 +1,4 @@
-// Reads the container that `viewer.pack_arrays` writes: in gzip, uint32 header length, JSON header, arrays.
+// Reads the container that `packing.pack_arrays` writes: in gzip, uint32 header length, JSON header, arrays.
 
 const TYPES = {
   int8: Int8Array,

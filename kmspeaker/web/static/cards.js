@@ -9,9 +9,9 @@ export function mount(element, props, watch) {
 
   const reflect = () => {
     for (const each of cards) {
-      const chosen = each.dataset.value === props.value;
-      each.setAttribute("aria-checked", chosen);
-      each.tabIndex = chosen ? 0 : -1;
+      const checked = each.dataset.value === props.value;
+      each.setAttribute("aria-checked", checked);
+      each.tabIndex = checked ? 0 : -1;
     }
   };
   const choose = (index) => {

@@ -54,7 +54,7 @@ export class Clock extends EventTarget {
   }
 
   /** The moment to draw at refresh `now` of the screen: the one that is heard when the picture is seen. */
-  seen(now) {
+  timeToDraw(now) {
     this.#interval += (Math.min(LONGEST, now - this.#refreshed) - this.#interval) / 8;
     this.#refreshed = now;
     const { time } = this;

@@ -75,11 +75,11 @@ class Curves {
     }
     const { heads: keys = [], blind = 0, revealed = false } = this.#stage?.state ?? {};
     const { heads, reference } = this.#value;
-    const known = (key) => heads.find((head) => head.key === key);
-    const staged = keys.filter((key) => key !== CLOUD).map(known).filter(Boolean);
+    const headOf = (key) => heads.find((head) => head.key === key);
+    const staged = keys.filter((key) => key !== CLOUD).map(headOf).filter(Boolean);
     const shown = staged.length ? staged : heads.slice(0, 1);
     const take = shown.find(({ spectrum }) => spectrum);
-    const beside = known(take?.reference ?? reference);
+    const beside = headOf(take?.reference ?? reference);
     if (beside && !shown.includes(beside)) shown.push(beside);
     return { shown, take, beside, hidden: Boolean(blind) && !revealed };
   }

@@ -8,7 +8,7 @@ import { Cloud } from "./points.js";
 import { skin } from "./skin.js";
 
 /** Put a visitor's own heads among the identities, instead of those they had before. */
-export function know(identities, own) {
+export function setOwnHeads(identities, own) {
   for (const name of Object.keys(identities)) if (name.startsWith("own-")) delete identities[name];
   Object.assign(identities, own);
 }
@@ -69,8 +69,8 @@ export class Heads {
       const rig = this.#rigs.get(body);
       return { rig, neutral: rig.neutral };
     }
-    const known = body ? Object.values(this.identities)[0] : this.identities[identity];
-    return { rig: this.rig, neutral: (await fetchArrays(fileUrl(known.neutral))).neutral };
+    const program = body ? Object.values(this.identities)[0] : this.identities[identity];
+    return { rig: this.rig, neutral: (await fetchArrays(fileUrl(program.neutral))).neutral };
   }
 
   #texture(identity) {

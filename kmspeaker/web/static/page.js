@@ -33,8 +33,8 @@ function explain(how, { face, head }) {
 
 /** Uploads wait for the consent; keys and screen readers cannot reach them before. */
 function rest() {
-  const given = document.querySelector("#consent input")?.checked ?? false;
-  for (const each of document.querySelectorAll(".km-gated")) if (each.inert === given) each.inert = !given;
+  const consent = document.querySelector("#consent input")?.checked ?? false;
+  for (const each of document.querySelectorAll(".km-gated")) if (each.inert === consent) each.inert = !consent;
 }
 
 /** A restarted server has forgotten this visitor: open the page anew and say so. */

@@ -46,7 +46,7 @@ export class ReferencePanel {
 
   #drawn = null;
 
-  /** Show `data` (see `viewer.reference_arrays`) with the video at `url`, or nothing. */
+  /** Show `data` (see `packing.reference_arrays`) with the video at `url`, or nothing. */
   show(data, url, { lead, repeats }) {
     this.#data = data;
     this.#lead = lead;

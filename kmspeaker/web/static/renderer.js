@@ -131,8 +131,8 @@ export class Renderer {
   /** Where a point of the head is seen in a view, CSS pixels of the canvas. */
   project(point, { box } = this.#views[0]) {
     this.#aim(box);
-    const seen = new this.THREE.Vector3(...point).project(this.camera);
-    return [box.left + ((seen.x + 1) / 2) * box.width, box.top + ((1 - seen.y) / 2) * box.height];
+    const place = new this.THREE.Vector3(...point).project(this.camera);
+    return [box.left + ((place.x + 1) / 2) * box.width, box.top + ((1 - place.y) / 2) * box.height];
   }
 
   draw() {

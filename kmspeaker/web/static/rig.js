@@ -163,7 +163,7 @@ function smoothedShapes(basis, matrix, vertices) {
   const deltas = scaled(basis);
   const dense = new Float32Array(3 * vertexCount);
   const smooth = new Float32Array(3 * vertices.length);
-  const found = { starts: new Uint32Array(starts.length), indices: [], deltas: [] };
+  const sparse = { starts: new Uint32Array(starts.length), indices: [], deltas: [] };
   for (let shape = 0; shape + 1 < starts.length; shape++) {
     dense.fill(0);
     for (let i = starts[shape]; i < starts[shape + 1]; i++) {
@@ -173,12 +173,12 @@ function smoothedShapes(basis, matrix, vertices) {
     for (let place = 0, at = 0; place < vertices.length; place++, at += 3) {
       const x = smooth[at], y = smooth[at + 1], z = smooth[at + 2];
       if (Math.abs(x) + Math.abs(y) + Math.abs(z) < SMALLEST_MOVE) continue;
-      found.indices.push(place);
-      found.deltas.push(x, y, z);
+      sparse.indices.push(place);
+      sparse.deltas.push(x, y, z);
     }
-    found.starts[shape + 1] = found.indices.length;
+    sparse.starts[shape + 1] = sparse.indices.length;
   }
-  return { starts: found.starts, indices: Uint16Array.from(found.indices), deltas: Float32Array.from(found.deltas) };
+  return { starts: sparse.starts, indices: Uint16Array.from(sparse.indices), deltas: Float32Array.from(sparse.deltas) };
 }
 
 /** Some rows of `matrix` times the points `from`. */

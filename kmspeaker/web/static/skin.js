@@ -62,8 +62,8 @@ ${APART_COLOURS.slice(1).map((each, i) => `  colour = mix(colour, ${colour(each)
   return colour;
 }`;
 
-const SEEN = `
-vec4 seen(sampler2D colours, vec2 at, Light light, float opacity) {
+const PIXEL = `
+vec4 pixel(sampler2D colours, vec2 at, Light light, float opacity) {
   vec3 albedo = texture2D(colours, at).rgb;
   albedo *= albedo; // nearly sRGB to linear
   vec3 colour = albedo * (light.tint + light.glow * albedo) + light.gloss;
@@ -100,7 +100,7 @@ varying float vApart;
 ${APART}
 #endif
 ${LIGHT}
-${SEEN}
+${PIXEL}
 void main() {
   vec3 normal = normalize(gl_FrontFacing ? vNormal : -vNormal);
   Light light = lightOn(normal, vSurface.x, vSurface.y, vSurface.z);
@@ -108,7 +108,7 @@ void main() {
   float shade = 0.72 + 0.28 * max(normal.z, 0.0) + 0.1 * normal.y;
   gl_FragColor = vec4(apartColour(vApart) * shade * (0.55 + 0.45 * vSurface.z), 1.0) * vSurface.w;
 #else
-  gl_FragColor = seen(colours, vUv, light, vSurface.w);
+  gl_FragColor = pixel(colours, vUv, light, vSurface.w);
 #endif
 }`,
 };
@@ -137,9 +137,9 @@ varying vec3 vGloss;
 varying vec3 vGlow;
 varying vec2 vUv;
 ${LIGHT.slice(0, LIGHT.indexOf("void lamp"))}
-${SEEN}
+${PIXEL}
 void main() {
-  gl_FragColor = seen(colours, vUv, Light(vTint.rgb, vGloss, vGlow), vTint.a);
+  gl_FragColor = pixel(colours, vUv, Light(vTint.rgb, vGloss, vGlow), vTint.a);
 }`,
 };
 

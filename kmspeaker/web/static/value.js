@@ -12,10 +12,10 @@ const NOTHING = { heads: [], shown: [], sound: null, reference: null };
 /** The value with every part there. */
 export function readValue(value, fallbackIdentity) {
   const { heads, shown, sound, reference } = { ...NOTHING, ...value };
-  const known = shown.filter((key) => heads.some((head) => head.key === key));
+  const keys = shown.filter((key) => heads.some((head) => head.key === key));
   return {
     heads: reference ? [...heads, keypoints(reference, heads, value?.identity ?? fallbackIdentity)] : heads,
-    shown: known.length ? known.slice(0, MOST_SHOWN) : heads.slice(0, 1).map((head) => head.key),
+    shown: keys.length ? keys.slice(0, MOST_SHOWN) : heads.slice(0, 1).map((head) => head.key),
     sound,
     reference,
     identity: value?.identity ?? heads[0]?.identity ?? fallbackIdentity, // of the head that waits

@@ -21,7 +21,7 @@ const START = {
 
 export class View extends EventTarget {
   #state = { ...START };
-  #wanted = null; // heads of a link that are not there yet
+  #linkedHeads = null; // heads of a link that are not there yet
   #writing = null;
   #written = location.hash;
   #extras = () => ({}); // what others write along: camera, speed
@@ -60,13 +60,13 @@ export class View extends EventTarget {
     this.#changed();
   }
 
-  /** The catalogue has changed: `known` keys, and those the page would show. */
-  offer(known, shown, isNew) {
-    if (!known.length && this.#wanted?.length) return; // a link's heads may still be coming
-    const wanted = this.#wanted?.filter((key) => known.includes(key)) ?? [];
-    const kept = isNew ? [] : this.#state.heads.filter((key) => known.includes(key));
-    const heads = wanted.length ? wanted : kept.length ? kept : shown;
-    if (wanted.length) this.#wanted = null;
+  /** The catalogue has changed: `keys` of all heads, and those the page would show. */
+  offer(keys, shown, isNew) {
+    if (!keys.length && this.#linkedHeads?.length) return; // a link's heads may still be coming
+    const linked = this.#linkedHeads?.filter((key) => keys.includes(key)) ?? [];
+    const kept = isNew ? [] : this.#state.heads.filter((key) => keys.includes(key));
+    const heads = linked.length ? linked : kept.length ? kept : shown;
+    if (linked.length) this.#linkedHeads = null;
     const solo = heads.includes(this.#state.solo) ? this.#state.solo : null;
     const base = heads.includes(this.#state.base) ? this.#state.base : null;
     this.change({ heads, solo, base });
@@ -99,8 +99,8 @@ export class View extends EventTarget {
     if (mode === "wipe") parts.divider = divider.toFixed(2);
     if (blind) parts.blind = blind;
     if (points !== START.points) parts.points = points;
-    const worn = Object.entries(faces).map((pair) => pair.join(":"));
-    if (worn.length) parts.faces = worn.join();
+    const pairs = Object.entries(faces).map((pair) => pair.join(":"));
+    if (pairs.length) parts.faces = pairs.join();
     const plain = mode === START.mode && Object.keys(parts).length === 2 && !location.hash;
     if (plain || !heads.length) return;
     // Commas and colons are allowed in a fragment and read better as they are.
@@ -118,7 +118,7 @@ export class View extends EventTarget {
     };
     const list = (name) => (parts.get(name) ?? "").split(",").filter(Boolean).slice(0, 24);
     const range = number("mm", 0, 100, START.range);
-    this.#wanted = list("heads");
+    this.#linkedHeads = list("heads");
     this.#state = {
       ...this.#state,
       mode: among("view", MODES, START.mode),

@@ -4,7 +4,7 @@
 
 import { fetchArrays, sampleTurn, sampleWeights } from "./arrays.js";
 import { CompareBar } from "./compare_bar.js";
-import { Heads, know } from "./heads.js";
+import { Heads, setOwnHeads } from "./heads.js";
 import { Clock } from "./clock.js";
 import { Difference } from "./difference.js";
 import { fileUrl } from "./files.js";
@@ -38,7 +38,7 @@ class Viewer {
   #weights = new Float32Array(52);
   #turn = new Float32Array(3);
   #drawn = { time: 0, frameMs: [] };
-  #told = { time: -1, playing: false };
+  #announced = { time: -1, playing: false };
   #casting = 0;
   compared = []; // for each panel its distances to the base, null for the base itself
   #ready;
@@ -144,7 +144,7 @@ class Viewer {
 
   async show(newValue) {
     const before = this.#value;
-    know(this.assets.identities, newValue?.identities);
+    setOwnHeads(this.assets.identities, newValue?.identities);
     const value = (this.#value = readValue(newValue, this.assets.identity));
     this.say("");
     const newShown = String(value.shown) !== String(before.shown);
@@ -222,7 +222,7 @@ class Viewer {
     return entries.map((head) => ({
       ...head,
       ...(nameless && { label: `Head ${"ABCD"[known.indexOf(head.key)]}`, detail: "" }),
-      identity: same ?? worn(faces[head.key], this.assets) ?? head.identity,
+      identity: same ?? wearable(faces[head.key], this.assets) ?? head.identity,
     }));
   }
 
@@ -302,7 +302,7 @@ class Viewer {
   }
 
   #refresh(now) {
-    const time = this.clock.seen(now);
+    const time = this.clock.timeToDraw(now);
     this.pose(time, now);
     this.#drawn.time = time;
     this.#updatePanels(now);
@@ -328,15 +328,15 @@ class Viewer {
     this.transport.update(now);
     this.reference.update(this.clock);
     this.difference.update(now, this.compared, (i, text) => this.panels.note(i, text));
-    this.#tell();
+    this.#announce();
   }
 
   /** Curves and other parts of the page follow the clock by this event. */
-  #tell() {
+  #announce() {
     const { time, playing } = this.clock;
-    if (time === this.#told.time && playing === this.#told.playing) return;
-    this.#told = { time, playing };
-    document.dispatchEvent(new CustomEvent("km-clock", { detail: this.#told }));
+    if (time === this.#announced.time && playing === this.#announced.playing) return;
+    this.#announced = { time, playing };
+    document.dispatchEvent(new CustomEvent("km-clock", { detail: this.#announced }));
   }
 
   /** For measuring: pictures so far, script time for one, the moment of the clock that was last drawn. */
@@ -374,7 +374,7 @@ class Viewer {
 }
 
 /** The identity, if there is one of that name: links may say anything. */
-function worn(identity, { identities }) {
+function wearable(identity, { identities }) {
   return Object.hasOwn(identities, identity ?? "") ? identity : null;
 }
 
