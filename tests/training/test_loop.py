@@ -257,7 +257,7 @@ def test_the_learning_rate_rises_and_falls():
     assert rates[-1] < 0.02 * max(rates) and max(rates) <= options.learning_rate
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
-def test_training_runs_on_a_gpu(tmp_path, corpus):
-    train(corpus, tmp_path, dataclasses.replace(OPTIONS, precision="bf16"), device="cuda")
+@pytest.mark.parametrize("device", ["cpu", *["cuda"] * torch.cuda.is_available()])
+def test_training_runs_in_half_precision(tmp_path, corpus, device):
+    train(corpus, tmp_path, dataclasses.replace(OPTIONS, precision="bf16"), device=device)
     assert np.isfinite(losses(tmp_path)).all()
