@@ -133,7 +133,7 @@ def launch_options(limits: Limits | None = None) -> dict[str, Any]:
 def _connect(handlers: Handlers, form: Inputs, output: Result, own_model: str) -> None:
     """Bind the controls to what they do."""
     update = [output.screen, form.reference_facts, output.facts, output.take]
-    work = [
+    work: list[Any] = [
         *_connect_reference(handlers, form, output, update),
         _connect_generate(handlers, form, output, update),
         *_connect_examples(handlers, form, output, update, own_model),
