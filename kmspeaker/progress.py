@@ -1,10 +1,11 @@
-"""How far a long step is: what functions report it to, and its bars in a terminal."""
+"""How far a long step is: what functions report it to, and its bars in a terminal.
+
+tqdm is imported when a bar or line is first shown: ``--help`` shows none and does not wait for it.
+"""
 
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-
-from tqdm import tqdm
 
 Progress = Callable[[float], None]
 """Called with the fraction of a long step that is done, 0 to 1."""
@@ -17,12 +18,16 @@ _BAR = "{desc:>10} {percentage:3.0f}%|{bar:30}| {elapsed}"
 
 def say(line: str) -> None:
     """A line on standard error, above any bar."""
+    from tqdm import tqdm
+
     tqdm.write(line, file=sys.stderr)
 
 
 @contextmanager
 def progress_bar(stage: str) -> Iterator[Progress]:
     """A bar for one stage, fed with fractions."""
+    from tqdm import tqdm
+
     with tqdm(total=1.0, desc=stage, bar_format=_BAR, leave=False) as bar:
 
         def update(fraction: float) -> None:
@@ -46,6 +51,8 @@ class StageBars:
     """Shows one bar, renamed whenever the stage changes."""
 
     def __init__(self) -> None:
+        from tqdm import tqdm
+
         self._bar = tqdm(total=1.0, bar_format=_BAR, leave=False)
 
     def __call__(self, stage: str, fraction: float) -> None:

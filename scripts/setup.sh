@@ -42,7 +42,7 @@ if command -v npm > /dev/null; then
   done
 fi
 
-# Python 3.11 or 3.12 and what the requirements files name, once per version of them.
+# Python 3.11 or 3.12 and what the requirements files name, again whenever one of these has changed.
 venv=${KMSPEAKER_VENV:-.venv}
 if [ ! -x "$venv/bin/python" ]; then
   python=""
@@ -58,9 +58,11 @@ if [ ! -x "$venv/bin/python" ]; then
   fi
   "$python" -m venv "$venv"
 fi
-stamp=$(cat "${requirements[@]}" | sha256sum | cut -c1-16)-$purpose
-if [ ! -f "$venv/.installed-$stamp" ]; then
+# What is installed: the hashes of the requirements files, as of the last installation that ended well.
+installed=$venv/.installed
+if [ ! -f "$installed" ] || sha256sum "${requirements[@]}" | grep -vxFf "$installed" > /dev/null; then
   echo "Installing Python packages into $venv (a few minutes the first time)"
+  rm -f "$installed"
   "$venv/bin/python" -m pip install --quiet --disable-pip-version-check "${requirements[@]/#/-r}"
-  touch "$venv/.installed-$stamp"
+  sha256sum "${requirements[@]}" > "$installed"
 fi

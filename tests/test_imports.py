@@ -26,8 +26,8 @@ FLOORS = (
 )
 """From the ground up: a room imports its own floor and those below (``__init__`` is everyone's)."""
 FLOOR = {room: height for height, rooms in enumerate(FLOORS) for room in rooms}
-FORBIDDEN = {("heads", "export"), ("export", "corpus"), ("pipeline", "corpus")}
-"""Of one floor or downwards, and still not to be."""
+FORBIDDEN = {("export", "corpus"), ("pipeline", "corpus")}
+"""Of one floor, and still not to be."""
 
 
 def imported_by(path: Path) -> set[str]:
@@ -49,7 +49,8 @@ def room(path: Path) -> str:
 
 def rooms_imported_by(path: Path) -> set[str]:
     ours = {name.split(".")[1] for name in imported_by(path) if name.startswith("kmspeaker.")}
-    return {name for name in ours if name in FLOOR} - {room(path)}
+    assert ours <= {*FLOOR, "__version__"}, f"{path}: import a name from the room it lives in"
+    return ours - {room(path), "__version__"}
 
 
 def test_every_room_has_its_floor():
@@ -85,35 +86,36 @@ def test_no_two_rooms_import_each_other():
             del left[name]
 
 
-def test_the_package_and_its_command_line_import_nothing_heavy():
+def test_the_package_and_its_command_line_import_nothing_but_python_itself():
     code = (
-        "import sys, kmspeaker, kmspeaker.cli; kmspeaker.cli.build_parser();"
-        "heavy = {'numpy', 'torch', 'gradio', 'mediapipe', 'vtk', 'transformers', 'scipy', 'av'};"
-        "print(*sorted(heavy & set(sys.modules)))"
+        "import sys; before = set(sys.modules);"
+        "import kmspeaker, kmspeaker.cli; kmspeaker.cli.build_parser();"
+        "packages = {name.split('.')[0] for name in set(sys.modules) - before};"
+        "print(*sorted(packages - set(sys.stdlib_module_names)))"
     )
     loaded = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=PACKAGE.parent
     )
-    assert loaded.stdout.split() == []
+    assert loaded.stdout.split() == ["kmspeaker"]
 
 
 @pytest.mark.parametrize(
-    ("arguments", "seconds"), [(["-c", "import kmspeaker"], 0.2), (["-m", "kmspeaker", "-h"], 0.5)]
+    ("arguments", "seconds"),
+    [(["-c", "import kmspeaker"], 0.2), (["-m", "kmspeaker", "--help"], 0.5)],
+    ids=["import", "help"],
 )
 def test_starting_is_quick(arguments: list[str], seconds: float):
-    """The best of five, less what Python itself takes: other programs may be at work here."""
-
-    def best(command: list[str]) -> float:
-        times = []
-        for _ in range(5):
-            started = time.perf_counter()
-            subprocess.run(
-                [sys.executable, *command], check=True, capture_output=True, cwd=PACKAGE.parent
-            )
-            times.append(time.perf_counter() - started)
-        return min(times)
-
-    assert best(arguments) - best(["-c", ""]) < seconds
+    """Python's own start included; the best of several, as other programs may be at work here."""
+    times = []
+    for _ in range(7):
+        started = time.perf_counter()
+        subprocess.run(
+            [sys.executable, *arguments], check=True, capture_output=True, cwd=PACKAGE.parent
+        )
+        times.append(time.perf_counter() - started)
+        if times[-1] < seconds:
+            break
+    assert min(times) < seconds
 
 
 def test_every_name_of_the_package_is_there():
