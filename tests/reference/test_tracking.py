@@ -59,9 +59,12 @@ def test_scores_are_in_our_order(track: FaceTrack) -> None:
 
 
 @pytest.fixture(scope="module")
-def short(frames: list[np.ndarray], tmp_path_factory: pytest.TempPathFactory) -> Path:
+def short(
+    frames: list[np.ndarray], track: FaceTrack, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """The clip's first fifteen frames, at its own rate."""
     path = tmp_path_factory.mktemp("short") / "short.mp4"
-    write_video(path, frames[:12], FPS)
+    write_video(path, frames[:15], 1 / float(np.median(np.diff(track.times))))
     return path
 
 
@@ -211,14 +214,14 @@ def test_keypoints_lie_on_the_face_and_are_bridged(track: FaceTrack, face: FaceM
 def test_the_overlay_shows_both_sets_and_where_the_face_was_away(
     short: Path, track: FaceTrack, face: FaceModel, tmp_path: Path
 ) -> None:
-    confidence = np.ones(12, np.float32)
+    confidence = np.ones(15, np.float32)
     confidence[6:] = 0
     names = ("landmarks", "scores", "pose", "times")
-    away = replace(track, confidence=confidence, **{n: getattr(track, n)[:12] for n in names})
+    away = replace(track, confidence=confidence, **{n: getattr(track, n)[:15] for n in names})
     out, seen = tmp_path / "overlay.mp4", []
     write_overlay(away, short, out, progress=seen.append)
     drawn = [frame.astype(int) for _, frame in read_frames(out)]
-    assert len(drawn) == 12
+    assert len(drawn) == 15
     assert seen[-1] == 1
     places = np.round(2 * keypoint_pixels(away, face)[2]).astype(int)  # the picture is doubled
     colours = np.where(face.keypoints["ours"].upper[:, None], UPPER_COLOUR, LOWER_COLOUR)
