@@ -293,7 +293,7 @@ def test_models_that_cannot_be_used(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ):
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     model = bad_model(kind, tmp_path)
     refused(["stylize", speech, performance, "-o", out, "--model", model], out, capsys)
 
