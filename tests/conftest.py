@@ -54,6 +54,31 @@ def speaking_clip() -> Path:
 
 
 @pytest.fixture(scope="session")
+def speech_and_face() -> tuple[Path, tuple[float, float], Path]:
+    """A recording, the seconds of it that have no pause, and a video of somebody else.
+
+    Of real people where they are, of the bundled examples elsewhere.
+    """
+    speech = SHARED / "data/speech/librispeech_3spk/opus/ls_19-198-0001.opus"
+    video = SHARED / "data/clips/LipReadingQuiz_how_are_you.mp4"
+    if speech.is_file() and video.is_file():
+        return speech, (0.6, 3.6), video
+    examples = load_examples()
+    return examples["delighted"].speech, (0.3, 3.3), examples["suspicious"].reference
+
+
+@pytest.fixture(scope="session")
+def loud_clip() -> tuple[Path, float]:
+    """A clip, and how closely its lips follow its loudness at least.
+
+    Of a real man, or where he is not there of an example: a network made those lips, and they
+    follow less.
+    """
+    real = SHARED / "data/clips/LipNet_lrwp9a.mp4"
+    return (real, 0.3) if real.is_file() else (load_examples()["suspicious"].reference, 0.2)
+
+
+@pytest.fixture(scope="session")
 def speaking_track(speaking_clip: Path) -> FaceTrack:
     return track_video(speaking_clip)
 

@@ -144,7 +144,8 @@ def test_the_defaults_change_nothing(
     followed = performance if use == "localize" else None
     plain = generate(pipeline.model, pipeline.face, features, performance, followed)
     settled = settle_lips(plain, pipeline.face, pipeline.fps)
-    np.testing.assert_allclose(take.weights, settled, atol=1e-5)
+    # Frames beyond the performance's end are empty either way, but summed in another order.
+    np.testing.assert_allclose(take.weights, settled, rtol=0, atol=1e-6 if followed else 0)
     assert take.head is None and take.controls == Controls()
 
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from kmspeaker.examples import load_examples
+from kmspeaker.face.landmarks import LIP_RING
 from kmspeaker.face.rig import FaceModel
 from kmspeaker.media.audio import Sound, load_sound
 from kmspeaker.pipeline import Pipeline
@@ -105,3 +106,30 @@ def test_progress_names_each_stage_and_ends_whole(
     assert told[-1] == ("generate", 1.0)
     fractions = [fraction for stage, fraction in told if stage == "generate"]
     assert fractions == sorted(fractions) and len(fractions) >= 3
+
+
+@pytest.mark.parametrize(
+    "style",
+    [
+        "suspicious",
+        pytest.param(
+            "delighted",
+            marks=pytest.mark.xfail(
+                strict=True, reason="small's lips go on moving in a silence in this style"
+            ),
+        ),
+    ],
+)
+def test_lips_rest_in_a_silence_before_the_speech(
+    pipeline: Pipeline, sound: Sound, face: FaceModel, style: str
+):
+    seconds = 1.5
+    silence = np.zeros(round(seconds * sound.sample_rate), np.float32)
+    speech = sound.samples[round(0.3 * sound.sample_rate) : round(3.3 * sound.sample_rate)]
+    padded = Sound(np.concatenate([silence, speech, silence]), sound.sample_rate)
+    track = load_examples()[style].reference.with_suffix(".track.npz")
+    weights = pipeline.stylize(padded, pipeline.reference(track).performance).weights
+    lips = np.tensordot(weights, face.landmark_deltas()[:, LIP_RING], axes=1)
+    quiet, spoken = round((seconds - 0.1) * pipeline.fps), round((seconds + 0.1) * pipeline.fps)
+    resting = np.linalg.norm(lips[6:quiet].std(axis=0))
+    assert resting < 0.3 * np.linalg.norm(lips[spoken:-spoken].std(axis=0))
