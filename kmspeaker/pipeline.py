@@ -1,4 +1,4 @@
-"""The whole program in one call, ``take``; ``stylize`` and ``localize`` are its plain uses.
+"""The whole program in one call, ``animate``; ``stylize`` and ``localize`` are its plain uses.
 
 Place in the flow: command line, batch and app go through here, and everything here through the
 stages. Evaluation and training call ``model.sampling`` themselves. The pipeline holds what is
@@ -24,7 +24,7 @@ from kmspeaker.hub import resolve_model, verify_model
 from kmspeaker.limits import DEFAULT_MODEL, MAX_SECONDS
 from kmspeaker.media.audio import Sound
 from kmspeaker.model.network import KMSpeaker
-from kmspeaker.model.sampling import generate_takes, global_style_of
+from kmspeaker.model.sampling import generate_batch, global_style_of
 from kmspeaker.progress import Progress, StageProgress
 from kmspeaker.reference.load import Reference, load_reference
 from kmspeaker.reference.performance import Performance
@@ -92,7 +92,7 @@ class Pipeline:
             path, self.face, fps=self.fps, progress=progress, max_seconds=max_seconds
         )
 
-    def take(
+    def animate(
         self,
         sound: Sound,
         performance: Performance,
@@ -105,7 +105,7 @@ class Pipeline:
         steps: int | None = None,
         progress: StageProgress | None = None,
     ) -> tuple[FaceAnimation, ...]:
-        """Takes of one speech and one performance, one for each seed, as one batch.
+        """Animations of one speech and one performance, one for each seed, as one batch.
 
         Args:
             sound: the speech.
@@ -114,7 +114,7 @@ class Pipeline:
                 followed.
             use: "stylize" (example-based generation) or "localize" (dubbing).
             identity: one of ``face.identities``; the first where None.
-            seeds: each gives another take, the same as it would be alone.
+            seeds: each gives another animation, the same as it would be alone.
             controls: what else is asked; the defaults change nothing.
             second: the performance whose style ``controls.style_mix`` blends in.
             steps: steps of the sampler; the model's own number where None.
@@ -138,7 +138,7 @@ class Pipeline:
         encoded = time.perf_counter()
         report("listen", 1.0)
         performance_in_time = fit_timing(performance, frames, self.fps, controls)
-        takes = generate_takes(
+        batch = generate_batch(
             self.model,
             self.face,
             features,
@@ -149,11 +149,11 @@ class Pipeline:
             steps=steps,
             progress=lambda fraction: report("generate", fraction),
         )
-        takes = [
+        batch = [
             apply_controls(
                 settle_lips(weights, self.face, self.fps), performance_in_time, self.face, controls
             )
-            for weights in takes
+            for weights in batch
         ]
         generated = time.perf_counter()
         return tuple(
@@ -170,7 +170,7 @@ class Pipeline:
                 head=head_motion(performance_in_time) if controls.head == "reference" else None,
                 controls=controls,
             )
-            for seed, weights in zip(seeds, takes, strict=True)
+            for seed, weights in zip(seeds, batch, strict=True)
         )
 
     def stylize(
@@ -183,8 +183,8 @@ class Pipeline:
         steps: int | None = None,
         progress: StageProgress | None = None,
     ) -> FaceAnimation:
-        """Say the speech in the style of a reference: one plain take, see ``take``."""
-        (animation,) = self.take(
+        """Say the speech in the style of a reference: one plain animation, see ``animate``."""
+        (animation,) = self.animate(
             sound,
             reference,
             use="stylize",
@@ -207,9 +207,9 @@ class Pipeline:
     ) -> FaceAnimation:
         """Dub a performance: lips say the speech, the upper face follows frame by frame.
 
-        One plain take, see ``take``.
+        One plain animation, see ``animate``.
         """
-        (animation,) = self.take(
+        (animation,) = self.animate(
             sound,
             performance,
             use="localize",
@@ -242,7 +242,7 @@ class Pipeline:
 
 
 def check_seeds(seeds: Sequence[int], most: int = MOST_TAKES) -> None:
-    """Refuse seeds that ``take`` could not use, before any work is done for them.
+    """Refuse seeds that ``animate`` could not use, before any work is done for them.
 
     Args:
         seeds: One for each take.

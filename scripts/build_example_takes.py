@@ -22,7 +22,7 @@ def main() -> None:
         started = time.perf_counter()
         reference = pipeline.reference(example.reference)
         seconds = time.perf_counter() - started
-        (animation,) = pipeline.take(
+        (animation,) = pipeline.animate(
             load_sound(example.speech),
             reference.performance,
             use="localize" if example.use == "localize" else "stylize",

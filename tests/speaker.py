@@ -61,7 +61,7 @@ class FakeSpeaker:
         weights[:, ARKIT_INDEX["browInnerUp"]] = np.linspace(0, 1, 90)
         return Reference(Performance.from_weights(weights, FPS), made_up_track(), Path(path))
 
-    def take(
+    def animate(
         self,
         sound: Sound,
         performance: Performance,
@@ -102,7 +102,7 @@ class FakeSpeaker:
         )
 
     def stylize(self, sound, performance, *, seed=0, **options) -> FaceAnimation:
-        return self.take(sound, performance, use="stylize", seeds=(seed,), **options)[0]
+        return self.animate(sound, performance, use="stylize", seeds=(seed,), **options)[0]
 
     def localize(self, sound, performance, *, seed=0, **options) -> FaceAnimation:
-        return self.take(sound, performance, use="localize", seeds=(seed,), **options)[0]
+        return self.animate(sound, performance, use="localize", seeds=(seed,), **options)[0]

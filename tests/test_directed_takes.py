@@ -67,7 +67,7 @@ def ask(pipeline: Pipeline, sound: Sound, performance: Performance, other: Perfo
             patch.setattr("kmspeaker.pipeline.speech_features", lambda *_, **__: features)
             given = performance if who == "performance" else other
             asked = Controls(**controls)
-            (made,) = pipeline.take(sound, given, use=use, controls=asked, second=other)
+            (made,) = pipeline.animate(sound, given, use=use, controls=asked, second=other)
         return made
 
     return take
@@ -153,14 +153,14 @@ def test_takes_of_several_seeds_are_what_each_is_alone(
     pipeline: Pipeline, sound: Sound, performance: Performance
 ):
     seeds = (4, 0, 9)
-    together = pipeline.take(sound, performance, use="localize", seeds=seeds)
+    together = pipeline.animate(sound, performance, use="localize", seeds=seeds)
     assert [take.seed for take in together] == list(seeds)
     alone = pipeline.localize(sound, performance, seed=0)
     np.testing.assert_allclose(together[1].weights, alone.weights, atol=1e-4)
     assert np.abs(together[0].weights - together[2].weights).max() > 0.01
     for bad in ((), (-1,), (2**31,), range(MOST_TAKES + 1)):
         with pytest.raises(InputError, match="seed"):
-            pipeline.take(sound, performance, use="localize", seeds=bad)
+            pipeline.animate(sound, performance, use="localize", seeds=bad)
 
 
 def test_all_takes_are_one_batch(
@@ -174,16 +174,16 @@ def test_all_takes_are_one_batch(
         return network(model, x_t, *conditions)
 
     monkeypatch.setattr(type(pipeline.model), "forward", counted)
-    pipeline.take(sound, performance, use="stylize", seeds=(0,), steps=1)
-    pipeline.take(sound, performance, use="stylize", seeds=(0, 1, 2), steps=1)
+    pipeline.animate(sound, performance, use="stylize", seeds=(0,), steps=1)
+    pipeline.animate(sound, performance, use="stylize", seeds=(0, 1, 2), steps=1)
     half = len(asked) // 2
     assert asked[half:] == [3 * windows for windows in asked[:half]]
     before = len(asked)
     monkeypatch.setattr("kmspeaker.model.sampling.MOST_WINDOWS", 2)  # long speech: several calls
-    parts = pipeline.take(sound, performance, use="stylize", seeds=(0, 1, 2), steps=1)
+    parts = pipeline.animate(sound, performance, use="stylize", seeds=(0, 1, 2), steps=1)
     assert max(asked[before:]) <= 2
     monkeypatch.undo()
-    whole = pipeline.take(sound, performance, use="stylize", seeds=(0, 1, 2), steps=1)
+    whole = pipeline.animate(sound, performance, use="stylize", seeds=(0, 1, 2), steps=1)
     for part, one in zip(parts, whole, strict=True):
         np.testing.assert_allclose(part.weights, one.weights, atol=1e-4)
 
@@ -207,7 +207,7 @@ def test_a_mixed_style_lies_between_the_two(
     apart = np.abs(first - second).mean()
     assert 0 < np.abs(half - first).mean() < apart and 0 < np.abs(half - second).mean() < apart
     with pytest.raises(InputError, match="without a second reference"):
-        pipeline.take(sound, performance, use="stylize", controls=Controls(style_mix=0.5))
+        pipeline.animate(sound, performance, use="stylize", controls=Controls(style_mix=0.5))
 
 
 def test_guidance_goes_from_the_style_alone_past_the_performance(ask: Ask, face: FaceModel):

@@ -1,6 +1,6 @@
 """Lips that stay closed longer than any consonant are at rest, and rest is still.
 
-Place in the flow: ``pipeline.take`` applies it to what the network gives, as does ``corpus`` to
+Place in the flow: ``Pipeline.animate`` applies it to what the network gives, as does ``corpus`` to
 captured lips. It is post-processing of ours, not the paper's: a small network never falls quite
 silent, its lips tremble in pauses (``python -m kmspeaker.evaluation --only phonetic_contacts``
 prints how fast, with and without this). Speech is left alone, and so is the upper face, which never

@@ -278,7 +278,7 @@ def _make(
     fingerprint = _fingerprint(pair, settings, model)
     mixed = options.second is not None and options.controls.style_mix > 0
     second = performance(options.second) if mixed and options.second is not None else None
-    (animation,) = pipeline.take(
+    (animation,) = pipeline.animate(
         sound,
         performance(pair.performance),
         use=options.use,

@@ -80,7 +80,7 @@ def run(options: argparse.Namespace) -> None:
             performances.append(reference.performance)
     referenced = time.perf_counter()
     with stage_bars() as report:
-        takes = pipeline.take(
+        animations = pipeline.animate(
             sound,
             performances[0],
             use=options.use,
@@ -93,18 +93,18 @@ def run(options: argparse.Namespace) -> None:
         )
     generated = time.perf_counter()
     written: list[Path] = []
-    for take in takes:
+    for animation in animations:
         path = options.output
         if options.takes > 1:
-            path = path.with_stem(f"{path.stem}-seed{take.seed}")
+            path = path.with_stem(f"{path.stem}-seed{animation.seed}")
         with progress_bar("write") as progress:
             if own is None:
-                written += save_animation(take, pipeline.face, path, progress=progress)
+                written += save_animation(animation, pipeline.face, path, progress=progress)
             else:
-                written += save_on_head(take, own, path, progress=progress)
+                written += save_on_head(animation, own, path, progress=progress)
     stages = {
         "reference": referenced - started,
-        **takes[0].stage_seconds,
+        **animations[0].stage_seconds,
         "write": time.perf_counter() - generated,
     }
-    print_written(written, f"{takes[0].seconds:.1f} s spoken by {takes[0].model}", stages)
+    print_written(written, f"{animations[0].seconds:.1f} s spoken by {animations[0].model}", stages)

@@ -120,8 +120,8 @@ class EvaluationContext:
             style: The global style's reference.
             temporal: What the upper face follows frame by frame; None for example-based generation.
             seed: Of the noise.
-            settle: Whether resting lips are stilled (``animation.silence``), as ``Pipeline.take``
-                does. False gives the network's motion alone.
+            settle: Whether resting lips are stilled (``animation.silence``), as
+                ``Pipeline.animate`` does. False gives the network's motion alone.
         """
         if not isinstance(style, Performance):
             style = Performance.from_weights(style, self.fps)

@@ -36,7 +36,7 @@ def generate(
     steps: int | None = None,
     progress: Callable[[float], None] | None = None,
 ) -> Weights:
-    """One take in the style of ``style``; see ``generate_takes`` for the arguments.
+    """One motion in the style of ``style``; see ``generate_batch`` for the arguments.
 
     Raises:
         InputError: the model learnt another rig, the features are not its encoder's, ``style`` has
@@ -44,7 +44,7 @@ def generate(
     """
     _check(model, face, speech, steps)
     global_style = global_style_of(model, face, style)
-    (weights,) = generate_takes(
+    (weights,) = generate_batch(
         model,
         face,
         speech,
@@ -58,7 +58,7 @@ def generate(
 
 
 @torch.inference_mode()
-def generate_takes(
+def generate_batch(
     model: KMSpeaker,
     face: FaceModel,
     speech: Float32[np.ndarray, "frames d_speech"],

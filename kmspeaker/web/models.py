@@ -32,7 +32,7 @@ class Speaker(Protocol):
         self, path: Path, *, progress: Progress | None = None, max_seconds: float = ...
     ) -> Reference: ...
 
-    def take(  # noqa: D102
+    def animate(  # noqa: D102
         self,
         sound: Sound,
         performance: Performance,

@@ -218,7 +218,7 @@ class Service:
         def report(stage: str, fraction: float) -> None:
             page_progress(progress, _STAGE_TEXTS.get(stage, stage.capitalize()), stop)(fraction)
 
-        return self.models.get(model).take(
+        return self.models.get(model).animate(
             sound,
             performance,
             use=order.use,

@@ -143,7 +143,7 @@ def test_a_fault_of_ours_says_so_without_a_stack_trace(handlers, speaker, speech
     def broken(*unused, **also_unused):
         raise RuntimeError("cublas exploded at 0x7f")
 
-    speaker.take = broken
+    speaker.animate = broken
     with pytest.raises(gr.Error) as caught:
         generate(handlers, speech, video)
     assert "cublas" not in caught.value.message and not caught.value.print_exception
