@@ -127,7 +127,11 @@ def write_wav(path: Path | str, sound: Sound) -> None:
     """
     path = Path(path)
     pcm = np.round(np.clip(sound.samples, -1, 1) * 32767).astype("<i2")
-    with replacing(path) as unfinished, wave.open(str(unfinished), "wb") as out:
+    with (
+        replacing(path) as unfinished,
+        unfinished.open("wb") as file,  # wave's own opening leaves a broken writer where it fails
+        wave.open(file, "wb") as out,
+    ):
         out.setnchannels(1)
         out.setsampwidth(2)
         out.setframerate(sound.sample_rate)
