@@ -9,4 +9,10 @@ export PATH="$venv/bin:$PATH"
 ruff format --check .
 ruff check .
 pyright
-python -m pytest "$@"
+if (($#)); then
+  python -m pytest "$@"
+else
+  # Two at a time, each with one thread; then those that watch a browser draw, which need the machine for themselves.
+  OMP_NUM_THREADS=1 python -m pytest -n 2 --dist loadfile --ignore tests/browser
+  python -m pytest tests/browser
+fi
