@@ -3,7 +3,9 @@
 Nothing here was recorded of anyone: voices are Kokoro's, faces are our own heads playing scripted
 performances. The synthesiser is the corpus's, with what `requirements-voices.txt` names.
 
-python -m scripts.build_examples --kokoro KOKORO
+python -m scripts.build_examples [--kokoro KOKORO]
+
+Without it the voices stay as they are and only the pictures are drawn anew: after a change of head.
 """
 
 # ruff: noqa: RUF001 - phonetic letters look like others and are meant
@@ -23,12 +25,12 @@ from kmspeaker.corpus.speech.forced_alignment import Aligner
 from kmspeaker.corpus.speech.kokoro import Kokoro
 from kmspeaker.export.render import HeadRenderer
 from kmspeaker.face.rig import ARKIT_INDEX, FaceModel
-from kmspeaker.media.audio import SAMPLE_RATE, Sound, write_wav
+from kmspeaker.media.audio import SAMPLE_RATE, Sound, load_sound, write_wav
 from kmspeaker.media.video_writer import write_video
 
 EXAMPLES = Path(__file__).parent.parent / "assets" / "examples"
 FPS = 30.0
-DRAWN, CROP = 520, (34, 20, 486, 472)  # pixels of the renderer's picture, the part shown
+DRAWN, CROP = 520, (44, 14, 476, 446)  # pixels of the renderer's picture, the part shown
 PORTRAIT_SIZE = 112
 PEAK = 0.8  # of the voices, where the loudest possible is 1
 SPANISH = "i tˈu, dˈonde estˈaβas anˈoʧe? nˈaðje te ˈa βˈisto. kˈe rˈaɾo!"
@@ -154,21 +156,25 @@ SCENES = (
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Rewrite assets/examples/.")
-    parser.add_argument(
-        "--kokoro", type=Path, required=True, help="folder of the unpacked npm package kokoro-js"
-    )
-    kokoro = Kokoro(parser.parse_args().kokoro)
+    parser.add_argument("--kokoro", type=Path, help="folder of the unpacked npm package kokoro-js")
+    folder = parser.parse_args().kokoro
+    kokoro = Kokoro(folder) if folder is not None else None
     face = FaceModel.load()
     (EXAMPLES / "people").mkdir(parents=True, exist_ok=True)
     for identity in face.identities:
         with HeadRenderer(face, identity, 512, 512, yaw=14.0) as renderer:
             picture = Image.fromarray(renderer.frame(pose({"mouthSmile": 0.12}).astype(np.float32)))
-        middle = picture.crop((74, 42, 438, 406)).resize((PORTRAIT_SIZE, PORTRAIT_SIZE))
+        middle = picture.crop((86, 30, 426, 370)).resize((PORTRAIT_SIZE, PORTRAIT_SIZE))
         middle.save(EXAMPLES / "people" / f"{identity}.webp", quality=82)
     examples = []
     for scene in SCENES:
-        write_wav(EXAMPLES / f"{scene.name}.wav", speak(kokoro, scene.voice, scene.speech))
-        render_video(face, scene.performance, kokoro, scene.name)
+        performance = scene.performance
+        if kokoro is not None:
+            write_wav(EXAMPLES / f"{scene.name}.wav", speak(kokoro, scene.voice, scene.speech))
+            sound = speak(kokoro, performance.voice, performance.line)
+        else:
+            sound = load_sound(EXAMPLES / f"{scene.name}.mp4")
+        render_video(face, performance, sound, scene.name)
         examples.append(
             {
                 "name": scene.name,
@@ -194,9 +200,8 @@ def speak(kokoro: Kokoro, voice: str, speech: str) -> Sound:
     return Sound(sound.samples * np.float32(PEAK / np.abs(sound.samples).max()), sound.sample_rate)
 
 
-def render_video(face: FaceModel, performance: Performance, kokoro: Kokoro, name: str) -> None:
+def render_video(face: FaceModel, performance: Performance, sound: Sound, name: str) -> None:
     """Render the performance with its own voice."""
-    sound = speak(kokoro, performance.voice, performance.line)
     phones = Aligner().align(sound.resampled(SAMPLE_RATE).samples, performance.line)
     weights = play(performance, phones, sound.seconds)
     with HeadRenderer(face, performance.identity, DRAWN, DRAWN, yaw=4.0) as renderer:

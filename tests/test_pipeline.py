@@ -112,12 +112,7 @@ def test_progress_names_each_stage_and_ends_whole(
     "style",
     [
         "suspicious",
-        pytest.param(
-            "delighted",
-            marks=pytest.mark.xfail(
-                strict=True, reason="small's lips go on moving in a silence in this style"
-            ),
-        ),
+        "delighted",
     ],
 )
 def test_lips_rest_in_a_silence_before_the_speech(

@@ -16,7 +16,7 @@ ending     holds                                       says where it came from i
 
 A Live Link Face CSV has no comments, and its importers refuse or misread a further column, so its
 provenance lies beside it. glTF has no sound, so ``<name>.wav`` lies beside the ``.glb``; USD names
-its sound and its texture, ``<name>.wav`` and ``<name>.png`` beside the ``.usda``.
+its sound and its pictures, ``<name>.wav``, ``.jpg`` and ``.hair.png`` beside the ``.usda``.
 """
 
 from collections.abc import Mapping, Sequence

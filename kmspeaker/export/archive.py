@@ -20,7 +20,7 @@ from kmspeaker.progress import Progress
 
 MANIFEST = "manifest.json"
 _LIBRARIES = ("numpy", "torch", "transformers", "mediapipe", "vtk", "av")
-_PACKED = (".mp4", ".png")
+_PACKED = (".mp4", ".jpg", ".png")
 """Endings that compressing would not make smaller."""
 _EFFORT = {".mp4": 30.0, ".npz": 3.0}
 """Seconds a format takes, roughly, where it is not one; only for the progress."""

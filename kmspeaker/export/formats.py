@@ -9,7 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from kmspeaker.animation.animation import FaceAnimation
-from kmspeaker.export.provenance import provenance
+from kmspeaker.export.provenance import credited_provenance
 from kmspeaker.face.rig import FaceModel
 from kmspeaker.media.files import replacing
 from kmspeaker.progress import Progress
@@ -59,16 +59,26 @@ def _write_usd(
     from kmspeaker.export.usd import write_usd
     from kmspeaker.media.audio import write_wav
 
-    sound, texture = path.with_suffix(".wav"), path.with_suffix(".png")
+    hair, skin = face.hair(animation.identity), face.texture(animation.identity)
+    sound, texture = path.with_suffix(".wav"), path.with_suffix(skin.suffix)
+    hair_texture = path.with_name(f"{path.stem}.hair.png")
+    beside = [sound, texture] + ([] if hair is None else [hair_texture])
     with ExitStack() as stack:
-        unfinished_sound, unfinished_texture, unfinished = (
-            stack.enter_context(replacing(each)) for each in (sound, texture, path)
+        unfinished, *others = (stack.enter_context(replacing(each)) for each in (path, *beside))
+        write_usd(
+            animation,
+            face,
+            unfinished,
+            texture=texture.name,
+            hair_texture=hair_texture.name,
+            sound=sound.name,
         )
-        write_usd(animation, face, unfinished, texture=texture.name, sound=sound.name)
         progress(0.9)
-        shutil.copyfile(face.texture(animation.identity), unfinished_texture)
-        write_wav(unfinished_sound, animation.sound)
-    return (path, texture, sound)
+        write_wav(others[0], animation.sound)
+        shutil.copyfile(skin, others[1])
+        if hair is not None:
+            hair.texture().save(others[2], format="PNG")
+    return (path, texture, sound, *beside[2:])
 
 
 def _write_csv(
@@ -76,13 +86,17 @@ def _write_csv(
 ) -> tuple[Path, ...]:
     from kmspeaker.reference.live_link import write_live_link
 
-    del face, progress
+    del progress
     beside = path.with_name(f"{path.name}.json")
     with ExitStack() as stack:
         unfinished_facts = stack.enter_context(replacing(beside))
         unfinished = stack.enter_context(replacing(path))
         write_live_link(unfinished, animation.weights, animation.fps, head=animation.head)
-        facts = {**provenance(animation), "fps": animation.fps, "frames": len(animation)}
+        facts = {
+            **credited_provenance(animation, face),
+            "fps": animation.fps,
+            "frames": len(animation),
+        }
         unfinished_facts.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
     return (path, beside)
 

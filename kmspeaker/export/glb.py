@@ -5,8 +5,9 @@ one mesh on one node, one primitive per material, ``targetNames`` in the mesh's 
 three.js and Blender look), a linear ``weights`` channel with a key for every frame. Targets are
 sparse accessors, since most shapes leave most of the head alone; a target that leaves a
 primitive alone is an accessor of zeros. Where the head moves, a parent node ``head`` turns the mesh
-about its place, the base of the skull. Vertex colours darken mouth, nostrils and ears. Metres, y
-up, z out of the face, as glTF has it.
+about its place, the base of the skull. Hair is a mesh of its own beside the head's. Vertex colours
+darken mouth, nostrils and ears. Targets are linear: where a blink meets another shape of the lids,
+the lids cross a little, which they do not on the page. Metres, y up, z out of the face.
 """
 
 from pathlib import Path
@@ -16,19 +17,24 @@ import numpy as np
 from jaxtyping import Float32
 
 from kmspeaker.animation.animation import FaceAnimation
+from kmspeaker.errors import InputError
+from kmspeaker.export.material import hair_normals
 from kmspeaker.export.normals import vertex_normals
 from kmspeaker.export.occlusion import ambient_occlusion
 from kmspeaker.export.provenance import GENERATOR, credits_of, provenance
+from kmspeaker.face.hair import OPAQUE, Hair
 from kmspeaker.face.head_pose import HEAD_PIVOT, head_quaternions
 from kmspeaker.face.rig import ARKIT_NAMES, FaceModel
 from kmspeaker.face.surfaces import SURFACES, Surface, surface_corners
 from kmspeaker.media.gltf import write_glb_file
 
 _METRES = np.float32(1e-3)
-_SMALLEST_MOVE = 1e-6
+_SMALLEST_MOVE = 1e-4
 """Metres; vertices that a shape moves less are left out of its target."""
-_SMALLEST_TURN = 0.02
+_SMALLEST_TURN = 0.14
 """Normals that a shape turns less are left out of its target."""
+_PICTURES = {b"\x89PNG": "image/png", b"\xff\xd8\xff": "image/jpeg"}
+"""Of the kinds that glTF takes, by how their files begin."""
 
 # glTF's names for numbers (specification, 3.6.2 and 3.7.2)
 _COMPONENT = {"float32": 5126, "uint16": 5123, "uint8": 5121}
@@ -37,7 +43,11 @@ _REPEAT, _LINEAR, _LINEAR_MIPMAP_LINEAR = 10497, 9729, 9987
 
 
 def write_glb(animation: FaceAnimation, face: FaceModel, path: Path) -> None:
-    """Write the animation; its sound is not in the file, glTF has none."""
+    """Write the animation; its sound is not in the file, glTF has none.
+
+    Raises:
+        InputError: The identity's texture is neither PNG nor JPEG.
+    """
     document = _Document()
     mesh = {
         "name": animation.identity,
@@ -47,13 +57,24 @@ def write_glb(animation: FaceAnimation, face: FaceModel, path: Path) -> None:
     }
     time = (np.arange(len(animation)) / animation.fps).astype(np.float32)
     times = document.accessor(time, bounds=True)
+    meshes, materials, images = [mesh], [_material(surface) for surface in SURFACES], []
     nodes: list[dict[str, Any]] = [{"name": animation.identity, "mesh": 0}]
+    images.append(_image(document, face.texture(animation.identity)))
+    hair = face.hair(animation.identity)
+    if hair is not None:
+        meshes.append(_hair_mesh(document, hair, face.neutral(animation.identity), len(materials)))
+        materials.append(_hair_material(hair))
+        images.append(_image(document, hair.style.picture))
+        nodes.append({"name": "hair", "mesh": 1})
     moved = [(0, "weights", animation.weights.ravel())]
+    roots = list(range(len(nodes)))
     if animation.head is not None:
         pivot = np.array(HEAD_PIVOT) * 1e-3
-        nodes[0]["translation"] = (-pivot).tolist()
-        nodes.append({"name": "head", "translation": pivot.tolist(), "children": [0]})
-        moved.append((1, "rotation", head_quaternions(animation.head)))
+        for node in nodes:
+            node["translation"] = (-pivot).tolist()
+        nodes.append({"name": "head", "translation": pivot.tolist(), "children": roots})
+        roots = [len(nodes) - 1]
+        moved.append((roots[0], "rotation", head_quaternions(animation.head)))
     samplers = [
         {"input": times, "output": document.accessor(values), "interpolation": "LINEAR"}
         for _, _, values in moved
@@ -62,7 +83,6 @@ def write_glb(animation: FaceAnimation, face: FaceModel, path: Path) -> None:
         {"sampler": k, "target": {"node": node, "path": path}}
         for k, (node, path, _) in enumerate(moved)
     ]
-    texture = document.view(face.texture(animation.identity).read_bytes())
     document.save(
         path,
         {
@@ -73,12 +93,12 @@ def write_glb(animation: FaceAnimation, face: FaceModel, path: Path) -> None:
                 "extras": provenance(animation),
             },
             "scene": 0,
-            "scenes": [{"nodes": [len(nodes) - 1]}],
+            "scenes": [{"nodes": roots}],
             "nodes": nodes,
-            "meshes": [mesh],
-            "materials": [_material(surface) for surface in SURFACES],
-            "textures": [{"source": 0, "sampler": 0}],
-            "images": [{"mimeType": "image/png", "bufferView": texture}],
+            "meshes": meshes,
+            "materials": materials,
+            "textures": [{"source": k, "sampler": 0} for k in range(len(images))],
+            "images": images,
             "samplers": [
                 {
                     "magFilter": _LINEAR,
@@ -104,6 +124,52 @@ def _material(surface: Surface) -> dict[str, Any]:
         },
         "doubleSided": surface.double_sided,
     }
+
+
+def _image(document: "_Document", picture: Path) -> dict[str, Any]:
+    """A picture as it is: ours are JPEG and PNG, a user's own may be either, whatever its name."""
+    content = picture.read_bytes()
+    kinds = [kind for start, kind in _PICTURES.items() if content.startswith(start)]
+    if not kinds:
+        raise InputError(f"Got the texture {picture.name}; a GLB holds PNG or JPEG, save it so.")
+    return {"mimeType": kinds[0], "bufferView": document.view(content)}
+
+
+def _hair_material(hair: Hair) -> dict[str, Any]:
+    """The picture's lightness times the hair's colour, which glTF wants in linear light."""
+    tint = [min(channel, 1.0) ** 2.2 for channel in hair.tint]
+    return {
+        "name": "hair",
+        "pbrMetallicRoughness": {
+            "baseColorTexture": {"index": 1},
+            "baseColorFactor": [*tint, 1.0],
+            "metallicFactor": 0.0,
+            "roughnessFactor": 0.7,
+        },
+        "alphaMode": "MASK",
+        "alphaCutoff": OPAQUE,
+        "doubleSided": True,
+    }
+
+
+def _hair_mesh(
+    document: "_Document",
+    hair: Hair,
+    neutral: Float32[np.ndarray, "vertices 3"],
+    material: int,
+) -> dict[str, Any]:
+    style = hair.style
+    strands = style.worn(neutral).astype(np.float32)
+    uv = (style.uv * [1, -1] + [0, 1]).astype(np.float32)
+    attributes = {
+        "POSITION": document.accessor(strands * _METRES, target=_ARRAY_BUFFER, bounds=True),
+        "NORMAL": document.accessor(hair_normals(style, strands), target=_ARRAY_BUFFER),
+        "TEXCOORD_0": document.accessor(uv, target=_ARRAY_BUFFER),
+    }
+    corners = style.faces.ravel().astype(np.uint16)
+    indices = document.accessor(corners, target=_ELEMENT_ARRAY_BUFFER)
+    primitive = {"attributes": attributes, "indices": indices, "material": material}
+    return {"name": "hair", "primitives": [primitive]}
 
 
 def _primitives(document: "_Document", face: FaceModel, identity: str) -> list[dict[str, Any]]:
@@ -137,7 +203,7 @@ def _primitives(document: "_Document", face: FaceModel, identity: str) -> list[d
                 "material": material,
                 "targets": [
                     {
-                        "POSITION": document.sparse(move, _SMALLEST_MOVE),
+                        "POSITION": document.sparse(move, _SMALLEST_MOVE, bounds=True),
                         "NORMAL": document.sparse(turn, _SMALLEST_TURN),
                     }
                     for move, turn in zip(moves, turns[:, source], strict=True)
@@ -180,7 +246,9 @@ class _Document:
             accessor["normalized"] = True
         return self._add(accessor, values if bounds else None)
 
-    def sparse(self, values: Float32[np.ndarray, "vertices 3"], smallest: float) -> int:
+    def sparse(
+        self, values: Float32[np.ndarray, "vertices 3"], smallest: float, *, bounds: bool = False
+    ) -> int:
         """Append only the rows longer than ``smallest``; the others read as zero."""
         rows = np.flatnonzero(np.linalg.norm(values, axis=1) > smallest)
         if not len(rows):
@@ -201,7 +269,7 @@ class _Document:
             "type": "VEC3",
             "sparse": sparse,
         }
-        return self._add(accessor, kept)
+        return self._add(accessor, kept if bounds else None)
 
     def save(self, path: Path, document: dict[str, Any]) -> None:
         """Write the document and its buffer as one file."""

@@ -1,10 +1,30 @@
   // The colour of a point of the head; stands where VTK would only apply the texture. Linear light.
   // View space, with every line of sight parallel to z: the camera is far away.
-  // surface: scatter, roughness, light let in, opacity.
+  // surface: scatter, roughness, light let in, opacity. depths: of the lines of either layer.
   {
+  vec4 texel = texture(colours, tcoordVCVSOutput);
+#ifdef STRANDS
+  if (texel.a < 0.35) discard;  // between strands of hair
+#endif
   vec3 normal = normalVCVSOutput;
-  vec3 albedo = texture(colours, tcoordVCVSOutput).rgb;
-  albedo *= albedo;  // sRGB to linear, nearly
+  vec3 albedo = texel.rgb * texel.rgb;  // sRGB to linear, nearly
+#ifdef FOLDED
+  // Lines of the skin: slopes tilt the normal (M. Mikkelsen 2010), heights darken their grounds.
+  {
+    vec2 at = tcoordVCVSOutput * vec2(2.0, 1.0);  // the face is the left half of the colours
+    vec4 steep = (texture(slopes, at) - 0.50196) * SLOPE_RANGE;  // mm by at, either layer's
+    vec2 slope = depths.x * steep.xy + depths.y * steep.zw;
+    float height = 2.0 * dot(texture(heights, at).rg - 0.50196, depths);
+    vec3 along = dFdx(place);
+    vec3 up = dFdy(place);
+    vec3 first = cross(up, normal);
+    vec3 second = cross(normal, along);
+    float area = dot(along, first);
+    vec3 tilt = sign(area) * (dot(slope, dFdx(at)) * first + dot(slope, dFdy(at)) * second);
+    normal = normalize(abs(area) * normal - tilt);
+    albedo *= 1.0 - 0.5 * clamp(-height, 0.0, 1.0);
+  }
+#endif
   vec3 wrap = surface.x * vec3(0.34, 0.17, 0.11);  // red light travels farthest under skin
   vec3 spread = 1.0 / ((1.0 + wrap) * (1.0 + wrap));
   float alpha = surface.y * surface.y;

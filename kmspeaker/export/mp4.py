@@ -13,7 +13,7 @@ from scipy.interpolate import PchipInterpolator
 
 from kmspeaker.animation.animation import FaceAnimation
 from kmspeaker.errors import InputError
-from kmspeaker.export.provenance import provenance
+from kmspeaker.export.provenance import credited_provenance
 from kmspeaker.export.render import HeadRenderer
 from kmspeaker.face.rig import FaceModel
 from kmspeaker.media.video_writer import write_video
@@ -93,7 +93,7 @@ def write_comparison(
             _pictures(heads, frames, columns, progress),
             fps,
             animations[0].sound,
-            comment=json.dumps(_comment(animations, labels)),
+            comment=json.dumps(_comment(animations, labels, face)),
         )
 
 
@@ -190,8 +190,8 @@ def _stamp(picture: Picture, label: UInt8[np.ndarray, "rows columns 4"]) -> None
     under[:] = (label[..., :3] * opacity + under * (255 - opacity)) // 255
 
 
-def _comment(animations: Sequence[FaceAnimation], labels: Sequence[str]) -> dict:
-    sources = [provenance(animation) for animation in animations]
+def _comment(animations: Sequence[FaceAnimation], labels: Sequence[str], face: FaceModel) -> dict:
+    sources = [credited_provenance(animation, face) for animation in animations]
     if len(sources) == 1:
         return sources[0]
     return {

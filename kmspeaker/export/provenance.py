@@ -25,6 +25,13 @@ def provenance(animation: FaceAnimation) -> dict[str, str | int | dict[str, floa
     }
 
 
+def credited_provenance(
+    animation: FaceAnimation, face: FaceModel
+) -> dict[str, str | int | dict[str, float | str]]:
+    """``provenance`` and a line of ``copyright``, for files with no other place for that."""
+    return {**provenance(animation), "copyright": credits_of(animation, face)}
+
+
 def credits_of(animation: FaceAnimation, face: FaceModel) -> str:
     """Whose head it is and what the motion is, for a file's line of copyright."""
     head = face.credit(animation.identity)

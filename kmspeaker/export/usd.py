@@ -1,32 +1,43 @@
 """USD as text: the textured head, its 52 shapes as UsdSkel blend shapes, and their animation.
 
-What readers need to know: one ``SkelRoot`` with one mesh (four subsets, one material each), a
+What readers need to know: one ``SkelRoot`` with one mesh (a subset and a material each surface), a
 ``Skeleton`` of one joint ``head`` at the base of the skull and a ``SkelAnimation`` with a sample a
-frame, time codes being frames. Shapes list only the points they move. Texture and sound are named
-relative to the file; the sound is a ``SpatialAudio`` that is heard from everywhere. Written as text
-by hand because the USD library is too large to install for this; metres, y up, z out of the face.
+frame, time codes being frames. Hair is a second mesh on the same joint. Shapes list only the points
+they move. Blend shapes are linear: where a blink meets another shape of the lids, the lids cross a
+little, which they do not on the page. Pictures and sound are named relative to the file; the sound
+is a ``SpatialAudio`` that is heard from everywhere. Written as text by hand because the USD library
+is too large to install for this; metres, y up, z out of the face.
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
+from jaxtyping import Float, Float32
 
 from kmspeaker.animation.animation import FaceAnimation
+from kmspeaker.export.material import hair_normals
 from kmspeaker.export.normals import vertex_normals
-from kmspeaker.export.provenance import credits_of, provenance
+from kmspeaker.export.provenance import credited_provenance
+from kmspeaker.face.hair import OPAQUE, Hair
 from kmspeaker.face.head_pose import HEAD_PIVOT, head_quaternions
 from kmspeaker.face.rig import ARKIT_NAMES, PART_NAMES, FaceModel
 from kmspeaker.face.surfaces import SURFACES, Surface
 
 _METRES = 1e-3
-_SMALLEST_MOVE = 1e-3
+_SMALLEST_MOVE = 0.05
 """mm; points that a shape moves less are left out of it."""
 
 
 def write_usd(
-    animation: FaceAnimation, face: FaceModel, path: Path, *, texture: str, sound: str
+    animation: FaceAnimation,
+    face: FaceModel,
+    path: Path,
+    *,
+    texture: str,
+    hair_texture: str,
+    sound: str,
 ) -> None:
     """Write the animation.
 
@@ -35,14 +46,17 @@ def write_usd(
         face: The rig that plays it.
         path: The file; must end in ``.usda``.
         texture: Name of the picture beside it.
+        hair_texture: Name of the hair's picture beside it, for those who wear some.
         sound: Name of the sound beside it.
     """
     with path.open("w", encoding="utf-8") as file:
-        file.writelines(_layer(animation, face, texture, sound))
+        file.writelines(_layer(animation, face, texture, hair_texture, sound))
 
 
-def _layer(animation: FaceAnimation, face: FaceModel, texture: str, sound: str) -> Iterator[str]:
-    facts = {**provenance(animation), "copyright": credits_of(animation, face)}
+def _layer(
+    animation: FaceAnimation, face: FaceModel, texture: str, hair_texture: str, sound: str
+) -> Iterator[str]:
+    facts = credited_provenance(animation, face)
     yield f"""#usda 1.0
 (
     customLayerData = {{
@@ -76,7 +90,10 @@ def SkelRoot "Head" (
     yield from _skeleton()
     yield from _animation(animation)
     yield from _mesh(face, animation.identity)
-    yield from _materials(texture)
+    hair = face.hair(animation.identity)
+    if hair is not None:
+        yield from _hair(hair, face.neutral(animation.identity))
+    yield from _materials(texture, hair_texture if hair is not None else None)
     yield "}\n"
 
 
@@ -95,7 +112,7 @@ def _skeleton() -> Iterator[str]:
 
 def _animation(animation: FaceAnimation) -> Iterator[str]:
     names = ", ".join(f'"{name}"' for name in ARKIT_NAMES)
-    pivot = _tuples([[_METRES * place for place in HEAD_PIVOT]])
+    pivot = _tuples(_METRES * np.array([HEAD_PIVOT]))
     yield f"""    def SkelAnimation "Animation"
     {{
         uniform token[] blendShapes = [{names}]
@@ -131,13 +148,13 @@ def _mesh(face: FaceModel, identity: str) -> Iterator[str]:
     )
     {{
         uniform bool doubleSided = 0
-        float3[] extent = [{_tuples(np.stack([points.min(0), points.max(0)]).tolist())}]
+        float3[] extent = [{_tuples(np.stack([points.min(0), points.max(0)]))}]
         int[] faceVertexCounts = [{", ".join(["3"] * len(face.faces))}]
         int[] faceVertexIndices = [{_integers(face.faces)}]
-        normal3f[] normals = [{_tuples(normals.tolist(), 4)}] (
+        normal3f[] normals = [{_tuples(normals, 4)}] (
             interpolation = "vertex"
         )
-        point3f[] points = [{_tuples(points.tolist())}]
+        point3f[] points = [{_tuples(points)}]
         int[] primvars:skel:jointIndices = [0] (
             elementSize = 1
             interpolation = "constant"
@@ -146,7 +163,7 @@ def _mesh(face: FaceModel, identity: str) -> Iterator[str]:
             elementSize = 1
             interpolation = "constant"
         )
-        texCoord2f[] primvars:st = [{_tuples(face.render_uv.tolist())}] (
+        texCoord2f[] primvars:st = [{_tuples(face.render_uv)}] (
             interpolation = "faceVarying"
         )
         int[] primvars:st:indices = [{_integers(face.render_faces)}]
@@ -162,8 +179,8 @@ def _mesh(face: FaceModel, identity: str) -> Iterator[str]:
         turns = vertex_normals(neutral + delta, face.faces)[rows] - normals[rows]
         yield f"""        def BlendShape "{name}"
         {{
-            uniform vector3f[] normalOffsets = [{_tuples(turns.tolist(), 4)}]
-            uniform vector3f[] offsets = [{_tuples((_METRES * delta[rows]).tolist())}]
+            uniform vector3f[] normalOffsets = [{_tuples(turns, 3)}]
+            uniform vector3f[] offsets = [{_tuples(_METRES * delta[rows])}]
             uniform int[] pointIndices = [{_integers(rows)}]
         }}
 
@@ -185,15 +202,59 @@ def _mesh(face: FaceModel, identity: str) -> Iterator[str]:
     yield "    }\n\n"
 
 
-def _materials(texture: str) -> Iterator[str]:
+def _hair(hair: Hair, neutral: Float32[np.ndarray, "vertices 3"]) -> Iterator[str]:
+    style = hair.style
+    strands = style.worn(neutral).astype(np.float32)
+    points = _METRES * strands
+    yield f"""    def Mesh "Hair" (
+        prepend apiSchemas = ["SkelBindingAPI", "MaterialBindingAPI"]
+    )
+    {{
+        uniform bool doubleSided = 1
+        float3[] extent = [{_tuples(np.stack([points.min(0), points.max(0)]))}]
+        int[] faceVertexCounts = [{", ".join(["3"] * len(style.faces))}]
+        int[] faceVertexIndices = [{_integers(style.faces)}]
+        normal3f[] normals = [{_tuples(hair_normals(style, strands), 4)}] (
+            interpolation = "vertex"
+        )
+        rel material:binding = </Head/Materials/hair>
+        point3f[] points = [{_tuples(points)}]
+        int[] primvars:skel:jointIndices = [0] (
+            elementSize = 1
+            interpolation = "constant"
+        )
+        float[] primvars:skel:jointWeights = [1] (
+            elementSize = 1
+            interpolation = "constant"
+        )
+        texCoord2f[] primvars:st = [{_tuples(style.uv)}] (
+            interpolation = "vertex"
+        )
+        rel skel:skeleton = </Head/Skeleton>
+        uniform token subdivisionScheme = "none"
+    }}
+
+"""
+
+
+def _materials(texture: str, hair_texture: str | None) -> Iterator[str]:
     yield '    def Scope "Materials"\n    {\n'
     for surface in SURFACES:
         yield _material(surface, texture)
+    if hair_texture is not None:
+        yield _material(Surface("hair", (), roughness=0.7), hair_texture, cut_out=OPAQUE)
     yield "    }\n"
 
 
-def _material(surface: Surface, texture: str) -> str:
+def _material(surface: Surface, texture: str, cut_out: float | None = None) -> str:
+    """``cut_out`` is the opacity below which there is nothing."""
     own = f"/Head/Materials/{surface.name}"
+    opacity = output = ""
+    if cut_out is not None:
+        opacity = f"""
+                float inputs:opacity.connect = <{own}/texture.outputs:a>
+                float inputs:opacityThreshold = {cut_out:g}"""
+        output = "\n                float outputs:a"
     return f"""        def Material "{surface.name}"
         {{
             token outputs:surface.connect = <{own}/surface.outputs:surface>
@@ -202,7 +263,7 @@ def _material(surface: Surface, texture: str) -> str:
             {{
                 uniform token info:id = "UsdPreviewSurface"
                 color3f inputs:diffuseColor.connect = <{own}/texture.outputs:rgb>
-                float inputs:metallic = 0
+                float inputs:metallic = 0{opacity}
                 float inputs:roughness = {surface.roughness:g}
                 token outputs:surface
             }}
@@ -215,7 +276,7 @@ def _material(surface: Surface, texture: str) -> str:
                 float2 inputs:st.connect = <{own}/place.outputs:result>
                 token inputs:wrapS = "repeat"
                 token inputs:wrapT = "repeat"
-                float3 outputs:rgb
+                float3 outputs:rgb{output}
             }}
 
             def Shader "place"
@@ -251,13 +312,16 @@ def _asset(name: str) -> str:
     return f"{quote}./{name.replace('@@@', chr(92) + '@@@')}{quote}"
 
 
-def _number(value: float, digits: int = 6) -> str:
-    """Rounded (to a micrometre where it is a length), without zeros at its end."""
-    return f"{round(value, digits) + 0.0:.{digits}f}".rstrip("0").rstrip(".")
+def _number(value: float) -> str:
+    """Rounded to a millionth, without zeros at its end."""
+    return f"{round(value, 6) + 0.0:.6f}".rstrip("0").rstrip(".")
 
 
-def _tuples(rows: Iterable[Iterable[float]], digits: int = 6) -> str:
-    return ", ".join(f"({', '.join(_number(value, digits) for value in row)})" for row in rows)
+def _tuples(rows: Float[np.ndarray, "rows columns"], digits: int = 6) -> str:
+    """Rounded, to a micrometre where they are lengths; all in one go, for there are many."""
+    rounded = np.round(rows.astype(np.float64), digits) + 0.0
+    row = f"({', '.join(['%.6g'] * rows.shape[1])})"
+    return ", ".join([row] * len(rows)) % tuple(rounded.ravel().tolist())
 
 
 def _integers(values: np.ndarray) -> str:

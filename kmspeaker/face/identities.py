@@ -14,9 +14,14 @@ import numpy as np
 from jaxtyping import Float32
 
 from kmspeaker.errors import InputError
+from kmspeaker.face.hair import Hair, read_style
 
-BUNDLED_CREDIT = "MakeHuman community, CC0 1.0"
+BUNDLED_CREDIT = "ICT-FaceKit, USC ICT, MIT licence; skin and hair: MakeHuman community, CC0 1.0"
 """Whose the bundled heads are."""
+
+
+NEUTRAL_STEPS = 100
+"""Neutrals are stored as whole numbers of a hundredth of a millimetre."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +33,10 @@ class Identity:
     eye_centers: Float32[np.ndarray, "2 3"]
     """Centres of the left and the right eyeball, mm."""
     texture: Path
-    """Colours, a PNG for ``FaceModel.render_uv``."""
+    """Colours, a picture for ``FaceModel.render_uv``."""
+    hair: Hair | None
+    folding: float
+    """How deep the lines of this skin are: more with age."""
     description: str
     """For example ``woman, 34, White``."""
     credit: str
@@ -41,15 +49,21 @@ def read_identities(folder: Path, rig: Mapping[str, np.ndarray]) -> dict[str, Id
     """The bundled people, by name.
 
     Args:
-        folder: Where ``identities.json`` and ``textures/`` lie.
+        folder: Where ``identities.json``, ``textures/`` and ``hair/`` lie.
         rig: The arrays ``neutrals`` and ``eye_centers`` of ``rig.npz``, in the order of that file.
     """
     people = json.loads((folder / "identities.json").read_text())
     return {
         name: Identity(
-            neutral=neutral,
+            neutral=neutral.astype(np.float32) / NEUTRAL_STEPS,
             eye_centers=eye_centers,
-            texture=folder / "textures" / f"{name}.png",
+            texture=folder / "textures" / f"{name}.jpg",
+            hair=Hair(
+                read_style(folder / "hair" / f"{person['hair']}.npz"), tuple(person["hair_colour"])
+            )
+            if person["hair"]
+            else None,
+            folding=person["folding"],
             description=f"{person['sex']}, {person['age']}, {person['origin']}",
             credit=BUNDLED_CREDIT,
             bundled=True,
@@ -72,10 +86,3 @@ def find_identity(people: Mapping[str, Identity], name: str) -> Identity:
     raise InputError(
         f"Got identity {name!r}, did you mean {nearest!r}? Known are {', '.join(people)}."
     )
-
-
-def eyeball_centre(points: Float32[np.ndarray, "points 3"]) -> Float32[np.ndarray, "3"]:
-    """Centre of the sphere that fits an eyeball's vertices best in the algebraic sense, mm."""
-    design = np.c_[2 * points, np.ones(len(points))].astype(np.float64)
-    solved = np.linalg.lstsq(design, (points.astype(np.float64) ** 2).sum(1), rcond=None)[0]
-    return solved[:3].astype(np.float32)

@@ -15,12 +15,14 @@ from pathlib import Path
 from types import MappingProxyType
 
 import numpy as np
-from jaxtyping import Bool, Float, Float32, Float64, Int32, UInt8
+from jaxtyping import Bool, Float, Float32, Float64, Int32, Integer, UInt8
 
 from kmspeaker.assets import ASSETS
 from kmspeaker.errors import InputError
-from kmspeaker.face.identities import Identity, eyeball_centre, find_identity, read_identities
+from kmspeaker.face.hair import Hair
+from kmspeaker.face.identities import Identity, find_identity, read_identities
 from kmspeaker.face.landmarks import INNER_LOWER_LIP, INNER_UPPER_LIP
+from kmspeaker.face.wrinkles import LAYERS, fold_causes, fold_layers
 
 ARKIT_NAMES: tuple[str, ...] = (
     *("eyeBlinkLeft", "eyeLookDownLeft", "eyeLookInLeft", "eyeLookOutLeft", "eyeLookUpLeft"),
@@ -43,9 +45,17 @@ ARKIT_INDEX: Mapping[str, int] = MappingProxyType({n: i for i, n in enumerate(AR
 UPPER_SHAPES = np.array(
     [n.startswith(("eye", "brow", "cheekSquint", "noseSneer")) for n in ARKIT_NAMES]
 )
-"""True for shapes of the upper face: they move more in M_upper than in M_lower."""
-PART_NAMES = ("skin", "teeth_upper", "teeth_lower", "tongue", "eye_left", "eye_right", "lashes")
+"""True for shapes of the upper face: they move more in M_upper than in M_lower, but for sneers,
+which lift the upper lip with the nose."""
+PART_NAMES = (
+    *("skin", "gums", "teeth_upper", "teeth_lower", "tongue"),
+    *("eye_left", "eye_right", "tears", "lashes"),
+)
 """What ``FaceModel.part`` counts."""
+
+_BLINKS = (ARKIT_INDEX["eyeBlinkLeft"], ARKIT_INDEX["eyeBlinkRight"])
+_FOLD_CAUSES = fold_causes(ARKIT_NAMES)
+_FOLD_LAYERS = np.array(fold_layers())
 
 FACE_FOLDER = ASSETS / "face"
 Weights = Float[np.ndarray, "frames 52"]
@@ -67,7 +77,11 @@ class KeypointSet:
 
 @dataclass(frozen=True)
 class FaceModel:
-    """A linear rig: ``vertices = neutral(identity) + weights @ deltas``."""
+    """The rig: ``vertices = neutral(identity) + weights @ deltas``, but a closed lid stays closed.
+
+    Around the lids what all other shapes do fades with ``eyeBlink``, so that lids that meet do so
+    wherever the eye looks. All else is linear, and what the model works on is linear everywhere.
+    """
 
     deltas: Float32[np.ndarray, "52 vertices 3"]
     """Displacement of each vertex at weight 1, mm, the same for every identity."""
@@ -88,6 +102,10 @@ class FaceModel:
     landmark_triangles: Int32[np.ndarray, "468 3"]
     landmark_weights: Float32[np.ndarray, "468 3"]
     """Barycentric place of each of mediapipe's landmarks on its triangle of vertices."""
+    lids: Float32[np.ndarray, "2 vertices"]
+    """1 around the left and the right eye's lids, 0 away from them."""
+    fold_masks: Float32[np.ndarray, "folds vertices"]
+    """Where each of ``wrinkles.FOLDS`` is, 0 to 1."""
     keypoints: Mapping[str, KeypointSet]
     """``ours`` (55, of them 47 upper), ``ibug68`` and ``dense``."""
     people: Mapping[str, Identity]
@@ -117,7 +135,7 @@ class FaceModel:
         with np.load(folder / "rig.npz", allow_pickle=False) as file:
             rig = {name: file[name] for name in file.files}
         return cls(
-            deltas=rig["deltas"].astype(np.float32),
+            deltas=_dense(rig, len(rig["part"])),
             faces=rig["faces"],
             part=rig["part"],
             lower_mask=rig["lower_mask"],
@@ -128,6 +146,8 @@ class FaceModel:
             render_faces=rig["render_faces"],
             landmark_triangles=rig["landmark_triangles"],
             landmark_weights=rig["landmark_weights"],
+            lids=rig["lids"].astype(np.float32) / 255,
+            fold_masks=rig["fold_masks"].astype(np.float32) / 255,
             keypoints={
                 name: KeypointSet(
                     rig[f"{name}_indices"],
@@ -157,7 +177,7 @@ class FaceModel:
         return find_identity(self.people, identity).neutral
 
     def texture(self, identity: str) -> Path:
-        """The identity's colours, a PNG for ``render_uv``.
+        """The identity's colours, a picture for ``render_uv``.
 
         Raises:
             InputError: There is no such identity.
@@ -177,6 +197,7 @@ class FaceModel:
         name: str,
         neutral: Float32[np.ndarray, "vertices 3"],
         *,
+        like: str | None = None,
         texture: Path | None = None,
         description: str = "own face",
         credit: str = "provided by the user",
@@ -186,7 +207,8 @@ class FaceModel:
         Args:
             name: what to call it; takes the place of one that was added under the same name.
             neutral: the face at rest, mm, on this topology.
-            texture: a PNG for ``render_uv``; the most similar identity's where None.
+            like: whose skin, hair and lines it has; the most similar identity's where None.
+            texture: a picture for ``render_uv`` instead of that skin.
             description: for lists of people.
             credit: whose head it is, and its licence.
 
@@ -200,13 +222,22 @@ class FaceModel:
                 f"Got a face of shape {neutral.shape}; it needs {self.deltas.shape[1:]} finite "
                 "numbers, one row a vertex of the rig."
             )
-        if texture is None:
-            texture = self.texture(self.most_similar(neutral))
-        eyes = [
-            eyeball_centre(neutral[self.part == PART_NAMES.index(eye)])
-            for eye in ("eye_left", "eye_right")
-        ]
-        own = Identity(neutral, np.stack(eyes), texture, description, credit, bundled=False)
+        like_whom = self.people[self.most_similar(neutral) if like is None else like]
+        eyes = []
+        for eye, centre in zip(("eye_left", "eye_right"), like_whom.eye_centers, strict=True):
+            ball = self.part == PART_NAMES.index(eye)
+            own, theirs = neutral[ball], like_whom.neutral[ball]
+            size = np.std(own, axis=0).sum() / np.std(theirs, axis=0).sum()
+            eyes.append(own.mean(0) + size * (centre - theirs.mean(0)))
+        own = replace(
+            like_whom,
+            neutral=neutral,
+            eye_centers=np.stack(eyes),
+            texture=like_whom.texture if texture is None else texture,
+            description=description,
+            credit=credit,
+            bundled=False,
+        )
         return replace(self, people={**self.people, name: own})
 
     def most_similar(self, neutral: Float32[np.ndarray, "vertices 3"]) -> str:
@@ -217,7 +248,37 @@ class FaceModel:
 
     def vertices(self, weights: Weights, identity: str) -> Float32[np.ndarray, "frames vertices 3"]:
         """The moving face, mm."""
-        return _combine(weights, self.deltas) + self.neutral(identity)
+        moved = _combine(weights, self.deltas)
+        for shape, lid in zip(_BLINKS, self._lid_vertices, strict=True):
+            mask, blink = self.lids[_BLINKS.index(shape), lid], self.deltas[shape][lid]
+            closed = weights[:, shape, None, None].astype(np.float32)
+            others = moved[:, lid] - closed * blink
+            moved[:, lid] -= closed * mask[:, None] * others
+        return moved + self.neutral(identity)
+
+    def wrinkling(
+        self, weights: Weights, identity: str
+    ) -> Float32[np.ndarray, "frames vertices layers"]:
+        """How deep the lines of each of ``wrinkles.LAYERS`` are at each vertex, 1 for a young skin.
+
+        Raises:
+            InputError: There is no such identity.
+        """
+        folding = find_identity(self.people, identity).folding
+        depth = np.clip(weights.astype(np.float32) @ _FOLD_CAUSES.T, 0, 1)
+        layers = [
+            np.clip(depth[:, layer == _FOLD_LAYERS] @ self.fold_masks[layer == _FOLD_LAYERS], 0, 1)
+            for layer in range(LAYERS)
+        ]
+        return folding * np.stack(layers, axis=2)
+
+    def hair(self, identity: str) -> Hair | None:
+        """What the identity wears on the head.
+
+        Raises:
+            InputError: There is no such identity, or the hair's file is missing.
+        """
+        return find_identity(self.people, identity).hair
 
     def landmarks(self, weights: Weights, identity: str) -> Float32[np.ndarray, "frames 468 3"]:
         """Mediapipe's 468 landmarks on the moving face, mm."""
@@ -267,6 +328,11 @@ class FaceModel:
         return apart.min(axis=(1, 2))
 
     @cached_property
+    def _lid_vertices(self) -> tuple[Integer[np.ndarray, " left"], Integer[np.ndarray, " right"]]:
+        left, right = (np.flatnonzero(mask) for mask in self.lids)
+        return left, right
+
+    @cached_property
     def _landmark_deltas(self) -> Float32[np.ndarray, "52 468 3"]:
         return self._at_landmarks(self.deltas)
 
@@ -274,6 +340,15 @@ class FaceModel:
         self, field: Float32[np.ndarray, "frames vertices 3"]
     ) -> Float32[np.ndarray, "frames 468 3"]:
         return np.einsum("lc,flcx->flx", self.landmark_weights, field[:, self.landmark_triangles])
+
+
+def _dense(rig: Mapping[str, np.ndarray], vertices: int) -> Float32[np.ndarray, "52 vertices 3"]:
+    """The shapes, of which ``rig.npz`` holds only what moves: whole numbers times a scale each."""
+    starts = rig["delta_starts"]
+    deltas = np.zeros((len(starts) - 1, vertices, 3), np.float32)
+    shape = np.repeat(np.arange(len(deltas)), np.diff(starts))
+    deltas[shape, rig["delta_vertices"]] = rig["delta_moves"] * rig["delta_scales"][shape, None]
+    return deltas
 
 
 def _combine(

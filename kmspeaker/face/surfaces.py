@@ -28,7 +28,8 @@ class Surface:
 SURFACES = (
     Surface("skin", ("skin",), roughness=0.55),
     Surface("eyes", ("eye_left", "eye_right"), roughness=0.12),
-    Surface("mouth", ("teeth_upper", "teeth_lower", "tongue"), roughness=0.3),
+    Surface("tears", ("tears",), roughness=0.12, double_sided=True),
+    Surface("mouth", ("gums", "teeth_upper", "teeth_lower", "tongue"), roughness=0.3),
     Surface("lashes", ("lashes",), roughness=0.9, double_sided=True),
 )
 

@@ -1,8 +1,8 @@
 """The program's own vertices in a mesh that another program has split, merged and put in new order.
 
 Place in the flow: for ``heads.mesh``, where a mesh has our triangles but not our numbering. Texture
-places say which vertex of the skin one is; eyes, teeth and lashes share theirs, and are told apart
-by where they lie about the skin. The triangles have the last word.
+places say which vertex one is; tears and lashes share theirs, and are told apart by where they lie
+about the rest. The triangles have the last word.
 """
 
 import numpy as np
@@ -15,7 +15,7 @@ from scipy.spatial import KDTree
 from kmspeaker.face.rig import FaceModel
 
 _NEAR = 5e-5
-"""Of the texture's width: programs round. Half as far as neighbours are apart."""
+"""Of the texture's width: programs round. But for a few tears, neighbours are farther apart."""
 _ALIKE = 0.995
 """Share of the corners that must find their texture place for the rest to be looked at."""
 _NEIGHBOURS = 4
@@ -70,15 +70,15 @@ def _candidates(corners: Faces, uv: Corners, face: FaceModel) -> list[set[int]] 
         there[place].add(vertex)
     tree = KDTree(places)
     for flipped in (uv, np.stack([uv[..., 0], 1 - uv[..., 1]], axis=-1)):
-        away, which = tree.query(flipped.reshape(-1, 2), distance_upper_bound=_NEAR)
-        if np.isfinite(away).mean() >= _ALIKE:
+        found = tree.query_ball_point(flipped.reshape(-1, 2), _NEAR)
+        if np.mean(found.astype(bool)) >= _ALIKE:
             break
     else:
         return None
     result: list[set[int]] = [set() for _ in range(int(corners.max()) + 1)]
     known: list[bool] = [False] * len(result)
-    for vertex, place in zip(corners.ravel().tolist(), np.ravel(which).tolist(), strict=True):
-        own = there[place] if place < len(there) else set()
+    for vertex, near in zip(corners.ravel().tolist(), found, strict=True):
+        own = set().union(*(there[place] for place in near))
         result[vertex] = result[vertex] & own if known[vertex] else set(own)
         known[vertex] = True
     return result if all(result) else None
@@ -120,7 +120,7 @@ def _match_pieces(
     expected: Points,
     face: FaceModel,
 ) -> bool:
-    """Fill in ``ours`` for the pieces whose texture places are shared: each tooth, eye and lash."""
+    """Fill in ``ours`` for the pieces whose texture places are shared: each tear and lash."""
     theirs, own = _pieces(corners, len(ours)), _pieces(face.faces, len(ours))
     open_pieces = [piece for piece in theirs if (ours[piece] < 0).any()]
     taken = set(ours[ours >= 0].tolist())

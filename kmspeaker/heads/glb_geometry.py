@@ -226,7 +226,7 @@ def _fit_to_rig(
     vertices: np.ndarray, shapes: dict[int, np.ndarray], face: FaceModel
 ) -> tuple[np.ndarray, float, np.ndarray]:
     """Turn, scale and shift to our heads: a shape moves the same place of every face."""
-    ours = face.neutral(face.identities[0])
+    ours = np.mean([one.neutral for one in face.people.values() if one.bundled], axis=0)
     there = [shape for shape, moved in shapes.items() if np.any(moved)]
     if not there:
         raise InputError("Got a GLB whose morph targets move nothing; export it again.")

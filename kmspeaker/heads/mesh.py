@@ -27,6 +27,8 @@ _UNITS = (1.0, 10.0, 100.0, 1000.0)
 """mm in what a mesh may be measured in: mm, cm, dm, m."""
 _SIZES = (0.6, 1.6)
 """How much smaller or larger than the average head one may be."""
+_FORMER = 19_692
+"""Triangles of the program's former head, which was MakeHuman's; programs split its vertices."""
 _MOST_OFF = 30.0
 """mm by which vertices may lie off the nearest bundled head in the mean."""
 
@@ -47,7 +49,7 @@ def with_mesh(
         face: the rig.
         path: ``.obj``, ``.ply`` or ``.glb``; in mm, cm, dm or m; y or z up.
         name: what to call the identity.
-        texture: a PNG for the rig's texture places; the most similar person's where None.
+        texture: a PNG or JPEG for the rig's texture places; the most similar person's where None.
 
     Raises:
         InputError: not such a file, not this topology, or no head.
@@ -133,13 +135,16 @@ def _read_ply(path: Path, face: FaceModel) -> Mesh:
         header = file.read(4096).partition(b"end_header")[0].decode("ascii", "replace")
         stated = {k: int(n) for k, n in re.findall(r"element\s+(\w+)\s+(\d{1,15})\s", header)}
         counts = stated.get("vertex", 0), stated.get("face", 0)
-        layouts = [(len(each), len(face.faces)) for each in (face.part, face.render_source)]
-        if counts not in layouts:
+        if counts[1] == _FORMER:
+            raise _former_head(face)
+        if counts[1] != len(face.faces) or counts[0] > 3 * counts[1]:
             raise _other_mesh(f"{counts[0]:,} vertices and {counts[1]:,} faces", face)
         file.seek(0)
         try:
             mesh = trimesh.load_mesh(file, file_type="ply", process=False)
-            return np.asarray(mesh.vertices, float), np.asarray(mesh.faces, int), None
+            vertices, faces = np.asarray(mesh.vertices, float), np.asarray(mesh.faces, int)
+            uv = getattr(mesh.visual, "uv", None)
+            return vertices, faces, None if uv is None else np.asarray(uv, float)[faces]
         except Exception as error:  # its reader raises whatever it comes across
             raise InputError(f"Got {path.name}, which cannot be read; export it again.") from error
 
@@ -147,7 +152,9 @@ def _read_ply(path: Path, face: FaceModel) -> Mesh:
 def _read_glb(path: Path, face: FaceModel) -> Mesh:
     glb = read_glb(path)
     meshes = entries(glb.document, "meshes")
-    primitives = [p for mesh in meshes for p in entries(mesh, "primitives")]
+    # Hair is put on anew; Blender calls a second one hair.001.
+    heads = [mesh for mesh in meshes if not str(mesh.get("name")).startswith("hair")]
+    primitives = [p for mesh in heads for p in entries(mesh, "primitives")]
     if len(primitives) > len(PART_NAMES):
         raise _other_mesh(f"{len(primitives)} pieces", face)
     vertices, faces, count = [np.zeros((0, 3))], [np.zeros((0, 3), int)], 0
@@ -207,6 +214,8 @@ def _on_topology(
         whole = np.zeros((len(face.part), 3))
         whole[face.render_source] = vertices
         return whole
+    if len(faces) == _FORMER:
+        raise _former_head(face)
     whole = len(faces) == len(face.faces) and -1 < faces.min() <= faces.max() < len(vertices)
     if whole and uv is not None and np.isfinite(uv).all():
         ours = match_vertices(vertices, faces, uv, face)
@@ -263,6 +272,13 @@ def quarter_turns(
                 turns.append(turn)
     match = target.T @ source
     return max(turns, key=lambda turn: float((turn * match).sum()))
+
+
+def _former_head(face: FaceModel) -> InputError:
+    return InputError(
+        "Got a mesh of the program's former head (made from MakeHuman); sculpt anew from today's "
+        f"({len(face.part):,} vertices), which the page's own-face panel and write_neutral save."
+    )
 
 
 def _other_mesh(what: str, face: FaceModel) -> InputError:

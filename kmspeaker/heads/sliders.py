@@ -1,8 +1,8 @@
-"""Heads by sliders: age, gender, origins and weight blend MakeHuman's macro heads.
+"""Heads by sliders: age, gender, origins and weight, as directions of the scans' identity modes.
 
-Place in the flow: gives ``rig.FaceModel`` one more identity. ``scripts/build_macros.py`` made the
-heads at the ends of the sliders, each mended like the twelve bundled people; between them every
-vertex moves straight, so lips, lids and teeth stay where they were mended to.
+Place in the flow: gives ``rig.FaceModel`` one more identity. ``scripts/build_face.py`` made the
+heads at the corners, each mended like the twelve bundled people; between them every vertex moves
+straight, so lips, lids and teeth stay where they were mended to.
 """
 
 from dataclasses import dataclass, field, fields
@@ -20,7 +20,7 @@ from kmspeaker.face.rig import FaceModel
 OWN = "own"
 """What a sculpted identity is called."""
 _COLOUR_OF_AGE, _COLOUR_OF_GENDER = 1 / 50, 1.5
-"""How a year and the whole way from man to woman count when choosing a skin; origins count 1."""
+"""How a year, and from man to woman, count when choosing skin and hair; origins count 1."""
 
 
 def _slider(least: int, most: int, meaning: str) -> dict[str, Any]:
@@ -66,50 +66,39 @@ class Sliders:
 
 @dataclass(frozen=True)
 class _Basis:
-    """The heads at the ends: gender (2) x age (2) x origin (3) x weight (3), and how to paint."""
+    """The heads at the corners: gender (2) x age (3) x origin (3), and who looks how."""
 
     mean: Float32[np.ndarray, "vertices 3"]
     ways: Int16[np.ndarray, "ways vertices 3"]
-    shares: Float32[np.ndarray, "36 ways"]
-    hair: Float32[np.ndarray, "vertices 3"]
-    """Displacement of hair that stands off by a millimetre."""
-    ages: Float32[np.ndarray, "2"]
+    shares: Float32[np.ndarray, "18 ways"]
+    weight: Float32[np.ndarray, "vertices 3"]
+    """What a heavy face has beyond a lean one's half way, mm."""
+    ages: Float32[np.ndarray, "3"]
     people: Float32[np.ndarray, "people 5"]
     """Gender, age and origins of the bundled people."""
-    people_hair: Float32[np.ndarray, " people"]
-    """How far their hair stands off, mm."""
 
 
 def sculpt(face: FaceModel, sliders: Sliders, name: str = OWN) -> FaceModel:
     """The face with one more identity, as the sliders stand.
 
-    It wears the skin of the bundled person who is nearest in age, gender and origins.
+    It has the skin and hair of the bundled person who is nearest in age, gender and origins.
 
     Raises:
         InputError: A bundled identity has the name.
     """
     basis = _load(face.folder)
     origins = np.array(sliders.origins) / sum(sliders.origins)
-    young, old = basis.ages
-    aged = np.clip((sliders.age - young) / (old - young), 0, 1)
-    heavy = max(sliders.weight, 0.0)
-    lean = max(-sliders.weight, 0.0)
-    shares = np.einsum(
-        "g,a,o,w->gaow",
-        [1 - sliders.gender, sliders.gender],
-        [1 - aged, aged],
-        origins,
-        [lean, 1 - lean - heavy, heavy],
-    )
+    aged = np.array([np.interp(sliders.age, basis.ages, row) for row in np.eye(3)])
+    gender = [1 - sliders.gender, sliders.gender]
+    shares = np.einsum("g,a,o->gao", gender, aged, origins)
     neutral = basis.mean + np.tensordot(shares.ravel() @ basis.shares, basis.ways, axes=1)
+    neutral = neutral + sliders.weight * basis.weight
     place = np.array([sliders.gender, sliders.age, *origins])
     apart = (basis.people - place) * [_COLOUR_OF_GENDER, _COLOUR_OF_AGE, 1, 1, 1]
-    person = int((apart**2).sum(1).argmin())
-    neutral = neutral + basis.people_hair[person] * basis.hair
     return face.with_identity(
         name,
         neutral.astype(np.float32),
-        texture=face.texture(face.identities[person]),
+        like=face.identities[int((apart**2).sum(1).argmin())],
         description=sliders.description,
         credit=BUNDLED_CREDIT,
     )
@@ -122,4 +111,4 @@ def _load(folder: Path) -> _Basis:
         raise InputError(f"Got no sliders in {folder}; it needs macros.npz, reinstall the program.")
     with np.load(path, allow_pickle=False) as file:
         arrays = dict(file)
-    return _Basis(**arrays | {"hair": arrays["hair"].astype(np.float32)})
+    return _Basis(**arrays | {"weight": arrays["weight"].astype(np.float32)})

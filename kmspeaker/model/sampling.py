@@ -20,6 +20,8 @@ from kmspeaker.model.network import KMSpeaker
 from kmspeaker.model.windows import Windows, frame_noise
 from kmspeaker.reference.performance import Performance
 
+FORMER_RIGS = {"6835ab4c14d94210": "the former head, which was made from MakeHuman"}
+"""What ``ModelConfig.rig`` of models that people may still have stands for."""
 MOST_WINDOWS = 256
 """The network answers for so many windows at a time; many takes of a long speech would not fit
 into memory at once."""
@@ -158,9 +160,8 @@ def _check(model: KMSpeaker, face: FaceModel, speech: np.ndarray, steps: int | N
     if steps is not None and steps < 1:
         raise InputError(f"Got {steps} steps; the sampler needs at least 1.")
     if config.rig != rig_fingerprint(face, config.keypoint_set):
-        raise InputError(
-            "Got a model of another face rig or keypoint set; use one trained on this."
-        )
+        whose = FORMER_RIGS.get(config.rig, "another face rig or keypoint set")
+        raise InputError(f"Got a model of {whose}; use one that was trained on the head of today.")
     if speech.ndim != 2 or speech.shape[1] != config.d_speech or not len(speech):
         raise InputError(
             f"Got speech features of shape {speech.shape}; the model needs (frames, "

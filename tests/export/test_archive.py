@@ -38,11 +38,15 @@ def unpacked(animation: FaceAnimation, face: FaceModel, tmp_path_factory) -> Pat
     return folder
 
 
-def test_the_manifest_lists_every_file_with_its_hash(unpacked: Path, animation: FaceAnimation):
+def test_the_manifest_lists_every_file_with_its_hash(
+    unpacked: Path, animation: FaceAnimation, face: FaceModel
+):
     told = json.loads((unpacked / "manifest.json").read_text())
     assert provenance(animation).items() <= told.items()
     assert told["controls"]["style_strength"] == 1.0
     assert {"head", "motion", "speech"} <= told["licences"].keys()
+    assert told["licences"]["head"] == face.credit(animation.identity)
+    assert {"take.jpg", "take.hair.png"} <= told["files"].keys(), "what the USD names"
     assert told["versions"]["numpy"] == np.__version__
     assert set(told["files"]) == {p.name for p in unpacked.iterdir()} - {
         "take.zip",

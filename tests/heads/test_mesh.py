@@ -2,6 +2,7 @@
 
 import json
 import struct
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -54,10 +55,11 @@ def test_our_own_files_come_back(face: FaceModel, tmp_path: Path):
     np.testing.assert_allclose(
         read_neutral(tmp_path / "mei.obj", face), face.neutral("mei"), atol=2e-3
     )
-    take = moving_take(face, frames=2)
-    save_animation(take, face, tmp_path / "take.glb")
-    read = read_neutral(tmp_path / "take.glb", face)
-    np.testing.assert_allclose(read, face.neutral(take.identity), atol=2e-3)
+    for identity in face.identities:  # each hair, and none
+        take = replace(moving_take(face, frames=2), identity=identity)
+        save_animation(take, face, tmp_path / "take.glb")
+        read = read_neutral(tmp_path / "take.glb", face)
+        np.testing.assert_allclose(read, face.neutral(identity), atol=2e-3)
     seen_elsewhere = trimesh.load_mesh(tmp_path / "mei.obj", process=False)
     assert len(seen_elsewhere.faces) == len(face.faces)
 
@@ -82,7 +84,7 @@ def as_another_program_writes(face: FaceModel, vertices: np.ndarray, seed: int =
     return trimesh.Trimesh(points, corners, visual=TextureVisuals(uv=uv), process=False)
 
 
-@pytest.mark.parametrize(("ending", "unit"), [("glb", 0.001), ("obj", 1)])
+@pytest.mark.parametrize(("ending", "unit"), [("glb", 0.001), ("obj", 1), ("ply", 0.1)])
 def test_a_mesh_that_was_split_and_shuffled_is_put_in_order(
     face: FaceModel, sculpted: np.ndarray, tmp_path: Path, ending: str, unit: float
 ):
@@ -131,6 +133,20 @@ def test_a_shuffled_mesh_that_is_not_ours_to_the_last_triangle_is_refused(
     assert "must keep" in refused(tmp_path / "flipped.glb", face)
 
 
+def test_hair_in_a_file_is_no_part_of_the_face(
+    face: FaceModel, sculpted: np.ndarray, tmp_path: Path
+):
+    """As where another program opened our GLB and saved it with its pieces in another order."""
+    hair = face.hair("ingrid")
+    assert hair is not None
+    worn = trimesh.Trimesh(hair.style.worn(sculpted) / 1000, hair.style.faces, process=False)
+    scene = trimesh.Scene()
+    scene.add_geometry(worn, geom_name="hair.001")
+    scene.add_geometry(as_another_program_writes(face, sculpted / 1000), geom_name="mine")
+    scene.export(str(tmp_path / "both.glb"))
+    np.testing.assert_allclose(read_neutral(tmp_path / "both.glb", face), sculpted, atol=0.02)
+
+
 def test_it_is_one_more_identity_and_changes_no_other(
     face: FaceModel, sculpted: np.ndarray, tmp_path: Path
 ):
@@ -160,7 +176,7 @@ def refused(path: Path, face: FaceModel) -> str:
     [
         ("head.fbx", b"Kaydara FBX Binary", "convert to GLB"),
         ("head", b"", "nameless"),
-        ("bomb.obj", b"v 0 0 0\n" * 60_000, "more than"),
+        ("bomb.obj", b"v 0 0 0\n" * 120_000, "more than"),
         ("letters.obj", b"v a b c\n", "no OBJ"),
         ("nan.obj", b"v nan 0 0\nf 1 1 1\n", "no numbers"),
         ("quads.obj", b"v 0 0 0\nf 1 1 1 1\n", "triangles"),
@@ -194,6 +210,19 @@ def test_other_heads_are_refused_in_a_sentence(
     assert "times the size" in told("point.ply", mesh(face, sculpted * 0))
     noise = np.random.default_rng(0).normal(size=sculpted.shape) * sculpted.std()
     assert "off every head" in told("noise.ply", mesh(face, noise))
+
+
+@pytest.mark.parametrize("vertices", [10_587, 10_903, 12_000])
+def test_the_former_head_is_refused_by_name(face: FaceModel, tmp_path: Path, vertices: int):
+    """Whoever sculpted from it learns why it fits no longer: whole, split, or split elsewhere."""
+    random = np.random.default_rng(0)
+    corners = np.concatenate([np.arange(vertices), random.integers(vertices, size=3 * 19_692)])
+    former = trimesh.Trimesh(
+        random.normal(size=(vertices, 3)), corners[: 3 * 19_692].reshape(-1, 3), process=False
+    )
+    for ending in ("ply", "obj", "glb"):
+        former.export(str(tmp_path / f"old.{ending}"))
+        assert "former head (made from MakeHuman)" in refused(tmp_path / f"old.{ending}", face)
 
 
 def test_too_large_a_file_is_refused_before_it_is_read(face: FaceModel, tmp_path: Path):

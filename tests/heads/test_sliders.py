@@ -37,14 +37,15 @@ def test_lips_lids_and_teeth_are_as_good_as_the_bundled_peoples(face: FaceModel,
     own = sculpt(face, sliders)
     rest = np.zeros((1, 52), np.float32)
     bundled = [float(face.lip_gap(rest, name)[0]) for name in face.identities]
-    assert min(bundled) - 0.1 < own.lip_gap(rest, OWN)[0] < max(bundled) + 0.1
+    assert min(bundled) - 0.5 < own.lip_gap(rest, OWN)[0] < max(bundled) + 0.1
     spoken = [float(face.teeth_gap(rest, name)[0]) for name in face.identities]
     assert 0.5 * min(spoken) < own.teeth_gap(rest, OWN)[0] < 1.5 * max(spoken)
     for part in ("eye_left", "eye_right"):  # still a ball, and the lids before it
         ball = own.neutral(OWN)[face.part == PART_NAMES.index(part)]
         centre = own.people[OWN].eye_centers[int(part == "eye_right")]
-        radius = np.linalg.norm(ball - centre, axis=1)
-        assert radius.max() - radius.min() < 0.2
+        clara = face.neutral("clara")[face.part == PART_NAMES.index(part)]
+        theirs = clara - face.people["clara"].eye_centers[int(part == "eye_right")]
+        assert np.abs(ball - centre - theirs).max() < 0.2
     inside = np.isin(face.part, [PART_NAMES.index(p) for p in ("teeth_upper", "teeth_lower")])
     smiling = posed(own, mouthSmileLeft=1, mouthSmileRight=1)
     lips = own.landmarks(rest, OWN)[0, [13, 14], 2].min()

@@ -1,48 +1,99 @@
-"""A rougher surface of the same head, for machines that draw without a graphics card.
+"""Rougher surfaces of the same head, for machines that draw without a graphics card.
 
 Drawing in software costs by the triangle, and at a quarter of a page most of the rig's are smaller
 than a pixel. What is left are some of the rig's own vertices, so the same shapes move them.
 """
 
-import numpy as np
-from jaxtyping import Float64, Int32
+from collections.abc import Mapping
+from dataclasses import dataclass
 
+import numpy as np
+from jaxtyping import Float, Float64, Int32
+
+from kmspeaker.export.occlusion import ambient_occlusion
 from kmspeaker.face.interpolation import smoothstep
+from kmspeaker.face.landmarks import INNER_LOWER_LIP, INNER_UPPER_LIP
 from kmspeaker.face.rig import PART_NAMES, FaceModel
 
-MIDDLE, LIGHT = 0.42, 0.18
-"""Shares of the triangles that keep two heads and four as cheap as one."""
-_WHOLE = ("lashes",)
+
+@dataclass(frozen=True)
+class Level:
+    """How rough a surface is."""
+
+    share: float
+    """Of the rig's triangles, that it keeps."""
+    left_out: tuple[str, ...] = ()
+    """Parts it has none of: they would be single dots."""
+
+
+LEVELS: Mapping[str, Level] = {
+    "close": Level(0.4),
+    "middle": Level(0.18),
+    "light": Level(0.09, left_out=("tears", "lashes")),
+}
+"""They keep one head, two, and three or four at about one cost."""
+_HAIR = 550
+"""Triangles of hair that a head of any of these levels wears."""
+_NAPE, _CROWN = -160.0, -110.0
+"""mm; from here to there begins the hair that is seen from before: the rest is a tail."""
+_WHOLE = ("tears", "lashes")
 """Parts that keep all of theirs."""
+_FREE = ("gums", "teeth_upper", "teeth_lower", "tongue")
+"""Parts whose rims nobody sees; others keep theirs, and their seams, so that neighbours meet."""
 _BEHIND, _BEFORE = -20.0, 30.0
 """mm; from here to there the front of the head begins, where it speaks."""
+_DEEP, _OPEN = 0.3, 0.55
+"""Light that is let in; from here to there the skin comes out of mouth and nostrils."""
 _SHARP = 50.0
 """Degrees; an edge between triangles that meet at a larger angle stays."""
-_FRONT = 2.0
-"""How much larger the front is made, so that it keeps more."""
+_FRONT, _SEEN = 2.0, 5.0
+"""How much larger the front of the head and of the hair is made, so that it keeps more."""
+_CLOSE, _REACH = 1.0, 26.0
+"""The same of mouth and eyes, and how far about their middles, mm."""
 
 
-def decimate(face: FaceModel, share: float) -> list[Int32[np.ndarray, "faces 3"]]:
-    """For each part of the face about ``share`` of its triangles, over the same render vertices.
-
-    Rims and seams keep their vertices, so that neighbours still meet.
-    """
+def decimate(face: FaceModel, level: Level) -> list[Int32[np.ndarray, "_ 3"]]:
+    """For each part of the face the triangles of a level, over the same render vertices."""
     part = face.part[face.faces[:, 0]]
-    rest = face.neutral(face.identities[0])[face.render_source].astype(np.float64)
+    person = face.people[face.identities[0]]
+    rest = person.neutral[face.render_source].astype(np.float64)
     front = smoothstep((rest[:, 2] - _BEHIND) / (_BEFORE - _BEHIND))
-    places = rest * (1 + _FRONT * front)[:, None]
-    return [
-        face.render_faces[part == index]
-        if name in _WHOLE
-        else _decimate_part(places, face.render_faces[part == index], share)
-        for index, name in enumerate(PART_NAMES)
-    ]
+    skin = face.part[face.render_source] == PART_NAMES.index("skin")
+    light = ambient_occlusion(face)[face.render_source]
+    front[skin] *= smoothstep((light - _DEEP) / (_OPEN - _DEEP))[skin]
+    lips = person.neutral[face.landmark_triangles[[INNER_UPPER_LIP, INNER_LOWER_LIP]]]
+    places = rest.copy()
+    for middle in (*person.eye_centers, lips.mean(axis=(0, 1))):
+        away = rest - middle
+        near = np.exp(-(away**2).sum(axis=1, keepdims=True) / _REACH**2)
+        places += _CLOSE * near * away
+    places *= (1 + _FRONT * front)[:, None]
+    thinned = []
+    for index, name in enumerate(PART_NAMES):
+        triangles = face.render_faces[part == index]
+        if name in level.left_out:
+            triangles = triangles[:0]
+        elif name not in _WHOLE:
+            triangles = _thin(places, triangles, level.share, free=name in _FREE)
+        thinned.append(triangles)
+    return thinned
 
 
-def _decimate_part(
-    places: Float64[np.ndarray, "render_vertices 3"],
+def thin_hair(
+    strands: Float[np.ndarray, "strands 3"], faces: Int32[np.ndarray, "faces 3"]
+) -> Int32[np.ndarray, "fewer_faces 3"]:
+    """Few triangles for hair that is worn by a rougher head."""
+    seen = smoothstep((strands[:, 2] - _NAPE) / (_CROWN - _NAPE))
+    places = strands.astype(np.float64) * (1 + _SEEN * seen)[:, None]
+    return _thin(places, faces, min(_HAIR / len(faces), 1.0), free=True)
+
+
+def _thin(
+    places: Float64[np.ndarray, "vertices 3"],
     triangles: Int32[np.ndarray, "faces 3"],
     share: float,
+    *,
+    free: bool,
 ) -> Int32[np.ndarray, "fewer_faces 3"]:
     from vtkmodules.util.numpy_support import numpy_to_vtk, vtk_to_numpy
     from vtkmodules.vtkCommonCore import vtkPoints
@@ -68,7 +119,7 @@ def _decimate_part(
     thinning.SetFeatureAngle(_SHARP)
     thinning.PreserveTopologyOn()
     thinning.SplittingOff()
-    thinning.BoundaryVertexDeletionOff()
+    thinning.SetBoundaryVertexDeletion(free)
     thinning.Update()
     thin = thinning.GetOutput()
     kept = vtk_to_numpy(thin.GetPointData().GetArray("render_vertex"))

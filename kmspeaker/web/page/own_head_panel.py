@@ -32,8 +32,8 @@ from kmspeaker.web.page.viewer import write_body, write_identity
 from kmspeaker.web.session_files import file_name
 from kmspeaker.web.sessions import OWN_PREFIX, Session, Sessions
 
-_DRAFTS_KEPT = 4
-"""Files of heads a visitor has left again; the browser may still be reading them."""
+_DRAFTS_KEPT = 8
+"""Files, two a head, of heads a visitor has left again; the browser may still be reading them."""
 
 StageUpdate = tuple[str, dict[str, Any], str]
 """The identity's name, the stage's value with everybody wearing it, and a sentence."""

@@ -12,18 +12,18 @@ from typing import Any
 
 import gradio as gr
 import numpy as np
-from jaxtyping import Integer, UInt8
+from jaxtyping import Float, Int32, UInt8
 from PIL import Image
-from scipy.sparse import csr_matrix
 
-from kmspeaker.export.material import sharp_vertices, surface
-from kmspeaker.export.occlusion import ambient_occlusion
-from kmspeaker.export.subdivision import subdivide
+from kmspeaker.export.material import BOTH_SIDES, hair_normals, hair_surface, surface
+from kmspeaker.face.hair import Hair
 from kmspeaker.face.head_pose import HEAD_PIVOT
-from kmspeaker.face.rig import ARKIT_NAMES, PART_NAMES, FaceModel
+from kmspeaker.face.identities import find_identity
+from kmspeaker.face.rig import ARKIT_INDEX, ARKIT_NAMES, PART_NAMES, FaceModel
+from kmspeaker.face.wrinkles import fold_causes, fold_layers
 from kmspeaker.heads.glb_geometry import HeadGeometry
 from kmspeaker.web.packing import pack_arrays
-from kmspeaker.web.page.decimation import LIGHT, MIDDLE, decimate
+from kmspeaker.web.page.decimation import LEVELS, decimate, thin_hair
 
 STATIC = Path(__file__).parents[1] / "static"
 THREE_VERSION = "0.187.0"
@@ -41,8 +41,10 @@ THREE_FILES = {
 """What the viewer loads of three.js and the hash each file must have, from whatever source."""
 THREE_CDN = f"https://cdn.jsdelivr.net/npm/three@{THREE_VERSION}/"
 
-_SMALLEST_MOVE = 0.005
+_SMALLEST_MOVE = 0.02
 """mm; what moves a vertex less at weight 1 is not sent."""
+_PHONE_TEXTURE = (1024, 512)
+"""Pixels; a phone shows no more, and has little memory."""
 
 
 # Plain functions, not subclasses: Gradio writes a stub beside the source of every component class.
@@ -126,18 +128,35 @@ def viewer_assets(face: FaceModel, folder: Path) -> dict[str, Any]:
         "three": [*local, THREE_CDN],
         "integrity": THREE_FILES,
         "basis": str(_write_hashed(folder, "basis", _basis(face))),
+        "wrinkles": str((face.folder / "wrinkles.png").resolve()),
         "identities": {name: write_identity(face, name, folder) for name in face.identities},
         "identity": face.identities[0],
     }
 
 
 def write_identity(face: FaceModel, identity: str, folder: Path) -> dict[str, str]:
-    """Write one person's file for the browser into ``folder``; says where it and the skin lie."""
-    neutral = pack_arrays({"neutral": face.neutral(identity).astype(np.float32)})
-    return {
-        "neutral": str(_write_hashed(folder, identity, neutral)),
-        "texture": str(face.texture(identity).resolve()),
+    """Write one person's files for the browser into ``folder``; says where they and the skin lie.
+
+    ``small`` is the skin for phones, ``hair`` the picture of what is worn, where anything is.
+    """
+    person = find_identity(face.people, identity)
+    arrays: dict[str, np.ndarray] = {"neutral": person.neutral.astype(np.float32)}
+    values: dict[str, Any] = {"folding": person.folding}
+    if person.hair is not None:
+        arrays |= _hair(person.hair, person.neutral)
+        values["tint"] = person.hair.tint
+    small = folder / f"{identity}-small.jpg"
+    with Image.open(person.texture) as picture:
+        picture.draft("RGB", _PHONE_TEXTURE)
+        picture.resize(_PHONE_TEXTURE, Image.Resampling.BOX).save(small, quality=88)
+    files = {
+        "neutral": _write_hashed(folder, identity, pack_arrays(arrays, values)),
+        "texture": person.texture.resolve(),
+        "small": small,
     }
+    if person.hair is not None:
+        files["hair"] = person.hair.style.picture.resolve()
+    return {name: str(path) for name, path in files.items()}
 
 
 def write_body(body: HeadGeometry, identity: str, folder: Path) -> dict[str, str]:
@@ -157,7 +176,7 @@ def write_body(body: HeadGeometry, identity: str, folder: Path) -> dict[str, str
         "deltas": np.concatenate([by for _, by in moved]).ravel(),
         "source": body.source.astype(np.uint32),
         "uv": body.uv.ravel(),
-        "surface": np.round(255 * surface).astype(np.uint8).ravel(),
+        "surface": _bytes(surface),
         "triangles": body.triangles[order].astype(np.uint32).ravel(),
         "skin": np.unique(np.concatenate([which for which, _ in moved])).astype(np.uint32),
     }
@@ -172,69 +191,81 @@ def _write_hashed(folder: Path, name: str, content: bytes) -> Path:
 
 
 def _basis(face: FaceModel) -> bytes:
-    """The rig for the browser: shapes without their zeros, and the finer surface that is drawn."""
+    """The rig for the browser: what moves, folds and closes it without zeros, and its levels."""
     shape, vertex = np.nonzero(np.abs(face.deltas).max(axis=-1) > _SMALLEST_MOVE)
     scales = np.abs(face.deltas).max(axis=(1, 2)) / 32767
     deltas = np.round(face.deltas[shape, vertex] / scales[shape, None]).astype(np.int16)
-    fine = subdivide(
-        face.faces,
-        face.render_source,
-        face.render_uv,
-        face.render_faces,
-        sharp=sharp_vertices(face),
-    )
-    matrix = fine.matrix
-    part = face.part[face.faces[:, 0]]
-    # By part, and the four pieces of a triangle together: neighbours share transformed corners.
-    whole = np.argsort(part, kind="stable")
-    pieces = np.arange(4 * len(whole)).reshape(4, -1).T[whole].ravel()
     points = face.keypoints.values()
-    counts = np.bincount(part, minlength=len(PART_NAMES))
-    middle, light = decimate(face, MIDDLE), decimate(face, LIGHT)
+    part = face.part[face.faces[:, 0]]
+    levels = {"fine": [face.render_faces[part == index] for index in range(len(PART_NAMES))]}
+    levels |= {name: decimate(face, level) for name, level in LEVELS.items()}
     return pack_arrays(
         {
             "starts": np.searchsorted(shape, np.arange(len(ARKIT_NAMES) + 1)).astype(np.uint32),
             "scales": scales.astype(np.float32),
             "indices": vertex.astype(np.uint16),
             "deltas": deltas.reshape(-1),
-            "faces": face.faces.astype(np.uint16).reshape(-1),
-            "rows": matrix.indptr.astype(np.uint32),
-            "columns": matrix.indices.astype(np.uint16),
-            "shares": np.round(matrix.data * 65535).astype(np.uint16),
-            "renderSource": fine.source.astype(np.uint16),
-            "uv": fine.uv.astype(np.float32).reshape(-1),
-            "coarseTriangles": face.render_faces[whole].astype(np.uint16).reshape(-1),
-            "triangles": fine.render_faces[pieces].astype(np.uint16).reshape(-1),
-            "middleTriangles": np.concatenate(middle).astype(np.uint16).reshape(-1),
-            "lightTriangles": np.concatenate(light).astype(np.uint16).reshape(-1),
+            **_masks("lid", face.lids),
+            **_masks("fold", face.fold_masks),
+            "foldCauses": fold_causes(ARKIT_NAMES).reshape(-1),
+            "foldLayers": np.array(fold_layers(), np.uint8),
+            "renderSource": face.render_source.astype(np.uint16),
+            "uv": face.render_uv.astype(np.float32).reshape(-1),
+            "surface": _bytes(surface(face)[face.render_source]),
+            **{
+                f"{name}Triangles": np.concatenate(parts).astype(np.uint16).reshape(-1)
+                for name, parts in levels.items()
+            },
             "pointVertices": np.concatenate([each.indices for each in points]).astype(np.uint16),
             "pointUpper": np.concatenate([each.upper for each in points]).astype(np.uint8),
-            "surface": _surface(face, matrix)[fine.source].reshape(-1),
         },
         {
             "names": list(ARKIT_NAMES),
             "vertexCount": len(face.part),
-            "coarseRenderCount": len(face.render_source),
             "headPivot": HEAD_PIVOT,
+            "lidShapes": [ARKIT_INDEX[name] for name in ("eyeBlinkLeft", "eyeBlinkRight")],
+            "bothSides": BOTH_SIDES,
             "pointSets": {name: len(each) for name, each in face.keypoints.items()},
-            "groups": _groups(counts),
-            "middleGroups": _groups(np.array([len(triangles) for triangles in middle])),
-            "lightGroups": _groups(np.array([len(triangles) for triangles in light])),
+            "levels": {name: _groups(parts) for name, parts in levels.items()},
         },
     )
 
 
-def _groups(counts: Integer[np.ndarray, " parts"]) -> list[dict[str, Any]]:
+def _hair(hair: Hair, neutral: Float[np.ndarray, "vertices 3"]) -> dict[str, np.ndarray]:
+    """What one person's hair looks like: first all of its triangles, then the few for the rest."""
+    style = hair.style
+    places = style.worn(neutral)
+    thin = thin_hair(places, style.faces)
+    return {
+        "hairPlaces": places.astype(np.float32).reshape(-1),
+        "hairNormals": np.round(127 * hair_normals(style, places)).astype(np.int8).reshape(-1),
+        "hairUv": np.round(65535 * style.uv).astype(np.uint16).reshape(-1),
+        "hairSurface": _bytes(hair_surface(places)),
+        "hairTriangles": style.faces.astype(np.uint16).reshape(-1),
+        "hairThin": thin.astype(np.uint16).reshape(-1),
+    }
+
+
+def _masks(name: str, masks: Float[np.ndarray, "masks vertices"]) -> dict[str, np.ndarray]:
+    """Where each of some masks is more than zero, and how much, 255 for 1."""
+    mask, vertex = np.nonzero(masks)
+    return {
+        f"{name}Starts": np.searchsorted(mask, np.arange(len(masks) + 1)).astype(np.uint32),
+        f"{name}Vertices": vertex.astype(np.uint16),
+        f"{name}Masks": _bytes(masks[mask, vertex]),
+    }
+
+
+def _groups(parts: list[Int32[np.ndarray, "_ 3"]]) -> list[dict[str, Any]]:
     """Where each part's triangles lie among all, in corners."""
+    counts = np.array([3 * len(triangles) for triangles in parts])
     ends = np.cumsum(counts)
     return [
-        {"part": name, "start": 3 * int(end - count), "count": 3 * int(count)}
+        {"part": name, "start": int(end - count), "count": int(count)}
         for name, end, count in zip(PART_NAMES, ends, counts, strict=True)
     ]
 
 
-def _surface(face: FaceModel, matrix: csr_matrix) -> UInt8[np.ndarray, "fine_vertices 4"]:
-    """Scatter, roughness, light let in and opacity, 255 for 1: what ``skin.js`` reads."""
-    rest = face.neutral(face.identities[0])
-    coarse = surface(face.faces, face.part, ambient_occlusion(face), rest)
-    return np.round(255 * (matrix @ coarse)).astype(np.uint8)
+def _bytes(shares: Float[np.ndarray, "..."]) -> UInt8[np.ndarray, " all"]:
+    """Numbers from 0 to 1, 255 for 1: what the shaders read as such."""
+    return np.round(255 * shares).astype(np.uint8).reshape(-1)

@@ -2,11 +2,15 @@
 // Shapes are added on the CPU: a pose moves a few thousand vertices, which costs less than a morph
 // texture on weak hardware and gives true normals, where blended normals would shade lips wrongly.
 
+import { Hair } from "./hair.js";
+import { foldSkin, move } from "./motion.js";
+
 const STRIDE = 6; // position and normal, side by side
 
 export class Head {
   #rig;
   #skin;
+  #hair;
   #neutral = null;
   #weights;
   #pose = 0; // counts changes of weights and neutral
@@ -16,22 +20,30 @@ export class Head {
   /** Distances to the base when last drawn, mm over the skin: {mean, largest}. */
   apart = { mean: 0, largest: 0 };
 
-  constructor(rig, skin) {
+  /** `skin` and `hair` are the materials of each. */
+  constructor(rig, skin, hair) {
     this.#rig = rig;
     this.#skin = skin;
+    this.#hair = new Hair(rig.THREE, hair);
     this.#weights = new Float32Array(rig.names.length);
     this.mesh = new rig.THREE.Mesh(new rig.THREE.BufferGeometry(), skin.fine);
     this.mesh.frustumCulled = false;
     this.mesh.visible = false;
+    this.mesh.add(this.#hair.mesh);
   }
 
-  set texture(texture) {
-    this.#skin.uniforms.colours.value = texture;
+  /** The pictures of the skin, of its lines and of the hair. */
+  set pictures({ skin, wrinkles, hair }) {
+    this.#skin.uniforms.colours.value = skin;
+    this.#skin.uniforms.heights.value = wrinkles;
+    this.#hair.picture = hair;
   }
 
-  /** Another person's face on the same shapes; the pose stays. */
-  set neutral(neutral) {
-    this.#neutral = neutral;
+  /** Another person on the same shapes; the pose stays. */
+  set person(person) {
+    this.#neutral = person.neutral;
+    this.#skin.uniforms.folding.value = person.folding ?? 0;
+    this.#hair.person = person;
     for (const body of this.#bodies.values()) body.neutral = null;
     this.#pose += 1;
   }
@@ -70,7 +82,9 @@ export class Head {
     if (!this.#neutral) return;
     const body = this.#body(levelName);
     this.mesh.geometry = body.geometry;
-    this.mesh.material = this.#base ? this.#skin.apart : body.level.rough ? this.#skin.rough : this.#skin.fine;
+    const look = this.#base ? "apart" : body.level.rough ? "rough" : "fine";
+    this.mesh.material = this.#skin[look];
+    this.#hair.prepare(look, body.level.fine);
     if (body.pose !== this.#pose) this.#update(body);
     if (this.#base) this.#measure(body, this.#base.#prepared(levelName));
   }
@@ -83,14 +97,16 @@ export class Head {
 
   #update(body) {
     body.pose = this.#pose;
-    const { level, vertices, normals } = body;
-    body.neutral ??= level.smoothed(this.#neutral);
-    vertices.set(body.neutral);
-    addShapes(level.shapes, this.#weights, vertices);
+    const { level, vertices, normals, folded } = body;
+    body.neutral ??= level.ownOf(this.#neutral);
+    move(level.motion, this.#weights, body.neutral, vertices);
     addNormals(level.faces, vertices, normals);
-    if (level.matrix) subdivided(level, vertices, normals, body.buffer.array);
-    else copied(level.source, vertices, normals, body.buffer.array);
+    copied(level.source, vertices, normals, body.buffer.array);
     body.buffer.needsUpdate = true;
+    if (!folded) return;
+    foldSkin(level.folds, this.#weights, folded.vertices);
+    spread(level.source, folded.vertices, 2, folded.drawn.array);
+    folded.drawn.needsUpdate = true;
   }
 
   /** How far the motion of each vertex is from the base's: between two faces only motion compares. */
@@ -107,7 +123,7 @@ export class Head {
     }
     body.apart ??= new this.#rig.THREE.BufferAttribute(new Float32Array(level.source.length), 1);
     body.geometry.setAttribute("apart", body.apart);
-    spread(level, distances, body.apart.array);
+    spread(level.source, distances, 1, body.apart.array);
     body.apart.needsUpdate = true;
     let sum = 0, largest = 0;
     for (const vertex of level.skin) {
@@ -122,6 +138,7 @@ export class Head {
     for (const { geometry } of this.#bodies.values()) geometry.dispose();
     const { fine, rough, apart } = this.#skin;
     for (const material of [...fine, ...rough, ...apart]) material.dispose();
+    this.#hair.dispose();
     this.mesh.removeFromParent();
   }
 
@@ -143,9 +160,16 @@ export class Head {
     geometry.setAttribute("surface", level.surface);
     geometry.setIndex(level.index);
     for (const { start, count, material } of level.groups) geometry.addGroup(start, count, material);
+    let folded = null; // how deep the skin's lines are
+    if (level.folds.length) {
+      const drawn = new THREE.BufferAttribute(new Uint8ClampedArray(2 * level.source.length), 2, true);
+      geometry.setAttribute("depths", drawn.setUsage(THREE.DynamicDrawUsage));
+      folded = { vertices: new Float32Array(2 * level.vertexCount), drawn };
+    }
     return {
       level,
       geometry,
+      folded,
       buffer,
       neutral: null, // the person's vertices on this level
       vertices: new Float32Array(level.vertexCount * 3),
@@ -156,20 +180,6 @@ export class Head {
       comparedAt: -1,
       pose: -1,
     };
-  }
-}
-
-/** Add the shapes at their weights to the vertices. */
-export function addShapes({ starts, indices, deltas }, weights, vertices) {
-  for (let shape = 0; shape < weights.length; shape++) {
-    const weight = weights[shape];
-    if (weight < 1e-3) continue;
-    for (let i = starts[shape], at = 3 * i, end = starts[shape + 1]; i < end; i++, at += 3) {
-      const vertex = indices[i] * 3;
-      vertices[vertex] += weight * deltas[at];
-      vertices[vertex + 1] += weight * deltas[at + 1];
-      vertices[vertex + 2] += weight * deltas[at + 2];
-    }
   }
 }
 
@@ -187,23 +197,6 @@ function addNormals(faces, p, n) {
   }
 }
 
-/** One step of subdivision: each drawn vertex is a mean of a few of the rig's. */
-function subdivided({ matrix: { rows, columns, shares }, source }, vertices, normals, into) {
-  unit(normals); // else large triangles would outweigh their neighbours
-  for (let drawn = 0, at = 0; drawn < source.length; drawn++, at += STRIDE) {
-    const row = source[drawn];
-    let x = 0, y = 0, z = 0, nx = 0, ny = 0, nz = 0;
-    for (let i = rows[row], end = rows[row + 1]; i < end; i++) {
-      const share = shares[i];
-      const column = columns[i] * 3;
-      x += share * vertices[column]; y += share * vertices[column + 1]; z += share * vertices[column + 2];
-      nx += share * normals[column]; ny += share * normals[column + 1]; nz += share * normals[column + 2];
-    }
-    into[at] = x; into[at + 1] = y; into[at + 2] = z;
-    into[at + 3] = nx; into[at + 4] = ny; into[at + 5] = nz;
-  }
-}
-
 /** The vertices as they are; the shader brings normals to length one. */
 function copied(source, vertices, normals, into) {
   for (let drawn = 0, at = 0; drawn < source.length; drawn++, at += STRIDE) {
@@ -213,24 +206,9 @@ function copied(source, vertices, normals, into) {
   }
 }
 
-/** Values at the vertices to what is drawn. */
-function spread({ matrix, source }, values, into) {
-  if (!matrix) {
-    for (let drawn = 0; drawn < source.length; drawn++) into[drawn] = values[source[drawn]];
-    return;
-  }
-  const { rows, columns, shares } = matrix;
+/** Values at the vertices, `size` each, to what is drawn. */
+function spread(source, values, size, into) {
   for (let drawn = 0; drawn < source.length; drawn++) {
-    let sum = 0;
-    for (let i = rows[source[drawn]], end = rows[source[drawn] + 1]; i < end; i++) sum += shares[i] * values[columns[i]];
-    into[drawn] = sum;
-  }
-}
-
-function unit(normals) {
-  for (let i = 0; i < normals.length; i += 3) {
-    const x = normals[i], y = normals[i + 1], z = normals[i + 2];
-    const scale = 1 / (Math.sqrt(x * x + y * y + z * z) || 1);
-    normals[i] = x * scale; normals[i + 1] = y * scale; normals[i + 2] = z * scale;
+    for (let i = 0; i < size; i++) into[drawn * size + i] = values[source[drawn] * size + i];
   }
 }

@@ -5,7 +5,8 @@ import { fileUrl } from "./files.js";
 import { Head } from "./head.js";
 import { OwnRig } from "./own_rig.js";
 import { Cloud } from "./points.js";
-import { skin } from "./skin.js";
+import { PHONE } from "./device.js";
+import { hair, skin } from "./skin.js";
 
 /** Put a visitor's own heads among the identities, instead of those they had before. */
 export function setOwnHeads(identities, own) {
@@ -15,39 +16,39 @@ export function setOwnHeads(identities, own) {
 
 export class Heads {
   #actors = new Map();
-  #textures = new Map(); // by identity, as promises
+  #textures = new Map(); // by file, as promises
   #rigs = new Map(); // of heads of other meshes, by their file
 
-  /** `anisotropy` is how many samples a slanted texture may cost. */
-  constructor(THREE, rig, identities, anisotropy) {
+  /** `wrinkles` is the picture of the skin's lines, `anisotropy` how many samples a slanted texture may cost. */
+  constructor(THREE, rig, { identities, wrinkles }, anisotropy) {
     this.anisotropy = anisotropy;
     this.THREE = THREE;
     this.rig = rig;
     this.identities = identities;
+    this.wrinkles = wrinkles;
   }
 
   /** The head `key` in the body of `identity`, moving as `motion` (a file's name, or null) says. */
   async actor(key, { identity, motion, cloud = false, repeats = false }) {
-    const [track, body, texture] = await Promise.all([
+    const [track, { rig, person }, pictures] = await Promise.all([
       motion ? fetchArrays(fileUrl(motion)) : null,
       this.#body(identity, cloud),
-      cloud ? null : this.#texture(identity),
+      cloud ? null : this.#pictures(identity),
     ]);
-    const { rig, neutral } = body;
     let actor = this.#actors.get(key);
     if (actor && actor.rig !== rig) {
       actor.head.dispose();
       actor = null;
     }
     if (!actor) {
-      const head = cloud ? new Cloud(rig) : new Head(rig, skin(this.THREE));
-      actor = { key, head, cloud, rig, neutral: null, track: null };
+      const head = cloud ? new Cloud(rig) : new Head(rig, skin(this.THREE), hair(this.THREE));
+      actor = { key, head, cloud, rig, person: null, track: null };
       this.#actors.set(key, actor);
     }
-    if (actor.neutral !== neutral) {
-      actor.neutral = neutral;
-      actor.head.neutral = neutral;
-      if (!cloud) actor.head.texture = texture;
+    if (actor.person !== person) {
+      actor.person = person;
+      actor.head.person = person;
+      if (!cloud) actor.head.pictures = pictures;
     }
     return Object.assign(actor, { track, repeats });
   }
@@ -61,25 +62,33 @@ export class Heads {
     }
   }
 
-  /** Whose shapes move, and the face at rest. Keypoints are the program's own, whoever wears the take. */
+  /** Whose shapes move, and who wears them. Keypoints are the program's own, whoever wears the take. */
   async #body(identity, cloud) {
     const { body } = this.identities[identity];
     if (body && !cloud) {
-      if (!this.#rigs.has(body)) this.#rigs.set(body, new OwnRig(this.rig, await fetchArrays(fileUrl(body))));
-      const rig = this.#rigs.get(body);
-      return { rig, neutral: rig.neutral };
+      const person = await fetchArrays(fileUrl(body));
+      if (!this.#rigs.has(body)) this.#rigs.set(body, new OwnRig(this.rig, person));
+      return { rig: this.#rigs.get(body), person };
     }
     const program = body ? Object.values(this.identities)[0] : this.identities[identity];
-    return { rig: this.rig, neutral: (await fetchArrays(fileUrl(program.neutral))).neutral };
+    return { rig: this.rig, person: await fetchArrays(fileUrl(program.neutral)) };
   }
 
-  #texture(identity) {
-    if (!this.#textures.has(identity)) {
-      const promise = this.#loadTexture(fileUrl(this.identities[identity].texture));
-      promise.catch(() => this.#textures.delete(identity));
-      this.#textures.set(identity, promise);
+  async #pictures(identity) {
+    const { texture, small, hair, body } = this.identities[identity];
+    const wrinkles = PHONE || body ? null : this.wrinkles;
+    const files = [(PHONE && small) || texture, wrinkles, hair];
+    const [skinPicture, wrinklePicture, hairPicture] = await Promise.all(files.map((file) => file && this.#texture(file)));
+    return { skin: skinPicture, wrinkles: wrinklePicture, hair: hairPicture };
+  }
+
+  #texture(file) {
+    if (!this.#textures.has(file)) {
+      const promise = this.#loadTexture(fileUrl(file));
+      promise.catch(() => this.#textures.delete(file));
+      this.#textures.set(file, promise);
     }
-    return this.#textures.get(identity);
+    return this.#textures.get(file);
   }
 
   async #loadTexture(url) {

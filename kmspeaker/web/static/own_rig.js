@@ -12,7 +12,6 @@ export class OwnRig {
     this.names = rig.names;
     this.pivot = rig.pivot;
     this.software = rig.software;
-    this.neutral = body.neutral;
     const { source, triangles, skin, oneSided } = body;
     this.#shared = {
       source,
@@ -23,12 +22,12 @@ export class OwnRig {
         { start: 0, count: oneSided, material: 0 },
         { start: oneSided, count: triangles.length - oneSided, material: 1 },
       ],
-      matrix: null,
       vertexCount: body.neutral.length / 3,
       faces: triangles.map((corner) => source[corner]),
       skin,
-      shapes: body,
-      smoothed: (neutral) => neutral,
+      motion: { shapes: body, lids: [] },
+      folds: [],
+      ownOf: (neutral) => neutral,
     };
   }
 

@@ -1,6 +1,6 @@
 // The keypoints as a cloud in space: some of the rig's vertices, in the colours of the overlay.
 
-import { addShapes } from "./head.js";
+import { move } from "./motion.js";
 
 const VERTEX = `
 attribute vec3 tint;
@@ -23,7 +23,6 @@ void main() {
 /** Stands on the stage like a head: takes a pose, is drawn, has a mesh. */
 export class Cloud {
   #rig;
-  #shapes; // all of the rig's, in mm
   #vertices;
   #neutral = null;
   #weights;
@@ -34,7 +33,6 @@ export class Cloud {
     this.#rig = rig;
     this.#weights = new Float32Array(rig.names.length);
     const { THREE, basis } = rig;
-    this.#shapes = rig.level("fine").shapes;
     this.#vertices = new Float32Array(3 * basis.vertexCount);
     const material = new THREE.ShaderMaterial({
       vertexShader: VERTEX,
@@ -46,7 +44,7 @@ export class Cloud {
     this.mesh.visible = false;
   }
 
-  set neutral(neutral) {
+  set person({ neutral }) {
     this.#neutral = neutral;
     this.#changed = true;
   }
@@ -85,8 +83,7 @@ export class Cloud {
     this.mesh.material.uniforms.size.value = (few ? 4.2 : 1.8) * 0.5 * pixels;
     if (!this.#changed) return;
     this.#changed = false;
-    this.#vertices.set(this.#neutral);
-    addShapes(this.#shapes, this.#weights, this.#vertices);
+    move(this.#rig.motion, this.#weights, this.#neutral, this.#vertices);
     const position = this.mesh.geometry.attributes.position;
     this.#set.vertices.forEach((vertex, i) => {
       for (let axis = 0; axis < 3; axis++) position.array[3 * i + axis] = this.#vertices[3 * vertex + axis];

@@ -4,7 +4,7 @@ const SETTLED = 250; // milliseconds without a change
 const SLOWEST = 32; // milliseconds between pictures: more than 30 a second
 const QUICK = 20; // milliseconds between pictures that leave room for finer ones
 const WATCHED = 24; // pictures between two decisions
-const STEPS = [
+const STEPS = [ // triangles of faces: hair comes on top
   { triangles: 160_000, ratio: 2 },
   { triangles: 20_000, ratio: 1 },
   { triangles: 16_000, ratio: 0.75 },

@@ -4,8 +4,8 @@
 
 import { Quality } from "./quality.js";
 
-const LOOK_AT = [10, -26, 10];
-const STAND_AT = [90, -10, 690];
+const LOOK_AT = [8, -17, -20];
+const STAND_AT = [90, -6, 730];
 const ANGLE = 24; // degrees from top to bottom
 const WIDTH_SEEN = 0.72; // of the height; a narrower view widens its angle to show the whole head
 

@@ -1,19 +1,22 @@
-// How the head takes light: one small shader for skin, teeth, eyes and lashes. Three lamps fixed to the
+// How the head takes light: one small shader for skin, teeth, eyes, lashes and hair. Three lamps fixed to the
 // camera, so the face stays lit from wherever one looks; `surface` says what each vertex is made of:
 // scatter, roughness, light let in, opacity. The renderer of videos (export/head.glsl) lights it alike.
+// Lines of the skin tilt its normals where there are pixels for them, `depths` says how deep they are.
 // Drawn in software, light is worked out at the vertices while a head moves, else at every pixel.
+
+import { PHONE } from "./device.js";
 
 // The camera is far enough for every line of sight to be parallel to z: a lamp's halfway direction and
 // the share of its light that mirrors (Schlick) are constants.
 const LAMPS = [
-  { colour: [2.15, 2.0, 1.84], towards: [0.52, 0.58, 0.7] }, // key
-  { colour: [0.44, 0.51, 0.64], towards: [-0.85, 0.05, 0.5] }, // fill
-  { colour: [1.65, 1.75, 1.9], towards: [-0.6, 0.45, -0.65] }, // rim
+  { colour: [2.35, 2.2, 2.05], towards: [0.512, 0.559, 0.652], shine: 1 }, // key
+  { colour: [0.34, 0.41, 0.54], towards: [-0.861, 0.051, 0.506], shine: 0.3 }, // fill
+  { colour: [1.5, 1.6, 1.75], towards: [-0.605, 0.454, -0.655], shine: 0.25 }, // rim
 ];
 
 const LIGHT = `
-const vec3 SKY = vec3(0.45, 0.47, 0.51);
-const vec3 GROUND = vec3(0.22, 0.19, 0.17);
+const vec3 SKY = vec3(0.38, 0.40, 0.44);
+const vec3 GROUND = vec3(0.15, 0.13, 0.13);
 
 struct Light {
   vec3 tint; // times the colour of the surface
@@ -35,7 +38,7 @@ void lamp(inout vec3 diffuse, inout vec3 shine, vec3 colour, vec3 towards, vec3 
 Light lightOn(vec3 normal, float scatter, float roughness, float open) {
   vec3 diffuse = vec3(0.0);
   vec3 shine = vec3(0.0);
-  vec3 wrap = scatter * vec3(0.42, 0.20, 0.13);
+  vec3 wrap = scatter * vec3(0.34, 0.17, 0.11);
   vec3 spread = 1.0 / ((1.0 + wrap) * (1.0 + wrap));
   float alpha2 = roughness * roughness * roughness * roughness;
   float half_rough = 0.5 * roughness;
@@ -63,12 +66,48 @@ ${APART_COLOURS.slice(1).map((each, i) => `  colour = mix(colour, ${colour(each)
 }`;
 
 const PIXEL = `
-vec4 pixel(sampler2D colours, vec2 at, Light light, float opacity) {
-  vec3 albedo = texture2D(colours, at).rgb;
-  albedo *= albedo; // nearly sRGB to linear
+#ifdef HAIR
+uniform vec3 tint;
+#endif
+vec3 albedoAt(sampler2D colours, vec2 at) {
+  vec4 texel = texture2D(colours, at);
+#ifdef HAIR
+  if (texel.a < 0.35) discard; // between strands
+  texel.rgb = min(texel.rgb * tint, 1.0);
+#endif
+  return texel.rgb * texel.rgb; // nearly sRGB to linear
+}
+
+vec4 pixel(vec3 albedo, Light light, float opacity) {
   vec3 colour = albedo * (light.tint + light.glow * albedo) + light.gloss;
   colour /= 1.0 + 0.18 * colour; // highlights roll off instead of clipping
   return vec4(sqrt(min(colour, 1.0)), 1.0) * opacity;
+}`;
+
+// Heights in mm tilt the normal (M. Mikkelsen 2010) and darken their grounds.
+const FOLDS = `
+uniform sampler2D heights;
+uniform float folding;
+varying vec2 vDepths;
+varying vec3 vPlace;
+float heightAt(vec2 at, vec2 right, vec2 above) {
+  return folding * dot((textureGrad(heights, at, right, above).rg - 0.50196) * 2.0, vDepths);
+}
+void fold(inout vec3 normal, inout vec3 albedo) {
+  vec2 at = vUv * vec2(2.0, 1.0); // the face is the left half of the colours
+  vec2 right = dFdx(at);
+  vec2 above = dFdy(at);
+  vec3 along = dFdx(vPlace);
+  vec3 up = dFdy(vPlace);
+  if (vDepths.x + vDepths.y < 0.01) return;
+  float height = heightAt(at, right, above);
+  vec3 first = cross(up, normal);
+  vec3 second = cross(normal, along);
+  float area = dot(along, first);
+  vec3 slope = sign(area)
+    * ((heightAt(at + right, right, above) - height) * first + (heightAt(at + above, right, above) - height) * second);
+  normal = normalize(abs(area) * normal - slope);
+  albedo *= 1.0 - 0.5 * clamp(-height, 0.0, 1.0);
 }`;
 
 const AT_PIXELS = {
@@ -81,7 +120,16 @@ varying vec2 vUv;
 attribute float apart;
 varying float vApart;
 #endif
+#ifdef FOLDED
+attribute vec2 depths;
+varying vec2 vDepths;
+varying vec3 vPlace;
+#endif
 void main() {
+#ifdef FOLDED
+  vDepths = depths;
+  vPlace = (modelViewMatrix * vec4(position, 1.0)).xyz;
+#endif
 #ifdef APART_SHOWN
   vApart = apart;
 #endif
@@ -99,16 +147,27 @@ varying vec2 vUv;
 varying float vApart;
 ${APART}
 #endif
+#ifdef FOLDED
+${FOLDS}
+#endif
 ${LIGHT}
 ${PIXEL}
 void main() {
+#ifdef HAIR
+  vec3 normal = normalize(vNormal); // out of the head on both sides of a strip
+#else
   vec3 normal = normalize(gl_FrontFacing ? vNormal : -vNormal);
+#endif
+  vec3 albedo = albedoAt(colours, vUv);
+#ifdef FOLDED
+  fold(normal, albedo);
+#endif
   Light light = lightOn(normal, vSurface.x, vSurface.y, vSurface.z);
 #ifdef APART_SHOWN
   float shade = 0.72 + 0.28 * max(normal.z, 0.0) + 0.1 * normal.y;
   gl_FragColor = vec4(apartColour(vApart) * shade * (0.55 + 0.45 * vSurface.z), 1.0) * vSurface.w;
 #else
-  gl_FragColor = pixel(colours, vUv, light, vSurface.w);
+  gl_FragColor = pixel(albedo, light, vSurface.w);
 #endif
 }`,
 };
@@ -139,15 +198,15 @@ varying vec2 vUv;
 ${LIGHT.slice(0, LIGHT.indexOf("void lamp"))}
 ${PIXEL}
 void main() {
-  gl_FragColor = pixel(colours, vUv, Light(vTint.rgb, vGloss, vGlow), vTint.a);
+  gl_FragColor = pixel(albedoAt(colours, vUv), Light(vTint.rgb, vGloss, vGlow), vTint.a);
 }`,
 };
 
-function lampCall({ colour, towards }) {
+function lampCall({ colour, towards, shine }) {
   const unit = (v) => v.map((x) => x / Math.hypot(...v));
   const direction = unit(towards);
   const halfway = unit([direction[0], direction[1], direction[2] + 1]);
-  const mirrored = 0.25 * (0.04 + 0.96 * (1 - halfway[2]) ** 5);
+  const mirrored = 0.25 * shine * (0.04 + 0.96 * (1 - halfway[2]) ** 5);
   const vector = (v) => `vec3(${v.map((x) => x.toFixed(5)).join(", ")})`;
   return `  lamp(diffuse, shine, ${vector(colour)}, ${vector(direction)}, ${vector(halfway)}, ${mirrored.toFixed(5)},
        normal, wrap, spread, alpha2, half_rough, facing);`;
@@ -157,16 +216,31 @@ function colour(hex) {
   return `vec3(${[1, 3, 5].map((i) => (Number.parseInt(hex.slice(i, i + 2), 16) / 255).toFixed(3)).join(", ")})`;
 }
 
+const BLENDED = { transparent: true, premultipliedAlpha: true };
+const APART_SHOWN = { APART_SHOWN: "" };
+
 /** The materials of a head; each is a pair: seen from outside only, and (lashes) from both sides. */
 export function skin(THREE) {
-  const uniforms = { colours: { value: null }, range: { value: 1 } };
-  const blended = { transparent: true, premultipliedAlpha: true };
-  const pair = (shaders, options) =>
-    [THREE.FrontSide, THREE.DoubleSide].map((side) => new THREE.ShaderMaterial({ ...shaders, ...options, uniforms, side }));
+  const uniforms = { colours: { value: null }, heights: { value: null }, folding: { value: 0 }, range: { value: 1 } };
+  const pair = (shaders, options, defines = {}) =>
+    [THREE.FrontSide, THREE.DoubleSide].map((side) => new THREE.ShaderMaterial({ ...shaders, ...options, defines, uniforms, side }));
   return {
-    fine: pair(AT_PIXELS, blended),
+    fine: pair(AT_PIXELS, BLENDED, PHONE ? {} : { FOLDED: "" }),
     rough: pair(AT_VERTICES, { blending: THREE.NoBlending }), // nothing is behind a head
-    apart: pair(AT_PIXELS, { ...blended, defines: { APART_SHOWN: "" } }),
+    apart: pair(AT_PIXELS, BLENDED, APART_SHOWN),
+    uniforms,
+  };
+}
+
+/** The same for hair, where differences leave it clay: it does not move. */
+export function hair(THREE) {
+  const uniforms = { colours: { value: null }, tint: { value: new THREE.Vector3(1, 1, 1) }, range: { value: 1 } };
+  const one = (shaders, options, defines) =>
+    new THREE.ShaderMaterial({ ...shaders, ...options, defines: { HAIR: "", ...defines }, uniforms, side: THREE.DoubleSide });
+  return {
+    fine: one(AT_PIXELS, BLENDED),
+    rough: one(AT_VERTICES, { blending: THREE.NoBlending }),
+    apart: one(AT_PIXELS, BLENDED, APART_SHOWN),
     uniforms,
   };
 }

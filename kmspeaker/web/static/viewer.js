@@ -102,7 +102,7 @@ class Viewer {
     this.renderer = new Renderer(three, this.canvas, rig.levels);
     rig.software = this.renderer.software;
     this.renderer.controls.addEventListener("end", () => this.view.touch());
-    this.heads = new Heads(three.THREE, rig, this.assets.identities, this.renderer.software ? 1 : 4);
+    this.heads = new Heads(three.THREE, rig, this.assets, this.renderer.software ? 1 : 4);
     this.reference.points = (name) => rig.pointSet(name);
     this.idleMotion = new IdleMotion(basis.names);
     await this.#recast();

@@ -6,6 +6,7 @@ from kmspeaker.corpus.lips.contacts import Contacts, contact_envelope
 from kmspeaker.corpus.lips.visemes import CHANNELS, Phone, channel_matrix
 from kmspeaker.corpus.performances.upper_face import pose
 from kmspeaker.errors import InputError
+from kmspeaker.face.lip_contact import MET
 from kmspeaker.face.rig import ARKIT_INDEX
 
 FPS = 30.0
@@ -185,7 +186,7 @@ def test_the_lower_lip_meets_the_upper_teeth(face, labiodental):
     phones, seconds = timed(("AA", 0.15), (labiodental, 0.08), ("AO", 0.15))
     weights = Contacts.of(face).enforce(articulate(phones, seconds), phones, FPS)
     nearest = [face.teeth_gap(weights, identity).min() for identity in face.identities]
-    assert np.median(nearest) < 1.3
+    assert np.median(nearest) < MET
     assert max(nearest) < 2.2  # the teeth of some lie deeper
     assert face.teeth_gap(weights[:2], face.identities[0]).min() > 2
 

@@ -192,7 +192,7 @@ def test_captured_lips_close_open_and_lead_their_sound(face, shared, tmp_path):
     (recording,) = read_facegood(folder, FPS, 0.033)
     gap = recording.mouth @ face.lip_opening
     assert np.quantile(gap, 0.2) < 0.3
-    assert 6 < np.quantile(gap, 0.95) < 16  # mm; people talking
+    assert 6 < np.quantile(gap, 0.95) < 24  # mm; a man talking, on shapes larger than his own
     assert np.abs(np.diff(gap)).max() * FPS < 600
     sound = recording.sound()
     size = round(SAMPLE_RATE / FPS)
