@@ -4,6 +4,8 @@ python -m scripts.draw_head stills take.npz docs/head
     docs/head_closed.png and docs/head_open.png: where the lips are closest and widest apart
 python -m scripts.draw_head preview one.npz two.npz -o docs/preview.webp
     takes of the same speech side by side, each on its own head: a small looping picture
+python -m scripts.draw_head turntable -o docs/turntable.mp4
+    the bundled example, once around the head while it speaks
 """
 
 import argparse
@@ -12,8 +14,12 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from kmspeaker.examples import load_examples
 from kmspeaker.export.render import HeadRenderer
 from kmspeaker.face.rig import ARKIT_INDEX, FaceModel
+from kmspeaker.media.audio import load_sound
+from kmspeaker.media.video_writer import write_video
+from kmspeaker.web.example_takes import bundled
 
 BLINK_FREE = 0.35
 """An instant with the eyes more closed than this makes no portrait."""
@@ -41,6 +47,10 @@ def main() -> None:
     preview.add_argument("--fps", type=float, default=15.0)
     preview.add_argument("--quality", type=int, default=72)
     preview.set_defaults(run=draw_preview)
+    turntable = commands.add_parser("turntable", help="the first example, once around")
+    turntable.add_argument("-o", "--output", type=Path, required=True, help=".mp4")
+    turntable.add_argument("--size", type=int, default=360)
+    turntable.set_defaults(run=draw_turntable)
     options = parser.parse_args()
     options.run(options)
 
@@ -77,6 +87,21 @@ def draw_preview(options: argparse.Namespace) -> None:
         method=6,
     )
     print(f"{options.output}: {len(pictures)} pictures, {options.output.stat().st_size:,} bytes")
+
+
+def draw_turntable(options: argparse.Namespace) -> None:
+    face, example = FaceModel.load(), next(iter(load_examples().values()))
+    with np.load(bundled(example)[0], allow_pickle=False) as take:
+        weights, fps = take["weights"].astype(np.float32), float(take["fps"])
+    identity = example.identity
+    turns = np.linspace(0, 2 * np.pi, len(weights), endpoint=False)
+    with HeadRenderer(face, identity, options.size, options.size, yaw=0.0) as renderer:
+        frames = [
+            renderer.frame(pose, np.array([turn, 0.0, 0.0]))
+            for pose, turn in zip(weights, turns, strict=True)
+        ]
+    write_video(options.output, frames, fps, load_sound(example.speech))
+    print(f"{options.output}: {len(frames)} frames, {options.output.stat().st_size:,} bytes")
 
 
 def closed_and_open(face: FaceModel, weights: np.ndarray, identity: str) -> tuple[int, int]:
