@@ -4,7 +4,7 @@
   {
   vec4 texel = texture(colours, tcoordVCVSOutput);
 #ifdef STRANDS
-  if (texel.a < 0.35) discard;  // between strands of hair
+  if (texel.a < STRANDS) discard;  // between strands of hair
 #endif
   vec3 normal = normalVCVSOutput;
   vec3 albedo = texel.rgb * texel.rgb;  // sRGB to linear, nearly

@@ -14,6 +14,7 @@ from PIL import Image
 from scipy.sparse import csr_matrix
 
 from kmspeaker.export.material import BOTH_SIDES, hair_normals, hair_surface, surface
+from kmspeaker.face.hair import OPAQUE
 from kmspeaker.face.head_pose import head_rotations, turn_head
 from kmspeaker.face.rig import PART_NAMES, FaceModel
 from kmspeaker.face.wrinkles import HEIGHT_RANGE, LAYERS
@@ -174,7 +175,7 @@ class HeadRenderer:
             surface=hair_surface(strands),
             textures={"colours": np.asarray(hair.texture())},
             shader=_SHADER.read_text(encoding="utf-8"),
-            defines={"STRANDS": ""},
+            defines={"STRANDS": f"{OPAQUE:f}"},
         )
         return _HairPiece(mesh, strands, hair_normals(style, strands))
 

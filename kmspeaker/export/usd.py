@@ -29,6 +29,18 @@ _METRES = 1e-3
 _SMALLEST_MOVE = 0.05
 """mm; points that a shape moves less are left out of it."""
 
+_ON_THE_JOINT = """\
+        int[] primvars:skel:jointIndices = [0] (
+            elementSize = 1
+            interpolation = "constant"
+        )
+        float[] primvars:skel:jointWeights = [1] (
+            elementSize = 1
+            interpolation = "constant"
+        )
+"""
+"""What binds every vertex of a mesh to the one joint."""
+
 
 def write_usd(
     animation: FaceAnimation,
@@ -155,15 +167,7 @@ def _mesh(face: FaceModel, identity: str) -> Iterator[str]:
             interpolation = "vertex"
         )
         point3f[] points = [{_tuples(points)}]
-        int[] primvars:skel:jointIndices = [0] (
-            elementSize = 1
-            interpolation = "constant"
-        )
-        float[] primvars:skel:jointWeights = [1] (
-            elementSize = 1
-            interpolation = "constant"
-        )
-        texCoord2f[] primvars:st = [{_tuples(face.render_uv)}] (
+{_ON_THE_JOINT}        texCoord2f[] primvars:st = [{_tuples(face.render_uv)}] (
             interpolation = "faceVarying"
         )
         int[] primvars:st:indices = [{_integers(face.render_faces)}]
@@ -219,15 +223,7 @@ def _hair(hair: Hair, neutral: Float32[np.ndarray, "vertices 3"]) -> Iterator[st
         )
         rel material:binding = </Head/Materials/hair>
         point3f[] points = [{_tuples(points)}]
-        int[] primvars:skel:jointIndices = [0] (
-            elementSize = 1
-            interpolation = "constant"
-        )
-        float[] primvars:skel:jointWeights = [1] (
-            elementSize = 1
-            interpolation = "constant"
-        )
-        texCoord2f[] primvars:st = [{_tuples(style.uv)}] (
+{_ON_THE_JOINT}        texCoord2f[] primvars:st = [{_tuples(style.uv)}] (
             interpolation = "vertex"
         )
         rel skel:skeleton = </Head/Skeleton>

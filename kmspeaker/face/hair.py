@@ -18,8 +18,8 @@ OPAQUE = 0.35
 """Where a hair's picture is less opaque than that, there is none."""
 LIGHT = 0.62
 """Lightness in the picture that takes the hair's own colour."""
-_STEPS = 100
-"""Places are stored as whole numbers of a hundredth of a millimetre."""
+OFFSET_STEPS = 100
+"""Offsets are stored as whole numbers of a hundredth of a millimetre."""
 
 
 @dataclass(frozen=True)
@@ -43,27 +43,6 @@ class HairStyle:
     def worn(self, neutral: Float32[np.ndarray, "vertices 3"]) -> Float32[np.ndarray, "strands 3"]:
         """Its vertices on a face at rest, mm."""
         return np.einsum("nk,nkx->nx", self.shares, neutral[self.bound]) + self.offsets
-
-    @classmethod
-    def load(cls, path: Path) -> "HairStyle":
-        """Read what ``scripts/build_face.py`` wrote.
-
-        Raises:
-            InputError: there is no such file.
-        """
-        if not path.is_file():
-            raise InputError(f"Got no hair {path.name} in {path.parent}; reinstall the program.")
-        with np.load(path, allow_pickle=False) as file:
-            shares = file["shares"].astype(np.float32)
-            return cls(
-                name=path.stem,
-                offsets=file["offsets"].astype(np.float32) / _STEPS,
-                bound=file["bound"].astype(np.int32),
-                shares=shares / shares.sum(1, keepdims=True),
-                faces=file["faces"].astype(np.int32),
-                uv=file["uv"].astype(np.float32) / 65535,
-                picture=path.with_suffix(".png"),
-            )
 
 
 @dataclass(frozen=True)
@@ -89,5 +68,21 @@ class Hair:
 
 @cache
 def read_style(path: Path) -> HairStyle:
-    """``HairStyle.load``, once."""
-    return HairStyle.load(path)
+    """Read what ``scripts/build_face.py`` wrote.
+
+    Raises:
+        InputError: there is no such file.
+    """
+    if not path.is_file():
+        raise InputError(f"Got no hair {path.name} in {path.parent}; reinstall the program.")
+    with np.load(path, allow_pickle=False) as file:
+        shares = file["shares"].astype(np.float32)
+        return HairStyle(
+            name=path.stem,
+            offsets=file["offsets"].astype(np.float32) / OFFSET_STEPS,
+            bound=file["bound"].astype(np.int32),
+            shares=shares / shares.sum(1, keepdims=True),
+            faces=file["faces"].astype(np.int32),
+            uv=file["uv"].astype(np.float32) / 65535,
+            picture=path.with_suffix(".png"),
+        )

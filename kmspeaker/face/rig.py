@@ -249,11 +249,10 @@ class FaceModel:
     def vertices(self, weights: Weights, identity: str) -> Float32[np.ndarray, "frames vertices 3"]:
         """The moving face, mm."""
         moved = _combine(weights, self.deltas)
-        for shape, lid in zip(_BLINKS, self._lid_vertices, strict=True):
-            mask, blink = self.lids[_BLINKS.index(shape), lid], self.deltas[shape][lid]
+        for shape, mask, lid in zip(_BLINKS, self.lids, self._lid_vertices, strict=True):
             closed = weights[:, shape, None, None].astype(np.float32)
-            others = moved[:, lid] - closed * blink
-            moved[:, lid] -= closed * mask[:, None] * others
+            others = moved[:, lid] - closed * self.deltas[shape, lid]
+            moved[:, lid] -= closed * mask[lid, None] * others
         return moved + self.neutral(identity)
 
     def wrinkling(

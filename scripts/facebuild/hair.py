@@ -7,10 +7,10 @@ from PIL import Image
 
 from facebuild.head import Head
 from facebuild.ict import BadSourceError, Scans
+from kmspeaker.face.hair import OFFSET_STEPS
 
 BOUND = 6  # vertices that carry each of the hair's
 SIZE = 512
-STEPS = 100  # a hundredth of a millimetre
 
 
 def write_style(folder: Path, name: str, head: Head, scans: Scans, out: Path) -> None:
@@ -33,7 +33,7 @@ def write_style(folder: Path, name: str, head: Head, scans: Scans, out: Path) ->
     np.savez_compressed(
         out / f"{name}.npz",
         allow_pickle=False,
-        offsets=np.round((vertices - stood_on) * STEPS).astype(np.int16),
+        offsets=np.round((vertices - stood_on) * OFFSET_STEPS).astype(np.int16),
         bound=head.topology.index(bind).astype(np.uint16),
         shares=shares.astype(np.float16),
         faces=faces.astype(np.uint16),

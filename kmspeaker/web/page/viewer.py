@@ -7,6 +7,7 @@ its weights. Everything is a file with an address, so the component's value stay
 import hashlib
 import os
 from collections.abc import Mapping
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -145,14 +146,15 @@ def write_identity(face: FaceModel, identity: str, folder: Path) -> dict[str, st
     if person.hair is not None:
         arrays |= _hair(person.hair, person.neutral)
         values["tint"] = person.hair.tint
-    small = folder / f"{identity}-small.jpg"
+    small = BytesIO()
     with Image.open(person.texture) as picture:
         picture.draft("RGB", _PHONE_TEXTURE)
-        picture.resize(_PHONE_TEXTURE, Image.Resampling.BOX).save(small, quality=88)
+        smaller = picture.convert("RGB").resize(_PHONE_TEXTURE, Image.Resampling.BOX)
+        smaller.save(small, format="JPEG", quality=88)
     files = {
         "neutral": _write_hashed(folder, identity, pack_arrays(arrays, values)),
         "texture": person.texture.resolve(),
-        "small": small,
+        "small": _write_hashed(folder, f"{identity}-small", small.getvalue(), ".jpg"),
     }
     if person.hair is not None:
         files["hair"] = person.hair.style.picture.resolve()
@@ -184,8 +186,8 @@ def write_body(body: HeadGeometry, identity: str, folder: Path) -> dict[str, str
     return {"body": str(_write_hashed(folder, identity, content)), "texture": str(texture)}
 
 
-def _write_hashed(folder: Path, name: str, content: bytes) -> Path:
-    path = folder / f"{name}-{hashlib.sha256(content).hexdigest()[:12]}.bin"
+def _write_hashed(folder: Path, name: str, content: bytes, ending: str = ".bin") -> Path:
+    path = folder / f"{name}-{hashlib.sha256(content).hexdigest()[:12]}{ending}"
     path.write_bytes(content)
     return path
 
