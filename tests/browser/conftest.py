@@ -1,4 +1,4 @@
-"""The real app in its own process, and a real browser."""
+"""A real browser, the real app in its own process, and the stage alone on a page."""
 
 import os
 import socket
@@ -7,10 +7,14 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from app_page import SLOWEST_START, answers
 from playwright.sync_api import Browser, Page, sync_playwright
+from stage_page import PATIENCE, Material, StageServer, real_material
+
+from kmspeaker.face.rig import FaceModel
 
 CHROMIUM = Path("/usr/bin/chromium")
 FLAGS = [
@@ -70,5 +74,31 @@ def page(browser: Browser, address: str) -> Iterator[Page]:
     page = context.new_page()
     page.goto(address)
     page.wait_for_selector(".km-stage.km-ready", timeout=60_000)
+    yield page
+    context.close()
+
+
+@pytest.fixture(scope="module")
+def material(face: FaceModel, tmp_path_factory: pytest.TempPathFactory) -> Material:
+    return real_material(face, tmp_path_factory.mktemp("stage"))
+
+
+@pytest.fixture(scope="module")
+def value(material: Material, face: FaceModel) -> dict[str, Any]:
+    return material.value(face)
+
+
+@pytest.fixture(scope="module")
+def server(face: FaceModel, tmp_path_factory: pytest.TempPathFactory) -> Iterator[StageServer]:
+    server = StageServer(face, tmp_path_factory.mktemp("face"))
+    yield server
+    server.close()
+
+
+@pytest.fixture(scope="module")
+def window(browser: Browser) -> Iterator[Page]:
+    context = browser.new_context(viewport={"width": 1280, "height": 720})
+    page = context.new_page()
+    page.set_default_timeout(PATIENCE)
     yield page
     context.close()

@@ -1,5 +1,6 @@
 """The stage alone on a page of its own: the page's own modules and real performances, no Gradio."""
 
+import io
 import json
 import threading
 from collections.abc import Mapping
@@ -10,6 +11,8 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import numpy as np
+from PIL import Image
+from playwright.sync_api import Page
 
 from kmspeaker.animation.animation import FaceAnimation
 from kmspeaker.examples import load_examples
@@ -174,3 +177,64 @@ class StageServer:
     def close(self) -> None:
         """Stop it."""
         self._server.shutdown()
+
+
+PATIENCE = 120_000
+"""Milliseconds; a second or two do where the machine has nothing else to do."""
+VIEWER = "window.viewer"
+TRIANGLES = 20_000
+"""What moving heads may cost a machine without a graphics card, all together."""
+
+
+def opened(page: Page, server: StageServer, value: dict[str, Any], fragment: str = "") -> None:
+    """The stage with its heads, paused at the start."""
+    page.goto("about:blank")
+    page.goto(server.address + fragment)
+    page.wait_for_selector(".km-stage.km-ready")
+    page.evaluate("(value) => window.viewer.show(value)", value)
+    page.evaluate("window.viewer.clock.pause()")
+
+
+def show(page: Page, heads: list[str], **others: Any) -> None:
+    page.evaluate(f"(view) => {VIEWER}.view.change(view)", {"heads": heads, **others})
+    count = 1 if others.get("solo") else len(heads)
+    page.wait_for_function(f"(n) => {VIEWER}.renderer.views.length === n", arg=count)
+
+
+def seek(page: Page, seconds: float) -> None:
+    """Show a moment, and wait until it has been drawn as finely as it will be."""
+    page.evaluate(
+        f"""async (seconds) => {{
+            const viewer = {VIEWER};
+            viewer.clock.seek(seconds);
+            const frame = () => new Promise(requestAnimationFrame);
+            while (Math.abs(viewer.stats().time - seconds) > 0.02) await frame();
+        }}""",
+        seconds,
+    )
+    wait_until_settled(page)
+
+
+def wait_until_settled(page: Page) -> None:
+    page.evaluate(
+        f"""async () => {{
+            const frame = () => new Promise(requestAnimationFrame);
+            for (let drawn = -1; drawn !== {VIEWER}.stats().pictures; ) {{
+                drawn = {VIEWER}.stats().pictures;
+                const until = performance.now() + 400;
+                while (performance.now() < until) await frame();
+            }}
+        }}"""
+    )
+
+
+def picture(page: Page, part: tuple[float, float]) -> np.ndarray:
+    """The faces' middle rows as they are on screen, from one share of the width to another."""
+    box = page.locator(".km-view").bounding_box()
+    assert box is not None
+    left, right = (round(box["x"] + share * box["width"]) for share in part)
+    top = round(box["y"] + 0.2 * box["height"])
+    content = page.screenshot(
+        clip={"x": left, "y": top, "width": right - left, "height": round(0.4 * box["height"])}
+    )
+    return np.asarray(Image.open(io.BytesIO(content)).convert("RGB"), np.float32)
