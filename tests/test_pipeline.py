@@ -1,5 +1,7 @@
 """From speech and a video of a face to an animation: the bundled examples and model."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -86,9 +88,7 @@ def test_where_the_performance_shows_no_face_its_style_alone_is_followed(
     nothing_seen = np.zeros(len(performance), bool)
     nothing_seen[-1] = True  # the style needs one frame with a face
     frames = round(sound.seconds * pipeline.fps)
-    blind = Performance(
-        performance.weights, performance.fps, nothing_seen, ~nothing_seen & False, performance.head
-    )
+    blind = replace(performance, present=nothing_seen, bridged=nothing_seen & False)
     dubbed = pipeline.localize(sound, blind, steps=3).weights
     styled = pipeline.stylize(sound, blind, steps=3).weights
     last_seen = round((len(performance) - 1) * pipeline.fps / performance.fps)

@@ -65,6 +65,7 @@ def fit_timing(
         sampled.present & inside,
         sampled.bridged & inside,
         sampled.head,
+        sampled.doubtful & inside,
     )
 
 

@@ -214,4 +214,5 @@ def _resample(
         present=present,
         bridged=present & ~known,
         head=at_frames(head - np.median(head, axis=0)),
+        doubtful=np.zeros(len(frames), bool),
     )

@@ -28,10 +28,13 @@ class Performance:
     """True where a short gap was interpolated; a subset of ``present``."""
     head: Float32[np.ndarray, "frames 3"]
     """Yaw, pitch and roll in radians about the performance's median pose."""
+    doubtful: Bool[np.ndarray, " frames"]
+    """True where the fit is not to be trusted (hand, profile, blur); a subset of ``present``."""
 
     def __post_init__(self) -> None:
         """Refuse arrays of unequal length and numbers that are not finite."""
-        lengths = {len(self.weights), len(self.present), len(self.bridged), len(self.head)}
+        parts = (self.weights, self.present, self.bridged, self.head, self.doubtful)
+        lengths = {len(part) for part in parts}
         if len(lengths) != 1:
             raise InputError(
                 f"Got a performance whose parts have {sorted(lengths)} frames; they must be equal."
@@ -49,6 +52,7 @@ class Performance:
             present=np.ones(frames, bool),
             bridged=np.zeros(frames, bool),
             head=np.zeros((frames, 3), np.float32),
+            doubtful=np.zeros(frames, bool),
         )
 
     def __len__(self) -> int:
@@ -79,4 +83,5 @@ class Performance:
             present=self.present[nearest],
             bridged=self.bridged[nearest],
             head=sample_rows(self.head, position),
+            doubtful=self.doubtful[nearest],
         )

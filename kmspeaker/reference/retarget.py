@@ -148,6 +148,7 @@ def retarget(track: FaceTrack, face: FaceModel, *, fps: float = 30.0) -> Perform
         present=status != LOST,
         bridged=status == BRIDGED,
         head=head.astype(np.float32),
+        doubtful=np.zeros(frames, bool),
     )
 
 

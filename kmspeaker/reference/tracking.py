@@ -6,7 +6,7 @@ stands in for its video and does not show the person.
 
 import zipfile
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from kmspeaker.media.video_reader import Frame, probe_video, read_frames
 from kmspeaker.progress import Progress
 from kmspeaker.reference.landmarker import Detection, detect_faces
 from kmspeaker.reference.linking import follow_largest
+from kmspeaker.reference.neutral import NeutralFace, check_turn
 
 MAX_GAP = 0.5
 """Seconds without the face that are bridged; longer, and it counts as lost."""
@@ -32,6 +33,8 @@ MAX_FPS = 60.0
 """Frames beyond this rate are passed over."""
 SEEN, BRIDGED, LOST = 0, 1, 2
 """What ``FaceTrack.status`` counts."""
+NEUTRAL_REACH = 0.1
+"""Seconds to both sides of a moment whose frames say what is neutral."""
 
 FORMAT = "kmspeaker-track-1"
 MAX_BYTES = 4 * 1024**3
@@ -54,6 +57,8 @@ class FaceTrack:
     width: int
     """Of the frames the landmarks refer to, pixels."""
     height: int
+    neutral: NeutralFace | None = None
+    """The person at rest, where the user said what that is."""
 
     def __post_init__(self) -> None:
         """Refuse what cannot be a track, so that a damaged file ends here."""
@@ -86,6 +91,31 @@ class FaceTrack:
                 status[gap] = BRIDGED if short else LOST
         return status
 
+    def with_neutral_at(self, seconds: float) -> "FaceTrack":
+        """The same track, whose neutral face is the one around this moment.
+
+        Raises:
+            InputError: The moment lies outside the clip, or shows no face or one that looks aside.
+        """
+        if not 0 <= seconds <= self.times[-1] + NEUTRAL_REACH:
+            raise InputError(
+                f"Got the neutral moment {seconds:g} s of a clip of {self.times[-1]:.2f} s; "
+                "choose a moment inside it."
+            )
+        seen = np.flatnonzero(self.status == SEEN)
+        apart = np.abs(self.times[seen] - seconds)
+        near = seen[apart <= NEUTRAL_REACH + 1e-6]
+        if not len(near):
+            raise InputError(
+                f"Got no face at the neutral moment {seconds:g} s; the nearest is at "
+                f"{self.times[seen[apart.argmin()]]:.2f} s, choose a moment that shows the face."
+            )
+        check_turn(self.pose[near[len(near) // 2]], f"the moment {seconds:g} s")
+        landmarks, scores = (np.median(a[near], axis=0) for a in (self.landmarks, self.scores))
+        return replace(
+            self, neutral=NeutralFace(landmarks.astype(np.float32), scores.astype(np.float32))
+        )
+
     def save(self, path: Path | str) -> None:
         """Write an ``.npz``; it appears whole or not at all.
 
@@ -93,7 +123,10 @@ class FaceTrack:
             InputError: The file cannot be written there.
         """
         path = Path(path)
-        arrays = {field.name: np.asarray(getattr(self, field.name)) for field in fields(self)}
+        arrays = {name: np.asarray(getattr(self, name)) for name in _SAVED}
+        if self.neutral is not None:
+            arrays |= {"neutral_landmarks": self.neutral.landmarks}
+            arrays |= {"neutral_scores": self.neutral.scores}
         with replacing(path) as unfinished, unfinished.open("wb") as file:
             np.savez(file, allow_pickle=False, format=np.asarray(FORMAT), **arrays)
 
@@ -116,13 +149,20 @@ class FaceTrack:
                         f"Got {path.name}, which is {file_format}; a track of this version "
                         f"({FORMAT}) is needed, track the video again."
                     )
-                arrays = {field.name: file[field.name] for field in fields(cls)}
+                arrays = {name: file[name] for name in _SAVED}
+                neutral = None
+                if "neutral_landmarks" in file.files:
+                    neutral = NeutralFace(
+                        file["neutral_landmarks"].astype(np.float32),
+                        file["neutral_scores"].astype(np.float32),
+                    )
             return cls(
                 *(arrays[n].astype(np.float32) for n in ("landmarks", "scores", "pose")),
                 confidence=arrays["confidence"].astype(np.float32),
                 times=arrays["times"].astype(np.float64),
                 width=int(arrays["width"]),
                 height=int(arrays["height"]),
+                neutral=neutral,
             )
         except InputError:
             raise
@@ -132,6 +172,9 @@ class FaceTrack:
             raise InputError(
                 f"Got {path.name}, which is no face track or is damaged; track the video again."
             ) from error
+
+
+_SAVED = tuple(field.name for field in fields(FaceTrack) if field.name != "neutral")
 
 
 def track_video(

@@ -86,6 +86,7 @@ def save_example_take(example: Example, take: ExampleTake) -> None:
         present=performance.present,
         bridged=performance.bridged,
         head=performance.head,
+        doubtful=performance.doubtful,
     )
 
 
@@ -114,6 +115,7 @@ def _load(example: Example, model_name: str) -> ExampleTake | None:
             present=arrays["present"],
             bridged=arrays["bridged"],
             head=arrays["head"],
+            doubtful=arrays.get("doubtful", np.zeros(len(arrays["present"]), bool)),
         )
         seconds = float(arrays["seconds"])
     return ExampleTake(

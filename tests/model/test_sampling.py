@@ -74,6 +74,7 @@ def test_a_performance_ends_where_it_ends(model, face, style):
         present=np.arange(50) < 10,
         bridged=np.zeros(50, bool),
         head=np.zeros((50, 3), np.float32),
+        doubtful=np.zeros(50, bool),
     )
     first, second = (generate(model, face, speech(40), style, p) for p in (short, padded))
     assert np.allclose(first, second, atol=1e-4)
