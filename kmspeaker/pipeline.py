@@ -26,7 +26,7 @@ from kmspeaker.media.audio import Sound
 from kmspeaker.model.network import KMSpeaker
 from kmspeaker.model.sampling import generate_batch, global_style_of
 from kmspeaker.progress import Progress, StageProgress
-from kmspeaker.reference.load import Reference, load_reference
+from kmspeaker.reference.load import Neutral, Reference, load_reference
 from kmspeaker.reference.performance import Performance
 from kmspeaker.speech.encoders import SpeechEncoder, load_encoder, speech_features
 
@@ -82,14 +82,27 @@ class Pipeline:
         *,
         progress: Progress | None = None,
         max_seconds: float = MAX_SECONDS,
+        neutral: Neutral | None = None,
     ) -> Reference:
         """Read a reference: a video, a saved track or a Live Link Face CSV.
 
+        Args:
+            path: the file.
+            progress: told the fraction done.
+            max_seconds: longer ones are refused.
+            neutral: when the person is at rest, seconds, or a picture of that; found where None.
+
         Raises:
-            InputError: it is none of these, shows no face, or is too long.
+            InputError: it is none of these, shows no face, or is too long; or ``neutral`` shows
+                none.
         """
         return load_reference(
-            path, self.face, fps=self.fps, progress=progress, max_seconds=max_seconds
+            path,
+            self.face,
+            fps=self.fps,
+            progress=progress,
+            max_seconds=max_seconds,
+            neutral=neutral,
         )
 
     def animate(

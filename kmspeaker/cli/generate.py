@@ -10,6 +10,7 @@ from kmspeaker.cli.options import (
     add_generation,
     add_max_seconds,
     add_model,
+    add_neutral,
     controls_of,
     print_written,
 )
@@ -37,6 +38,7 @@ def add_parser(commands: Commands) -> None:
             help="a head of your own: a mesh sculpted from ours, or an ARKit GLB",
         )
         add_generation(command)
+        add_neutral(command)
         add_model(command)
         add_max_seconds(command)
         add_controls(command).add_argument(
@@ -71,11 +73,12 @@ def run(options: argparse.Namespace) -> None:
     own = None if options.face is None else load_head(options.face, pipeline.face)
     started = time.perf_counter()
     performances = []
-    for path in (getattr(options, options.reference_argument), options.second):
+    first = getattr(options, options.reference_argument)
+    for path, neutral in ((first, options.neutral), (options.second, None)):
         if path is not None:
             with progress_bar("reference") as progress:
                 reference = pipeline.reference(
-                    path, progress=progress, max_seconds=options.max_seconds
+                    path, progress=progress, max_seconds=options.max_seconds, neutral=neutral
                 )
             performances.append(reference.performance)
     referenced = time.perf_counter()

@@ -52,6 +52,24 @@ def add_max_seconds(command: argparse.ArgumentParser) -> None:
     )
 
 
+def add_neutral(command: argparse.ArgumentParser) -> None:
+    """What is neutral."""
+    command.add_argument(
+        "--neutral",
+        type=_moment_or_picture,
+        metavar="SECONDS|PICTURE",
+        help="when the person's face is at rest in the video, or a picture of that; found in the "
+        "video where it is not given",
+    )
+
+
+def _moment_or_picture(option: str) -> float | Path:
+    try:
+        return float(option)
+    except ValueError:
+        return Path(option)
+
+
 def add_controls(command: argparse.ArgumentParser) -> "argparse._ArgumentGroup":
     """``--second`` and every control; returns the group for further options."""
     group = command.add_argument_group("direction", "how the take departs from the reference")

@@ -4,7 +4,13 @@ import argparse
 import time
 from pathlib import Path
 
-from kmspeaker.cli.options import Commands, add_max_seconds, print_written, require_suffix
+from kmspeaker.cli.options import (
+    Commands,
+    add_max_seconds,
+    add_neutral,
+    print_written,
+    require_suffix,
+)
 from kmspeaker.progress import progress_bar
 
 
@@ -14,6 +20,7 @@ def add_parser(commands: Commands) -> None:
     track.add_argument("video", type=Path)
     track.add_argument("-o", "--output", type=Path, required=True, help="track file, .npz")
     track.add_argument("--overlay", type=Path, help="also write the video with its keypoints, .mp4")
+    add_neutral(track)
     add_max_seconds(track)
     track.set_defaults(run=run)
 
@@ -21,8 +28,8 @@ def add_parser(commands: Commands) -> None:
 def run(options: argparse.Namespace) -> None:
     """Track, save, and draw the overlay where one is asked for."""
     from kmspeaker.export import check_writable
+    from kmspeaker.reference.load import load_track
     from kmspeaker.reference.overlay import write_overlay
-    from kmspeaker.reference.tracking import track_video
 
     require_suffix(options.output, ".npz")
     check_writable(options.output)
@@ -31,7 +38,12 @@ def run(options: argparse.Namespace) -> None:
         check_writable(options.overlay)
     started = time.perf_counter()
     with progress_bar("track") as progress:
-        track = track_video(options.video, progress=progress, max_seconds=options.max_seconds)
+        track = load_track(
+            options.video,
+            progress=progress,
+            max_seconds=options.max_seconds,
+            neutral=options.neutral,
+        )
     track.save(options.output)
     tracked = time.perf_counter()
     stages = {"track": tracked - started}

@@ -70,9 +70,10 @@ def write_zip(
 
 def manifest(animation: FaceAnimation, face: FaceModel) -> dict[str, Any]:
     """What made the animation: model, seed, steps, every control, versions and licences."""
+    controls = {name: getattr(animation.controls, name) for name in DEFAULTS}
     return {
         **provenance(animation),
-        "controls": {name: getattr(animation.controls, name) for name in DEFAULTS},
+        **({"controls": controls} if animation.generated else {}),
         "fps": animation.fps,
         "frames": len(animation),
         "seconds": animation.seconds,

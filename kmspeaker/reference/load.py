@@ -4,7 +4,7 @@ Place in the flow: a video goes through ``tracking`` and ``retarget``, a saved t
 ``retarget``, a Live Link Face CSV through ``live_link``.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -13,12 +13,15 @@ from kmspeaker.face.rig import FaceModel
 from kmspeaker.limits import MAX_SECONDS
 from kmspeaker.progress import Progress
 from kmspeaker.reference.live_link import read_live_link
+from kmspeaker.reference.neutral import neutral_of_picture
 from kmspeaker.reference.performance import Performance
 from kmspeaker.reference.retarget import retarget
 from kmspeaker.reference.tracking import FaceTrack, track_video
 
 ZIP_MAGIC = b"PK\x03\x04"
 Kind = Literal["video", "track", "csv"]
+Neutral = float | Path
+"""What is neutral: the face at a moment of the clip, seconds, or the one in a picture."""
 CSV_MARKS = (b"timecode", b"blendshapecount", b"eyeblinkleft")
 
 
@@ -40,27 +43,62 @@ def load_reference(
     fps: float = 30.0,
     progress: Progress | None = None,
     max_seconds: float = MAX_SECONDS,
+    neutral: Neutral | None = None,
 ) -> Reference:
     """Read a video, a saved track or a Live Link Face CSV; its content says which, not its name.
 
+    Args:
+        path: The file.
+        face: The rig that is to play it.
+        fps: Frames a second of the performance.
+        progress: Told the fraction done.
+        max_seconds: Longer ones are refused.
+        neutral: When the person is at rest, seconds, or a picture of that. Where None it is what a
+            saved track says, and else found in the clip.
+
     Raises:
         InputError: It is none of these, or cannot be used; see ``tracking.track_video``,
-            ``FaceTrack.load`` and ``live_link.read_live_link``.
+            ``FaceTrack.load`` and ``live_link.read_live_link``. Or the neutral face cannot be
+            found, see ``neutral``, or is given for a CSV.
     """
     path = Path(path)
-    kind = kind_of(path)
-    track = None
-    if kind == "csv":
-        performance = read_live_link(path, fps, max_seconds=max_seconds)
+    if kind_of(path) == "csv":
+        if neutral is not None:
+            raise InputError(
+                f"Got a neutral face for {path.name}, a Live Link Face CSV, which says itself what "
+                "is neutral; leave it out, or give a video."
+            )
+        performance, track = read_live_link(path, fps, max_seconds=max_seconds), None
     else:
-        if kind == "track":
-            track = _load_track(path, max_seconds)
-        else:
-            track = track_video(path, progress=progress, max_seconds=max_seconds)
+        track = load_track(path, progress=progress, max_seconds=max_seconds, neutral=neutral)
         performance = retarget(track, face, fps=fps)
     if progress is not None:
         progress(1.0)
     return Reference(performance, track, path)
+
+
+def load_track(
+    path: Path,
+    *,
+    progress: Progress | None = None,
+    max_seconds: float = MAX_SECONDS,
+    neutral: Neutral | None = None,
+) -> FaceTrack:
+    """The track of a video or a saved one; ``load_reference`` explains the arguments.
+
+    Raises:
+        InputError: As ``load_reference``.
+    """
+    # A picture that cannot be used is refused before the video is tracked.
+    moment = None if neutral is None or isinstance(neutral, Path | str) else float(neutral)
+    picture = neutral_of_picture(neutral) if isinstance(neutral, Path | str) else None
+    if kind_of(path) == "track":
+        track = _load_track(path, max_seconds)
+    else:
+        track = track_video(path, progress=progress, max_seconds=max_seconds)
+    if picture is not None:
+        return replace(track, neutral=picture)
+    return track if moment is None else track.with_neutral_at(moment)
 
 
 def _load_track(path: Path, max_seconds: float) -> FaceTrack:
