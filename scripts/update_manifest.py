@@ -53,6 +53,13 @@ ORIGINS = (
         "scripts/build_speech_encoder.py",
         "MIT",
     ),
+    Origin(
+        "evaluation/face_api.safetensors",
+        "@vladmandic/face-api 1.7.15 (npm), faceExpressionNet; scripts/build_expression_reader.py",
+        "MIT",
+    ),
+    Origin("evaluation/facex.tflite", "facex 1.1.0 (PyPI)", "MIT"),
+    Origin("evaluation/LICENSE", "this project, of both packages", "MIT"),
     Origin("models/**/*", "trained by this project; see the model card beside it", "Apache-2.0"),
     Origin(
         "examples/**/*",

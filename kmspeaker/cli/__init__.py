@@ -8,10 +8,10 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from kmspeaker.cli import app, batch, bench, capture, corpus, generate, identities, track
+from kmspeaker.cli import app, batch, bench, capture, corpus, evaluate, generate, identities, track
 from kmspeaker.errors import InputError
 
-COMMANDS = (track, capture, generate, batch, identities, bench, corpus, app)
+COMMANDS = (track, capture, generate, batch, identities, bench, corpus, evaluate, app)
 """In the order of ``--help``."""
 
 

@@ -28,6 +28,12 @@ def median(values: Sequence[float] | Float[np.ndarray, " items"]) -> Estimate:
     return bootstrap(items, lambda samples: np.median(samples[..., 0], axis=-1))
 
 
+def mean(values: Sequence[float] | Float[np.ndarray, " items"]) -> Estimate:
+    """The mean of one number an item."""
+    items = np.asarray(values, np.float64).reshape(-1, 1)
+    return bootstrap(items, lambda samples: samples[..., 0].mean(axis=-1))
+
+
 def ratio(
     above: Sequence[float] | Float[np.ndarray, " items"],
     below: Sequence[float] | Float[np.ndarray, " items"],
