@@ -97,14 +97,16 @@ class FaceTrack:
         Raises:
             InputError: The moment lies outside the clip, or shows no face or one that looks aside.
         """
-        if not 0 <= seconds <= self.times[-1] + NEUTRAL_REACH:
+        # Where frames are rare, the nearest lies within half of what is between them.
+        reach = max(NEUTRAL_REACH, 0.51 * float(np.median(np.diff(self.times))))
+        if not 0 <= seconds <= self.times[-1] + reach:
             raise InputError(
                 f"Got the neutral moment {seconds:g} s of a clip of {self.times[-1]:.2f} s; "
                 "choose a moment inside it."
             )
         seen = np.flatnonzero(self.status == SEEN)
         apart = np.abs(self.times[seen] - seconds)
-        near = seen[apart <= NEUTRAL_REACH + 1e-6]
+        near = seen[apart <= reach + 1e-6]
         if not len(near):
             raise InputError(
                 f"Got no face at the neutral moment {seconds:g} s; the nearest is at "

@@ -4,19 +4,21 @@ They do what the page does, within the same limits, and answer errors with the s
 caller that names its session (``gradio_client`` does) finds its takes again in ``/export``.
 """
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
-from kmspeaker.animation.animation import Use
+from kmspeaker.animation.animation import FaceAnimation, Use
 from kmspeaker.animation.controls import Controls
 from kmspeaker.errors import InputError
 from kmspeaker.export import FORMATS, provenance
+from kmspeaker.reference.performance import Performance
 from kmspeaker.web.errors import page_progress, readable_plain
 from kmspeaker.web.handlers import visitor
 from kmspeaker.web.service import Order, Service, job, seeds_of
-from kmspeaker.web.sessions import Session, Sessions, SessionTake
+from kmspeaker.web.sessions import Session, Sessions
 
 _QUEUED: dict[str, Any] = {"concurrency_id": "gpu", "concurrency_limit": 1}
 
@@ -111,7 +113,8 @@ class Api:
 
         Returns:
             The track (.npz), which can be given as a reference.
-            The facts: seconds, and the share of frames in which the face was seen.
+            The facts: seconds, and the shares of frames that show the face and in which the fit
+                is in doubt.
         """
         if not video:
             raise InputError("There is no video; give one.")
@@ -120,9 +123,48 @@ class Api:
             reference = self._service.read(session, Path(video), progress, stop)
         if reference.track is None:
             raise InputError("Got a file without a picture; a video is needed.")
-        performance = reference.performance
-        facts = {"seconds": performance.seconds, "seen": float(performance.present.mean())}
-        return str(reference.track), facts
+        return str(reference.track), _seen(reference.performance)
+
+    @readable_plain
+    def capture(  # noqa: D417
+        self,
+        request: gr.Request,
+        video: str,
+        identity: str = "",
+        neutral: float | None = None,
+        format: str = ".glb",
+        progress: gr.Progress = gr.Progress(),  # noqa: B008
+    ) -> tuple[list[str], dict[str, Any]]:
+        """Give the performance of the face in a video, with the video's own sound, on a head.
+
+        Nothing is generated. Faces are personal: by calling this you say that you may use it.
+
+        Args:
+            video: A video of a face, a saved track (.npz) or a Live Link Face .csv.
+            identity: Whose head: a name that /identities lists, the first where empty.
+            neutral: Second of the video at which the face is at rest; found where null.
+            format: The ending of the file to write, one of those offered.
+
+        Returns:
+            The files: the animation first, then what lies beside it.
+            The facts: seconds, frames a second, the shares of frames that show the face and in
+                which the fit is in doubt.
+        """
+        if not video:
+            raise InputError("There is no video; give one.")
+        _check_format(format)
+        session = self._sessions.of(request.session_hash)
+        identity = identity or self._service.face.identities[0]
+        self._service.face.neutral(identity)  # refuses an unknown one before any work
+        with job(session, video) as stop:
+            reference = self._service.read(session, Path(video), progress, stop)
+            if neutral is not None:
+                fit = self._service.fit(reference, neutral, progress, stop)
+                reference = replace(reference, performance=fit.performance)
+            animation = reference.captured(identity)
+        files = self._write(session, animation, format, identity, progress)
+        facts = {"fps": animation.fps, **_seen(reference.performance), **provenance(animation)}
+        return files, facts
 
     @readable_plain
     def identities(self) -> list[dict[str, str]]:
@@ -154,7 +196,7 @@ class Api:
             The files: the animation first, then what lies beside it.
         """
         session = self._sessions.of(request.session_hash)
-        return self._write(session, session.take(take), format, identity, progress)
+        return self._write(session, session.take(take).animation, format, identity, progress)
 
     def _make(
         self,
@@ -171,8 +213,7 @@ class Api:
     ) -> tuple[list[str], dict[str, Any]]:
         if not speech or not reference:
             raise InputError("A speech and a reference are needed; give both files.")
-        if format not in FORMATS:
-            raise InputError(f"Got the format {format!r}; choose one of {', '.join(FORMATS)}.")
+        _check_format(format)
         order = Order(
             speech=Path(speech),
             reference=Path(reference),
@@ -185,8 +226,8 @@ class Api:
         session = self._sessions.of(request.session_hash)
         with job(session, speech, reference, second) as stop:
             (take,) = self._service.make(session, order, visitor(request), progress, stop)
-        files = self._write(session, take, format, "", progress)
         animation = take.animation
+        files = self._write(session, animation, format, "", progress)
         facts = {
             "take": take.key,
             "seconds": animation.seconds,
@@ -198,16 +239,29 @@ class Api:
     def _write(
         self,
         session: Session,
-        take: SessionTake,
+        animation: FaceAnimation,
         format: str,
         identity: str,
         progress: gr.Progress,
     ) -> list[str]:
-        identity = identity or take.animation.identity
+        identity = identity or animation.identity
         with job(session) as stop:
             page_progress(progress, "Writing", stop)(0.0)
-            files = self._service.export(session, take, format, identity, progress, stop)
+            files = self._service.export(session, animation, format, identity, progress, stop)
         return [str(path) for path in files]
+
+
+def _check_format(format: str) -> None:
+    if format not in FORMATS:
+        raise InputError(f"Got the format {format!r}; choose one of {', '.join(FORMATS)}.")
+
+
+def _seen(performance: Performance) -> dict[str, float]:
+    return {
+        "seconds": performance.seconds,
+        "seen": float(performance.present.mean()),
+        "doubtful": float(performance.doubtful.mean()),
+    }
 
 
 def endpoints(service: Service, sessions: Sessions) -> None:
@@ -223,6 +277,7 @@ def endpoints(service: Service, sessions: Sessions) -> None:
         wearer = gr.Textbox("", label="identity")
         seed = gr.Number(0, label="seed", precision=0)
         controls = gr.JSON({}, label="controls")
+        neutral = gr.Number(None, label="neutral")
         take = gr.Textbox("", label="take")
         format = gr.Dropdown(list(FORMATS), value=".glb", label="format")
         files = gr.File(label="files", file_count="multiple")
@@ -236,6 +291,7 @@ def endpoints(service: Service, sessions: Sessions) -> None:
         (api.stylize, fields, [files, facts], _QUEUED),
         (api.localize, fields, [files, facts], _QUEUED),
         (api.track, [video], [file, facts], _QUEUED),
+        (api.capture, [video, wearer, neutral, format], [files, facts], _QUEUED),
         (api.identities, [], heads, {"queue": False}),
         (api.export, [take, format, wearer], files, _QUEUED),
     ]

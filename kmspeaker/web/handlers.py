@@ -20,7 +20,7 @@ from kmspeaker.web.errors import readable
 from kmspeaker.web.example_takes import ExampleTakes
 from kmspeaker.web.page.facts import reference_facts, take_facts
 from kmspeaker.web.service import Order, Service, detail, job, seeds_of
-from kmspeaker.web.session_files import write_reference, write_takes
+from kmspeaker.web.session_files import write_fit, write_reference, write_takes
 from kmspeaker.web.sessions import OWN_PREFIX, Session, Sessions, SessionTake
 from kmspeaker.web.stage_value import MOST_SHOWN, stage_value
 
@@ -92,6 +92,25 @@ class Handlers:
         return *self._update(session, identity, [], reference_facts(session.current)), None
 
     @readable
+    def say_neutral(
+        self,
+        moment: float | None,
+        identity: str,
+        request: gr.Request,
+        progress: gr.Progress = _PROGRESS,
+    ) -> PageUpdate:
+        """Measure the reference against its face at a moment; as it was at first where None."""
+        session = self._session(request)
+        reference = session.current
+        if reference is None:
+            raise InputError("There is no face to follow yet; give a video first.")
+        seconds = None if moment is None else float(moment)
+        with job(session) as stop:
+            fit = self._service.fit(reference, seconds, progress, stop)
+        session.current = write_fit(session, reference, fit, seconds, self._service.face)
+        return self._update(session, identity, [], reference_facts(session.current))
+
+    @readable
     def check(self, fields: PageFields, request: gr.Request) -> None:
         """Say at once what is missing or too much, before a place in the queue is taken."""
         self._service.check(_order(fields, self._service.face), visitor(request))
@@ -135,8 +154,9 @@ class Handlers:
             assert reference is not None
             self.example_takes.remember(name, reference, takes[0].animation)
         else:
+            known = session.references.values()
             reference = next(
-                (r for r in session.references.values() if r.source == example.reference), None
+                (r for r in known if r.source == example.reference and r.neutral_at is None), None
             ) or write_reference(
                 session, bundled.reference, example.reference, bundled.seconds, self._service.face
             )
@@ -166,15 +186,16 @@ class Handlers:
         request: gr.Request,
         progress: gr.Progress = _PROGRESS,
     ) -> str:
-        """Write the chosen take, on the head that wears it now.
+        """Write the chosen take or captured performance, on the head that wears it now.
 
         Returns:
             The file's path.
         """
         session = self._session(request)
-        take = session.take(key)
         with job(session) as stop:
-            return str(self._service.export(session, take, suffix, identity, progress, stop)[0])
+            animation = session.animation(key, identity)
+            files = self._service.export(session, animation, suffix, identity, progress, stop)
+        return str(files[0])
 
     @readable
     def export_shown(
@@ -229,11 +250,11 @@ class Handlers:
         about_takes: str = "",
     ) -> PageUpdate:
         keys = [take.key for take in takes]
-        entries = [(f"{take.label}: {take.detail}", take.key) for take in session.takes.values()]
-        take_list = gr.update(
-            choices=entries[::-1],
-            value=keys[0] if keys else (entries[-1][1] if entries else None),
-        )
+        shown = keys or ([session.current.key] if session.current is not None else [])
+        newest_first = [*reversed(session.takes.values()), *reversed(session.references.values())]
+        entries = [(f"{each.label}: {each.detail}", each.key) for each in newest_first]
+        chosen = next((key for key in shown if key in dict(entries).values()), None)
+        take_list = gr.update(choices=entries, value=chosen or (entries[0][1] if entries else None))
         return stage_value(session, identity, keys), about_reference, about_takes, take_list
 
 

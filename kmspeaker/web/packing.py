@@ -18,6 +18,8 @@ from kmspeaker.reference.tracking import BRIDGED, LOST, SEEN, FaceTrack
 
 PEAK_SECONDS = 0.02
 """One bar of the loudness picture behind the scrubber covers this long."""
+DOUBTFUL = 3
+"""For the browser, beside ``tracking.SEEN``, ``BRIDGED`` and ``LOST``: seen, the fit in doubt."""
 _SUBPIXEL = 8
 """Keypoints are sent in eighths of a pixel."""
 _TURN_STEPS = 10_000
@@ -76,7 +78,10 @@ def loudness(sound: Sound) -> UInt8[np.ndarray, " bars"]:
 
 
 def reference_arrays(performance: Performance, track: FaceTrack | None, face: FaceModel) -> bytes:
-    """A reference for the browser: its motion on the rig, its keypoints and where it was lost."""
+    """A reference for the browser: its motion on the rig, its keypoints, where it was lost.
+
+    ``status`` is ``tracking``'s of each frame, or ``DOUBTFUL``.
+    """
     values: dict[str, Any] = {
         "fps": performance.fps,
         "frames": len(performance),
@@ -89,16 +94,18 @@ def reference_arrays(performance: Performance, track: FaceTrack | None, face: Fa
     if track is None:
         status = np.where(performance.present, np.where(performance.bridged, BRIDGED, SEEN), LOST)
         arrays["times"] = (np.arange(len(performance)) / performance.fps).astype(np.float32)
-        arrays["status"] = status.astype(np.uint8)
     else:
         pixels = np.nan_to_num(keypoint_pixels(track, face)) * _SUBPIXEL
         arrays["keypoints"] = np.clip(np.round(pixels), -32768, 32767).astype(np.int16)
         arrays |= _all_points(track, face)
         arrays["upper"] = face.keypoints["ours"].upper.astype(np.uint8)
         arrays["times"] = track.times.astype(np.float32)
-        arrays["status"] = track.status.astype(np.uint8)
+        status = track.status
         arrays["confidence"] = np.round(255 * track.confidence).astype(np.uint8)
         values |= {"keypointCount": pixels.shape[1], "width": track.width, "height": track.height}
+    nearest = np.round(arrays["times"] * performance.fps).astype(int)
+    doubtful = performance.doubtful[nearest.clip(0, len(performance) - 1)]
+    arrays["status"] = np.where((status == SEEN) & doubtful, DOUBTFUL, status).astype(np.uint8)
     return pack_arrays(arrays, values)
 
 

@@ -18,7 +18,9 @@ from kmspeaker.errors import InputError
 from kmspeaker.export import FORMATS, save_animation, save_comparison, save_on_head
 from kmspeaker.media.audio import Sound, load_sound
 from kmspeaker.pipeline import check_seeds
+from kmspeaker.reference.load import Reference
 from kmspeaker.reference.performance import Performance
+from kmspeaker.reference.retarget import retarget
 from kmspeaker.web.errors import Stopped, page_progress
 from kmspeaker.web.limits import Limits, RateLimit, check_reference, check_speech
 from kmspeaker.web.models import Models
@@ -94,7 +96,9 @@ class Service:
     ) -> SessionReference:
         """Read a reference, or find it read already."""
         with session.lock:
-            earlier = next((r for r in session.references.values() if r.source == source), None)
+            # Of several fits of one video the one on show.
+            known = [session.current, *reversed(session.references.values())]
+        earlier = next((each for each in known if each and each.source == source), None)
         if earlier is not None:
             return earlier
         check_reference(source, self.limits)
@@ -108,6 +112,33 @@ class Service:
             raise Stopped
         seconds = time.perf_counter() - started
         return write_reference(session, reference, source, seconds, self.face)
+
+    def fit(
+        self,
+        reference: SessionReference,
+        neutral_at: float | None,
+        progress: gr.Progress | None,
+        stop: Stop,
+    ) -> Reference:
+        """A reference measured against the face at a moment, seconds; where None, found again.
+
+        Raises:
+            InputError: It has no picture, or the moment shows no face that can be neutral.
+        """
+        report = page_progress(progress, "Measuring the face anew", stop)
+        report(0.0)
+        track = reference.face_track
+        if track is None:
+            raise InputError(
+                "Got a file of motion, which says itself what is neutral; give a video to choose a "
+                "moment of."
+            )
+        track = replace(track, neutral=None)
+        if neutral_at is not None:
+            track = track.with_neutral_at(neutral_at)
+        performance = retarget(track, self.face, fps=reference.performance.fps)
+        report(1.0)
+        return Reference(performance, track, reference.source)
 
     def make(
         self, session: Session, order: Order, visitor: str, progress: gr.Progress | None, stop: Stop
@@ -134,17 +165,17 @@ class Service:
     def export(
         self,
         session: Session,
-        take: SessionTake,
+        animation: FaceAnimation,
         suffix: str,
         identity: str,
         progress: gr.Progress | None,
         stop: Stop,
     ) -> tuple[Path, ...]:
-        """Write a take on a head in one format; the file first, then what lies beside it."""
+        """Write an animation on a head in one format; the file first, then what lies beside it."""
         if suffix not in FORMATS:
             raise InputError(f"Got the format {suffix!r}; choose one of {', '.join(FORMATS)}.")
         face = session.face or self.face
-        head, animation = session.other_mesh(identity), take.animation
+        head = session.other_mesh(identity)
         if head is None:
             face.neutral(identity)
             animation = replace(animation, identity=identity)
@@ -168,40 +199,28 @@ class Service:
     ) -> Path:
         """Write a video of takes and references beside each other, with their labels.
 
+        The first one's sound is heard, and takes come first.
+
         Raises:
-            InputError: There is no take among them, and so no sound.
+            InputError: There is none of them.
         """
         with session.lock:
-            takes = {key: session.takes[key] for key in keys if key in session.takes}
-            references = {key: session.references[key] for key in keys if key in session.references}
-        if not takes:
-            raise InputError("There is no take on the stage; show one, then save the video.")
-        first = next(iter(takes.values())).animation
-        heads = {key: (take.label, take.animation) for key, take in takes.items()}
-        for key, reference in references.items():
-            motion = reference.performance
-            heads[key] = (
-                reference.label,
-                replace(
-                    first,
-                    weights=motion.weights,
-                    fps=motion.fps,
-                    head=None,
-                    model="tracked performance",
-                    controls=Controls(),
-                ),
-            )
-        # The first one's sound is heard: a take is.
-        labels, animations = zip(*(heads[key] for key in [*takes, *references]), strict=True)
+            takes = [session.takes[key] for key in keys if key in session.takes]
+            references = [session.references[key] for key in keys if key in session.references]
+        if not takes and not references:
+            raise InputError("There is nobody on the stage; show a head, then save the video.")
         if session.other_mesh(identity) is not None:
             raise InputError(_NOT_OURS)
+        labels = [head.label for head in (*takes, *references)]
+        animations = [take.animation for take in takes]
+        animations += [reference.captured(identity) for reference in references]
         folder = session.file("download", "")
         folder.mkdir()
         return save_comparison(
             [replace(animation, identity=identity) for animation in animations],
             labels,
             session.face or self.face,
-            folder / f"km-speaker_side-by-side_{len(heads)}.mp4",
+            folder / f"km-speaker_side-by-side_{len(labels)}.mp4",
             progress=page_progress(progress, "Writing the video", stop),
         )
 

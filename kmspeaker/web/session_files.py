@@ -3,6 +3,7 @@
 import re
 import shutil
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from kmspeaker.animation.animation import FaceAnimation
@@ -40,7 +41,7 @@ def write_takes(
 def write_reference(
     session: Session, reference: Reference, source: Path, seconds: float, face: FaceModel
 ) -> SessionReference:
-    """Put a reference in the visitor's folder and catalogue, and make it the current one."""
+    """Put a reference in the visitor's folder and catalogue."""
     motion = session.file("reference", ".bin")
     motion.write_bytes(reference_arrays(reference.performance, reference.track, face))
     video, track = None, None
@@ -67,7 +68,37 @@ def write_reference(
     return entry
 
 
+def write_fit(
+    session: Session,
+    reference: SessionReference,
+    fit: Reference,
+    neutral_at: float | None,
+    face: FaceModel,
+) -> SessionReference:
+    """Put another fit of a reference in its place; beside it where a take follows it."""
+    assert fit.track is not None
+    motion, track = session.file("reference", ".bin"), session.file("track", ".npz")
+    motion.write_bytes(reference_arrays(fit.performance, fit.track, face))
+    fit.track.save(track)
+    entry = replace(
+        reference,
+        performance=fit.performance,
+        face_track=fit.track,
+        track=track,
+        motion=motion,
+        neutral_at=neutral_at,
+    )
+    with session.lock:
+        if any(take.reference is reference for take in session.takes.values()):
+            number = session.number("reference")
+            entry = replace(entry, key=f"reference-{number}", label=f"Reference {number}")
+        session.keep(entry)
+    return entry
+
+
 def file_name(take: FaceAnimation) -> str:
     """A download's name: it says how to make the take again."""
+    if not take.generated:
+        return f"km-speaker_{take.use}_{take.identity}"
     model = re.sub(r"[^A-Za-z0-9.@_]+", "-", take.model)
     return f"km-speaker_{take.use}_{take.identity}_seed{take.seed}_{model}"

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from kmspeaker.animation.animation import FaceAnimation
+from kmspeaker.animation.capture import captured, own_sound
 from kmspeaker.errors import InputError
 from kmspeaker.face.rig import FaceModel
 from kmspeaker.heads.arkit_glb import ArkitHead
@@ -42,11 +43,25 @@ class SessionReference:
     video: Path | None
     read_seconds: float
     """How long it took to read."""
+    neutral_at: float | None = None
+    """The moment that the visitor called neutral, seconds."""
 
     @property
     def files(self) -> set[Path]:
         """What lies in the visitor's folder for it."""
         return {path for path in (self.motion, self.track, self.video) if path is not None}
+
+    @property
+    def detail(self) -> str:
+        """How it was read, in a few words."""
+        if self.neutral_at is not None:
+            return f"captured · neutral at {self.neutral_at:.2f} s"
+        told = self.face_track is not None and self.face_track.neutral is not None
+        return "captured · neutral as its track says" if told else "captured"
+
+    def captured(self, identity: str) -> FaceAnimation:
+        """Its own performance on that head, with the video's own sound."""
+        return captured(self.performance, own_sound(self.source), identity)
 
 
 @dataclass(frozen=True)
@@ -131,7 +146,10 @@ class Session:
             return self._counts[kind]
 
     def keep(self, item: SessionTake | SessionReference) -> None:
-        """Put a take or reference in the catalogue; the oldest beyond the limit is deleted."""
+        """Put a take or reference in the catalogue, in the place of what has its key.
+
+        The oldest beyond the limit is deleted.
+        """
         with self.lock:
             if isinstance(item, SessionTake):
                 _keep(item, self.takes, TAKES_KEPT)
@@ -163,6 +181,20 @@ class Session:
                     f"choose one of {', '.join(self.takes)}."
                 )
             return self.takes[key]
+
+    def animation(self, key: str | None, identity: str) -> FaceAnimation:
+        """What can be downloaded under that key: a take, or a reference's own performance.
+
+        Args:
+            key: Of one or the other; the newest take where there is none.
+            identity: Whose head wears a performance; a take stays as it was made.
+
+        Raises:
+            InputError: There is none.
+        """
+        with self.lock:
+            reference = self.references.get(key or "")
+        return self.take(key).animation if reference is None else reference.captured(identity)
 
     def stop(self) -> None:
         """Let everything this visitor waits for end."""
@@ -243,7 +275,10 @@ Item = TypeVar("Item", SessionTake, SessionReference)
 
 
 def _keep(item: Item, items: dict[str, Item], most: int) -> None:
+    replaced = items.get(item.key)
     items[item.key] = item
+    if replaced is not None:
+        _delete_unused(replaced.files, items)
     while len(items) > most:
         oldest = items.pop(next(iter(items)))
         _delete_unused(oldest.files, items)

@@ -43,7 +43,7 @@ def stage_value(session: Session, identity: str, shown: Iterable[str] = ()) -> d
         {
             "key": reference.key,
             "label": reference.label,
-            "detail": "tracked",
+            "detail": reference.detail,
             "identity": identity,
             "motion": str(reference.motion),
             "repeats": repeats,
@@ -62,8 +62,18 @@ def stage_value(session: Session, identity: str, shown: Iterable[str] = ()) -> d
             "data": str(current.motion),
             "video": str(current.video) if current.video else None,
             "repeats": repeats,
+            "neutral": _neutral(current),
         },
     }
+
+
+def _neutral(reference: SessionReference) -> str | None:
+    """What was said to be neutral, in words; None where it is found in the clip."""
+    if reference.face_track is None or reference.face_track.neutral is None:
+        return None
+    if reference.neutral_at is None:
+        return "The track says what is neutral."
+    return f"Neutral: the face at {reference.neutral_at:.2f} s."
 
 
 def _following(takes: list[SessionTake], reference: SessionReference) -> list[SessionTake]:

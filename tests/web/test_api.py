@@ -23,6 +23,8 @@ from kmspeaker.web.limits import Limits
 
 SPEECH, VIDEO = FOLDER / "delighted.wav", FOLDER / "delighted.mp4"
 VISITORS = 30
+NAMES = {"stylize", "localize", "track", "capture", "identities", "export"}
+"""Of the endpoints."""
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +67,7 @@ def call(address: str, endpoint: str, data: list, session: str | None = None) ->
 def test_the_endpoints_are_named_typed_and_explained(address: str):
     with urllib.request.urlopen(f"{address}gradio_api/info") as response:
         info = json.load(response)["named_endpoints"]
-    assert set(info) == {"/stylize", "/localize", "/track", "/identities", "/export"}
+    assert set(info) == {f"/{name}" for name in NAMES}
     assert "style of a reference" in json.dumps(info["/stylize"])
     parameters = info["/stylize"]["parameters"]
     names = {p["parameter_name"] for p in parameters}
@@ -89,6 +91,10 @@ def test_a_client_makes_a_take_and_writes_it_in_every_quick_format(client: Clien
     assert "kenji" in Path(again).name
     track, seen = client.predict(handle_file(VIDEO), api_name="/track")
     assert Path(track).suffix == ".npz" and seen["seen"] == 1.0
+    assert seen["doubtful"] == 0.0
+    captured, told = client.predict(handle_file(VIDEO), "kenji", 0.5, ".csv", api_name="/capture")
+    assert [Path(path).suffix for path in captured] == [".csv", ".json"]
+    assert told["use"] == "capture" and told["identity"] == "kenji" and "model" not in told
     heads = client.predict(api_name="/identities")
     assert {"name", "description"} == set(heads[0]) and len(heads) == 12
 
@@ -113,6 +119,15 @@ def test_programs_get_the_same_sentences_without_markup(client: Client, changed:
     with pytest.raises((AppError, ValueError), match=says) as caught:
         client.predict(**values, api_name="/stylize")
     assert "<" not in str(caught.value) and "Traceback" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [(("clarra", None, ".csv"), "clara"), (("", 99.0, ".csv"), "inside"), (("", 0, ".x"), ".x")],
+)
+def test_a_capture_that_cannot_be_is_a_sentence(client: Client, given: tuple, says: str):
+    with pytest.raises((AppError, ValueError), match=says):
+        client.predict(handle_file(VIDEO), *given, api_name="/capture")
 
 
 def test_curl_needs_no_session_and_with_one_finds_its_takes_again(address: str):
@@ -194,4 +209,4 @@ def test_one_visitor_at_a_time_keeps_the_machine_busy_and_every_format_has_a_but
     busy = [fn for fn in demo.fns.values() if fn.concurrency_id == "gpu"]
     assert busy and all(fn.concurrency_limit == 1 for fn in busy)
     names = {fn.api_name for fn in demo.fns.values() if fn.api_visibility == "public"}
-    assert names == {"stylize", "localize", "track", "identities", "export"}
+    assert names == NAMES

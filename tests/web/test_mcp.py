@@ -44,7 +44,14 @@ def test_an_mcp_client_finds_the_tools_and_makes_a_take(address: str):
     # In a thread of its own: where browser tests ran before, Playwright's loop runs in this one.
     with ThreadPoolExecutor(1) as thread:
         tools, (heads, take, refused) = thread.submit(asyncio.run, ask(address, calls)).result()
-    assert {tool.name for tool in tools} == {"stylize", "localize", "track", "identities", "export"}
+    assert {tool.name for tool in tools} == {
+        "stylize",
+        "localize",
+        "track",
+        "capture",
+        "identities",
+        "export",
+    }
     assert all("Returns" in tool.description for tool in tools)
     assert "clara" in heads.content[0].text
     assert not take.isError and "take-1" in json.dumps([c.model_dump() for c in take.content])

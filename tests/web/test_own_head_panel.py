@@ -69,7 +69,7 @@ def test_a_take_is_exported_on_the_own_head(
 ):
     name, *_ = own.sculpt(stage_value(session, "clara"), SLIDERS, visitor)
     service = Service(Models(FakeSpeaker()), Limits())
-    (path,) = service.export(session, session.take(), ".npz", name, None, Stop())
+    (path,) = service.export(session, session.take().animation, ".npz", name, None, Stop())
     with np.load(path) as arrays:
         assert session.face is not None and str(arrays["identity"]) == name
         expected = session.face.vertices(session.take().animation.weights, name)
@@ -84,7 +84,7 @@ def test_the_heads_on_the_stage_are_one_video(session: Session):
         comment = json.loads(video.metadata["comment"])
         assert comment["identity"] == "mei" and video.streams.audio
         assert (video.streams.video[0].width, video.streams.video[0].height) == (1920, 1080)
-    with pytest.raises(InputError, match="no take on the stage"):
+    with pytest.raises(InputError, match="nobody on the stage"):
         service.export_shown(session, ["reference"], "mei", None, Stop())
 
 
@@ -114,11 +114,11 @@ def test_a_glb_with_targets_is_worn_and_takes_are_saved_on_it(
     assert len(saved.glb.document["animations"]) == 2
 
     service = Service(Models(FakeSpeaker()), Limits())
-    (path,) = service.export(session, session.take(), ".glb", name, None, Stop())
+    (path,) = service.export(session, session.take().animation, ".glb", name, None, Stop())
     assert len(ArkitHead.read(path).glb.document["animations"]) == 2
-    assert service.export(session, session.take(), ".csv", name, None, Stop())[0].is_file()
+    assert service.export(session, session.take().animation, ".csv", name, None, Stop())[0].is_file()
     for export in (
-        lambda: service.export(session, session.take(), ".mp4", name, None, Stop()),
+        lambda: service.export(session, session.take().animation, ".mp4", name, None, Stop()),
         lambda: service.export_shown(session, [*session.takes], name, None, Stop()),
     ):
         with pytest.raises(InputError, match="GLB or CSV only"):

@@ -35,4 +35,6 @@ def reference_facts(reference: SessionReference) -> str:
     text = f"{performance.seconds:.1f} s of performance, face seen in {visible:.0%}"
     if bridged >= 0.1:
         text += f" ({bridged:.1f} s of it bridged)"
+    if performance.doubtful.any():
+        text += f", the fit in doubt in {performance.doubtful.mean():.0%}"
     return f"<p class='km-facts'>{text}. Read in {reference.read_seconds:.1f} s.</p>"

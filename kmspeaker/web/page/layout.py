@@ -45,6 +45,12 @@ _ON_STAGE = (
 )
 """Which heads the visitor looks at is known only to the browser."""
 
+_MOMENT = (
+    "(moment, person) => "
+    "[JSON.parse(document.querySelector('#neutral').dataset.moment ?? 'null'), person]"
+)
+"""Which moment is to be neutral, or none: the stage says so before it presses the button."""
+
 
 def build_demo(
     pipeline: Speaker,
@@ -135,6 +141,13 @@ def _connect(handlers: Handlers, form: Inputs, output: Result, own_model: str) -
     update = [output.screen, form.reference_facts, output.facts, output.take]
     work: list[Any] = [
         *_connect_reference(handlers, form, output, update),
+        output.neutral.click(
+            handlers.say_neutral,
+            [output.moment, output.person],
+            update,
+            js=_MOMENT,
+            **_work(output.screen),
+        ),
         _connect_generate(handlers, form, output, update),
         *_connect_examples(handlers, form, output, update, own_model),
         *_connect_downloads(handlers, output),

@@ -94,7 +94,7 @@ class OwnHeads:
             raise InputError(
                 "There is no head of yours yet; give a GLB with ARKit's morph targets first."
             )
-        animation = session.take(key).animation
+        animation = session.animation(key, self._face.identities[0])
         folder = session.file("download", "")
         folder.mkdir()
         path = folder / f"{file_name(animation)}_own.glb"

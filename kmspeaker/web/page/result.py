@@ -20,6 +20,9 @@ class Result:
 
     examples: Mapping[str, gr.Button]
     screen: gr.HTML
+    neutral: gr.Button
+    """Pressed by the stage when a moment of the reference is called neutral."""
+    moment: gr.Number
     curves: gr.HTML
     person: gr.HTML
     own: OwnHeadPanel
@@ -50,14 +53,14 @@ def result(
     with gr.Row(elem_classes="km-examples"):
         buttons = {name: _example_button(each) for name, each in examples.items()}
     screen = stage(assets, value=dict(at_first), elem_id="stage")
+    neutral = gr.Button(visible="hidden", elem_id="neutral")
+    moment = gr.Number(None, visible="hidden")
     inspected = curves(face, elem_id="curves")
     person = choices(_people(face), name="Head", value=identity, elem_id="people")
     own = own_head_panel()
     facts = gr.HTML("", apply_default_css=False, elem_id="facts")
     with gr.Row(elem_classes="km-downloads"):
-        take = gr.Dropdown(
-            [], label="Take to download", elem_id="take", min_width=120, show_label=True
-        )
+        take = gr.Dropdown([], label="To download", elem_id="take", min_width=120, show_label=True)
         downloads = {
             suffix: gr.Button(form.words, size="sm", elem_id=f"save{suffix[1:]}")
             for suffix, form in FORMATS.items()
@@ -66,7 +69,19 @@ def result(
         track = gr.Button("Track of the reference", size="sm", elem_id="savetrack")
         ready = gr.DownloadButton(visible="hidden", elem_id="download")
     return Result(
-        buttons, screen, inspected, person, own, facts, take, downloads, compared, track, ready
+        examples=buttons,
+        screen=screen,
+        neutral=neutral,
+        moment=moment,
+        curves=inspected,
+        person=person,
+        own=own,
+        facts=facts,
+        take=take,
+        downloads=downloads,
+        compared=compared,
+        track=track,
+        ready=ready,
     )
 
 

@@ -59,13 +59,13 @@ def stage(assets: Mapping[str, Any], **options: Any) -> gr.HTML:
         {"heads": [{"key", "label", "detail", "identity", "motion", "repeats"}, ...],
          "shown": [key, ...],
          "sound": file or None,
-         "reference": {"data", "video", "repeats"} or None,
+         "reference": {"data", "video", "repeats", "neutral"} or None,
          "identity": of the head that waits while there are no heads,
          "identities": {name: what ``write_identity`` or ``write_body`` says} of others' heads}
 
     ``take_arrays`` (or ``reference_arrays``) packed a ``motion``, ``reference_arrays`` the
-    ``data``. ``repeats`` (left out: False) says that what is shorter than the sound starts again.
-    All that is only looking (who is solo, colours, camera) is the browser's and stands in the
+    ``data``. ``repeats`` (left out: False) says that what is shorter than the sound starts again; ``neutral`` are
+    words on what was said to be the face at rest, or None. All that is only looking (who is solo, colours, camera) is the browser's and stands in the
     address.
 
     Args:

@@ -1,6 +1,8 @@
 // Curves as plotly's data and layout: rows over one axis of time, from weights the page has anyway.
 
 const LOST = 2, BRIDGED = 1; // as in tracking.py
+const DOUBTFUL = 3; // as in packing.py
+const MARKS = [[BRIDGED, "bridged", "hidden for a moment"], [DOUBTFUL, "doubtful", "fit in doubt"], [LOST, "lost", "lost"]];
 const GAP = 0.036; // of the height, above each row for its name
 const ROWS = [
   { name: "lips", title: "Lip opening, mm above rest", share: 3 },
@@ -156,7 +158,7 @@ function picture({ spectrogram, bands, spectraPerSecond }, colour, yref) {
   return { source: canvas.toDataURL(), xref: "x", yref, x: -half, y: 1, sizex: width / spectraPerSecond, sizey: 1, sizing: "stretch", layer: "below" };
 }
 
-/** How much of the face lies in the picture; bars where it was bridged or lost. */
+/** How much of the face lies in the picture; bars where it was bridged, lost or the fit is in doubt. */
 function confidence({ track, place }, duration, colour, axes, layout) {
   const { status, times, confidence: sure, seconds } = track;
   const count = Math.max(1, Math.round(duration * 25));
@@ -164,7 +166,7 @@ function confidence({ track, place }, duration, colour, axes, layout) {
   let open = null;
   const close = (end) => {
     if (!open) return;
-    const fill = colour(open.state === LOST ? "lost" : "bridged");
+    const fill = colour(MARKS.find(([state]) => state === open.state)[1]);
     layout.shapes.push({ type: "rect", xref: "x", yref: axes.yaxis, x0: open.start, x1: end, y0: 0, y1: 1, line: { width: 0 }, fillcolor: fill, opacity: 0.85, layer: "above" });
     open = null;
   };
@@ -177,11 +179,12 @@ function confidence({ track, place }, duration, colour, axes, layout) {
     const state = inside ? status[frame] : null;
     y[i] = inside && state !== LOST ? (sure ? sure[frame] / 255 : 1) : inside ? 0 : null;
     text[i] = state === LOST ? "lost" : state === BRIDGED ? "hidden for a moment, bridged" : sure ? `${Math.round(100 * y[i])} %` : "seen";
+    if (state === DOUBTFUL) text[i] += ", fit in doubt";
     if (open && open.state !== state) close(time);
-    if (!open && (state === LOST || state === BRIDGED)) open = { state, start: time };
+    if (!open && MARKS.some(([each]) => each === state)) open = { state, start: time };
   }
   close(duration);
-  const marks = [[BRIDGED, "bridged", "hidden for a moment"], [LOST, "lost", "lost"]].filter(([state]) => status.includes(state));
+  const marks = MARKS.filter(([state]) => status.includes(state));
   const named = marks.map(([, name, meaning]) => `<span style="color:${colour(name)}">\u25a0</span> ${meaning}`);
   layout.annotations.at(-1).text += named.length ? `: ${named.join(" ")}` : "";
   return { x, y, text, ...axes, mode: "lines", line: { color: colour("upper"), width: 1 }, fill: "tozeroy", fillcolor: translucent(colour("upper")), hovertemplate: "%{text}", name: "face" };

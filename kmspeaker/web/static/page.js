@@ -12,7 +12,16 @@ export function mount(element, props) {
   // Some inputs are drawn only when their tab is opened.
   new MutationObserver(rest).observe(document.querySelector(".km-inputs") ?? document.body, { childList: true, subtree: true });
   document.addEventListener("km-consent", () => setTimeout(rest));
+  document.addEventListener("km-neutral", ({ detail }) => sayNeutral(detail.time));
   watchServer(alert);
+}
+
+/** The server measures the reference against its face at `time`, or as at first where that is null. */
+function sayNeutral(time) {
+  const button = document.querySelector("#neutral");
+  if (!button) return;
+  button.dataset.moment = JSON.stringify(time);
+  button.click();
 }
 
 /** A picture that moves says what the page does: once, and again when asked. */

@@ -3,6 +3,9 @@
 const SEEN = 0;
 const BRIDGED = 1;
 const LOST = 2; // as in tracking.py
+const DOUBTFUL = 3; // as in packing.py
+const NAMES = { [DOUBTFUL]: "fit in doubt", [BRIDGED]: "hidden, bridged", [LOST]: "face lost" };
+const BADGES = { [DOUBTFUL]: "Fit in doubt", [BRIDGED]: "Face hidden, bridged", [LOST]: "Face lost" };
 const SYNC_TOLERANCE = 0.12; // seconds the picture may lag before it is moved; a seek costs a stutter
 
 export class ReferencePanel {
@@ -34,6 +37,12 @@ export class ReferencePanel {
     this.needle = document.createElement("b");
     this.badge = root.querySelector(".km-badge");
     this.note = root.querySelector(".km-note");
+    this.marks = root.querySelector(".km-marks");
+    this.rest = root.querySelector(".km-rest");
+    this.neutral = root.querySelector(".km-neutral");
+    this.told = root.querySelector(".km-told");
+    this.neutral.addEventListener("click", () => this.#say(this.#moment));
+    root.querySelector(".km-forget").addEventListener("click", () => this.#say(null));
     this.video.addEventListener("error", () => {
       if (this.video.getAttribute("src")) this.root.classList.add("km-no-picture");
     });
@@ -45,9 +54,15 @@ export class ReferencePanel {
   }
 
   #drawn = null;
+  #moment = 0; // seconds of the reference that are on show
 
-  /** Show `data` (see `packing.reference_arrays`) with the video at `url`, or nothing. */
-  show(data, url, { lead, repeats }) {
+  /** The page is to measure the face against this moment of the reference, or as at first. */
+  #say(time) {
+    document.dispatchEvent(new CustomEvent("km-neutral", { detail: { time } }));
+  }
+
+  /** Show `data` (see `packing.reference_arrays`) with the video at `url`, or nothing; `neutral` are words. */
+  show(data, url, { lead, repeats, neutral }) {
     this.#data = data;
     this.#lead = lead;
     this.#repeats = repeats;
@@ -67,9 +82,17 @@ export class ReferencePanel {
     this.root.classList.toggle("km-no-points", !points && !url);
     this.root.querySelector(".km-legend").hidden = !points;
     this.set.hidden = !points;
+    this.rest.hidden = !points;
+    this.told.hidden = !neutral;
+    this.told.firstElementChild.textContent = neutral ?? "";
     if (points && !url) this.note.textContent = "A saved track shows no person: its points are all there is.";
     else this.note.textContent = url ? "" : "This file holds motion only: no picture and no points.";
     this.#paintStrip();
+  }
+
+  /** Whether this video is on show. */
+  plays(url) {
+    return this.video.getAttribute("src") === url;
   }
 
   /** Which moment of the reference stands beside moment `time` of the clock. */
@@ -129,12 +152,15 @@ export class ReferencePanel {
     const frame = nearest(times, time);
     if (frame === this.#drawn) return;
     this.#drawn = frame;
+    this.#moment = times[Math.max(frame, 0)] ?? 0;
     const ratio = Math.min(devicePixelRatio, 2);
     const { canvas, context } = this;
     context.clearRect(0, 0, canvas.width, canvas.height);
     const lost = status[frame] === LOST;
     this.root.classList.toggle("km-lost", lost);
-    this.badge.textContent = lost ? "Face lost" : status[frame] === BRIDGED ? "Face hidden, bridged" : "";
+    this.root.classList.toggle("km-doubt", status[frame] === DOUBTFUL);
+    this.badge.textContent = BADGES[status[frame]] ?? "";
+    this.neutral.disabled = lost || status[frame] === BRIDGED;
     this.needle.style.transform = `translateX(${times.length ? (100 * time) / this.#data.seconds : 0}%)`;
     if (frame < 0 || lost || !keypointCount) return;
     const { pixels, upper } = this.pixelsOf(frame);
@@ -187,7 +213,7 @@ export class ReferencePanel {
     return { pixels, upper: set.upper };
   }
 
-  /** Where the face was lost (or bridged), over the whole length. */
+  /** Where the face was lost, bridged or the fit is in doubt, over the whole length, and in words. */
   #paintStrip() {
     const { status, seconds, times } = this.#data;
     const marks = [];
@@ -198,13 +224,26 @@ export class ReferencePanel {
         const from = (100 * times[i]) / seconds;
         const to = (100 * (times[end] ?? seconds)) / seconds;
         const width = Math.max(0.6, to - from);
-        marks.push(`<i class="km-mark-${status[i]}" style="left:${from}%;width:${width}%"></i>`);
+        const title = `${capital(NAMES[status[i]])}, ${times[i].toFixed(1)} to ${(times[end] ?? seconds).toFixed(1)} s`;
+        marks.push(`<i class="km-mark-${status[i]}" title="${title}" style="left:${from}%;width:${width}%"></i>`);
       }
       i = end;
     }
     this.strip.innerHTML = marks.join("");
     this.strip.append(this.needle);
+    const shares = [DOUBTFUL, BRIDGED, LOST]
+      .map((state) => [state, status.filter((each) => each === state).length / status.length])
+      .filter(([, share]) => share > 0)
+      .map(([state, share]) => [state, `${NAMES[state]} ${Math.max(1, Math.round(100 * share))} %`]);
+    this.marks.hidden = !shares.length;
+    this.marks.innerHTML = shares.map(([state, words]) => `<span><i class="km-mark-${state}"></i>${words}</span>`).join("");
+    const said = shares.map(([, words]) => words).join(", ");
+    this.strip.setAttribute("aria-label", said ? capital(said) : "Face seen throughout");
   }
+}
+
+function capital(words) {
+  return words[0].toUpperCase() + words.slice(1);
 }
 
 /** Index of the last of the rising `times` that is not after `time`; -1 when there is none. */

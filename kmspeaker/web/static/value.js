@@ -1,10 +1,10 @@
 // The component's value as the stage uses it.
 //
 // {heads: [{key, label, detail, identity, motion, sound, repeats}], shown: [keys], sound,
-//  reference: {data, video, repeats}, identities: {name: {neutral or body, texture}}}
+//  reference: {data, video, repeats, neutral}, identities: {name: {neutral or body, texture}}}
 // `motion`, `sound`, `data` and `video` name files of this visitor's own folder. The sound of the first
 // head that has one is heard, else the value's. `repeats` says that what is shorter than the sound
-// starts again; else its last picture stays.
+// starts again; else its last picture stays. `neutral` are words on what was said to be the face at rest.
 
 export const MOST_SHOWN = 4;
 const NOTHING = { heads: [], shown: [], sound: null, reference: null };

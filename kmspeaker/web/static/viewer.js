@@ -183,6 +183,9 @@ class Viewer {
     const sound = first?.sound ?? this.#value.sound;
     const playing = sound ?? reference?.data ?? "";
     if (this.#sound === playing) return false;
+    // A reference that is measured anew goes on where it stands.
+    const stays = !sound && this.#silent && reference?.video && this.reference.plays(fileUrl(reference.video));
+    const since = stays ? this.clock.time : 0;
     this.#sound = playing;
     const track = first ? await fetchArrays(fileUrl(first.motion)) : this.#reference;
     if (this.#sound !== playing) return false;
@@ -194,6 +197,7 @@ class Viewer {
     } else if (track) {
       this.audio.removeAttribute("src");
       this.clock.attach(reference?.video ? this.reference.video : null, track.seconds);
+      if (since) this.clock.seek(since);
     } else {
       this.clock.attach(null, 0);
     }
@@ -205,7 +209,7 @@ class Viewer {
     const { reference } = this.#value;
     const url = reference?.video ? fileUrl(reference.video) : null;
     const lead = this.#silent && Boolean(url); // its video is then the clock's master
-    this.reference.show(this.#reference, url, { lead, repeats: Boolean(reference?.repeats) });
+    this.reference.show(this.#reference, url, { lead, repeats: Boolean(reference?.repeats), neutral: reference?.neutral });
   }
 
   /** Who stands on the stage now, in order: entries of the catalogue with the face they wear. */
