@@ -4,7 +4,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from kmspeaker.cli.options import Commands, add_model
+from kmspeaker.cli.options import Commands, add_model, require_suffix
+from kmspeaker.errors import InputError
 
 
 def add_parser(commands: Commands) -> None:
@@ -52,6 +53,10 @@ def run(options: argparse.Namespace) -> None:
     from kmspeaker.media.audio import load_sound
     from kmspeaker.pipeline import Pipeline
 
+    if options.json is not None:
+        require_suffix(options.json, ".json")
+        if not options.json.absolute().parent.is_dir():
+            raise InputError(f"Got no folder {options.json.parent} to write the figures into.")
     speech = options.speech or load_examples()["delighted"].speech
     parts = expression.measure(
         find_clips(options.clips),
@@ -60,7 +65,7 @@ def run(options: argparse.Namespace) -> None:
         only=options.only.split(",") if options.only else expression.MEASURES,
         stages=options.stages.split(",") if options.stages else expression.STAGES,
         heads=options.heads or expression.HEADS,
-        frames=options.frames or expression.FRAMES,
+        frames=expression.FRAMES if options.frames is None else options.frames,
         takes=Takes(
             lambda: Pipeline.load(options.model, device=options.device), load_sound(speech)
         ),

@@ -6,19 +6,22 @@ Three measures, each of which can be asked for alone: whether a reader of faces 
 (``expression_retrieval``).
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from tqdm import tqdm
+
 from kmspeaker.errors import InputError
-from kmspeaker.evaluation import expression_legibility, expression_round_trip
-from kmspeaker.evaluation.expression_clips import Clip, Takes, track_clips
-from kmspeaker.evaluation.expression_legibility import FRAMES, HEADS, STAGES, Stage
+from kmspeaker.evaluation import expression_legibility, expression_retrieval, expression_round_trip
+from kmspeaker.evaluation.expression_clips import Clip, Takes, Tracked, track_clips
+from kmspeaker.evaluation.expression_legibility import FRAMES, HEADS, NAMES, STAGES, Stage
 from kmspeaker.evaluation.expression_reader import networks
 from kmspeaker.evaluation.report import Part
 from kmspeaker.face.rig import FaceModel
+from kmspeaker.reference.performance import Performance
 
-MEASURES = ("reader", "roundtrip")
+MEASURES = ("reader", "roundtrip", "retrieval")
 
 
 def measure(
@@ -62,24 +65,38 @@ def measure(
         networks()  # a missing extra is said before minutes of tracking
     tracked, dropped = track_clips(clips, face, tracks)
     parts: dict[str, Part] = {}
+
+    def done(name: str, part: Part) -> None:
+        notes = (f"Not used: {clip} ({reason})" for clip, reason in dropped.items())
+        parts[name] = replace(part, notes=(*part.notes, *notes))
+        on_part(name, parts[name])
+
     if "reader" in only:
         read = expression_legibility.read(
             tracked, face, stages=stages, heads=heads, frames=frames, takes=takes
         )
-        parts["reader"] = with_dropped(expression_legibility.part(read, heads, frames), dropped)
-        on_part("reader", parts["reader"])
+        done("reader", expression_legibility.part(read, heads, frames))
     if "roundtrip" in only:
         part = expression_round_trip.part(
             expression_round_trip.round_trips(tracked, face),
             expression_round_trip.lips_kept(tracked, face),
             expression_round_trip.resting_weights(tracked),
         )
-        parts["roundtrip"] = with_dropped(part, dropped)
-        on_part("roundtrip", parts["roundtrip"])
+        done("roundtrip", part)
+    if "retrieval" in only:
+        made = made_in_style(tracked, stages, takes)
+        done("retrieval", expression_retrieval.part(tracked, made, face))
     return parts
 
 
-def with_dropped(part: Part, dropped: Mapping[str, str]) -> Part:
-    """The part with a note for each clip that could not be used."""
-    notes = (f"Not used: {name} ({reason})" for name, reason in dropped.items())
-    return replace(part, notes=(*part.notes, *notes))
+def made_in_style(
+    clips: Sequence[Tracked], stages: Sequence[Stage], takes: Takes | None
+) -> dict[str, dict[str, Performance]]:
+    """By the name of each stage that is generated: by clip, the take."""
+    made: dict[str, dict[str, Performance]] = {}
+    for stage in stages:
+        if stage in ("stylize", "localize"):
+            assert takes is not None
+            bar = tqdm(expression_retrieval.split(clips)[0], desc=f"make {stage}", leave=False)
+            made[NAMES[stage]] = {one.clip.name: takes.of(one, stage) for one in bar}
+    return made

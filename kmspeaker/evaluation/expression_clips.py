@@ -6,21 +6,23 @@ in a folder between runs, all else for the length of one.
 
 import csv
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float64, Int64
+from jaxtyping import Int64
 from tqdm import tqdm
 
 from kmspeaker.animation.animation import Use
 from kmspeaker.errors import InputError
-from kmspeaker.evaluation.expression_reader import EMOTIONS, NEUTRAL
+from kmspeaker.evaluation.expression_reader import EMOTIONS
 from kmspeaker.evaluation.lips import track_of
+from kmspeaker.export.render import HeadRenderer
 from kmspeaker.face.rig import FaceModel, Weights
 from kmspeaker.media.audio import Sound
+from kmspeaker.media.video_reader import Frame
 from kmspeaker.pipeline import Pipeline
 from kmspeaker.reference.performance import Performance
 from kmspeaker.reference.retarget import retarget
@@ -114,11 +116,6 @@ class Tracked:
     track: FaceTrack
     performance: Performance
 
-    @property
-    def expressive(self) -> bool:
-        """Whether another emotion than none is acted."""
-        return self.clip.emotion not in (None, NEUTRAL)
-
     def seen(self, count: int) -> Int64[np.ndarray, " chosen"]:
         """Up to so many frames of the track that show the face, evenly over the clip's middle."""
         frames = np.flatnonzero(self.track.status == SEEN)
@@ -134,6 +131,17 @@ def spread(length: int, count: int) -> Int64[np.ndarray, " chosen"]:
     """Up to ``count`` of ``length`` frames, evenly from an eighth of a clip to its end's eighth."""
     places = np.linspace(0.08 * length, 0.92 * length, count).astype(int)
     return np.unique(places.clip(0, length - 1))
+
+
+def drawn(face: FaceModel, head: str, weights: Weights, side: int) -> Iterator[Frame]:
+    """Square pictures of a head from the front, made as they are asked for, in one thread.
+
+    Raises:
+        InputError: There is no such head, or no OpenGL library.
+    """
+    with HeadRenderer(face, head, side, side, yaw=0.0) as renderer:
+        for each in weights:
+            yield renderer.frame(each)
 
 
 def track_clips(
@@ -190,6 +198,3 @@ class Takes:
             (take,) = self.pipeline.animate(self.sound, tracked.performance, use=use)
             self._made[key] = Performance.from_weights(take.weights, take.fps)
         return self._made[key]
-
-
-Curve = Float64[np.ndarray, " clips"]

@@ -7,14 +7,16 @@ video is the ceiling. Ours; the paper asks people.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Literal
 
 import numpy as np
 from jaxtyping import Float64, Int64
 from tqdm import tqdm
 
+from kmspeaker.errors import InputError
 from kmspeaker.evaluation.bootstrap import Estimate, mean
-from kmspeaker.evaluation.expression_clips import Takes, Tracked, spread
+from kmspeaker.evaluation.expression_clips import Takes, Tracked, drawn, spread
 from kmspeaker.evaluation.expression_reader import (
     EMOTIONS,
     NEUTRAL,
@@ -24,7 +26,6 @@ from kmspeaker.evaluation.expression_reader import (
     read_pictures,
 )
 from kmspeaker.evaluation.report import Finding, Part
-from kmspeaker.export.render import HeadRenderer
 from kmspeaker.face.rig import FaceModel, Weights
 from kmspeaker.media.video_reader import Frame, read_frames
 
@@ -52,6 +53,7 @@ class Read:
     emotions: Mapping[str, int | None]
     """By clip: what is acted."""
     stages: Mapping[Stage, Mapping[str, Readings]]
+    """Rendered are clips with a label, and those that the reader calls expressive on the video."""
 
 
 def read(
@@ -63,7 +65,7 @@ def read(
     frames: int = FRAMES,
     takes: Takes | None = None,
 ) -> Read:
-    """Let the reader read ``frames`` frames of each clip at each stage.
+    """Let the reader read frames of each clip at each stage.
 
     Args:
         clips: Tracked; the video itself is read again for its pictures.
@@ -79,13 +81,18 @@ def read(
     """
     networks()
     found: dict[Stage, dict[str, Readings]] = {}
+    expressive: set[str] = set()
+    if "real" in stages:
+        each = tqdm(clips, desc="read real", leave=False)
+        found["real"] = {tracked.clip.name: _of_video(tracked, frames) for tracked in each}
+        expressive = {name for name, one in found["real"].items() if _verdicts(one)[0] != NEUTRAL}
+    # Of the others no figure speaks.
+    played = [one for one in clips if one.clip.emotion is not None or one.clip.name in expressive]
     for stage in stages:
         if stage == "real":
-            each = tqdm(clips, desc="read real", leave=False)
-            found[stage] = {tracked.clip.name: _of_video(tracked, frames) for tracked in each}
             continue
         motions: list[Weights] = []
-        for tracked in tqdm(clips, desc=f"make {stage}", leave=False):
+        for tracked in tqdm(played, desc=f"make {stage}", leave=False):
             if stage == "retarget":
                 motions.append(tracked.weights_at(tracked.seen(frames)))
             else:
@@ -95,18 +102,23 @@ def read(
         on_heads = [_on_head(face, head, motions, stage) for head in heads]
         found[stage] = {
             tracked.clip.name: np.stack(each)
-            for tracked, each in zip(clips, zip(*on_heads, strict=True), strict=True)
+            for tracked, each in zip(played, zip(*on_heads, strict=True), strict=True)
         }
     return Read({tracked.clip.name: tracked.clip.emotion for tracked in clips}, found)
 
 
 def _of_video(tracked: Tracked, count: int) -> Readings:
     chosen = tracked.seen(count)
-    pictures = frames_of(tracked, chosen)
+    landmarks = tracked.track.landmarks[chosen]
     read = [
-        read_expression(picture, tracked.track.landmarks[frame])
-        for frame, picture in zip(chosen, pictures, strict=True)
+        read_expression(picture, points)
+        for picture, points in zip(frames_of(tracked, chosen), landmarks, strict=False)
     ]
+    if len(read) < len(chosen):
+        raise InputError(
+            f"Got a face track that is longer than {tracked.clip.path.name}; it is of another "
+            "video, delete it."
+        )
     return np.mean(read, axis=0)[None]
 
 
@@ -125,12 +137,15 @@ def _on_head(
     face: FaceModel, head: str, motions: Sequence[Weights], stage: Stage
 ) -> list[Probabilities]:
     """The mean reading of each motion on a head seen from the front."""
-    with HeadRenderer(face, head, SIDE, SIDE, yaw=0.0) as renderer:
-        found = []
-        for motion in tqdm(motions, desc=f"{stage} on {head}", leave=False):
-            readings = read_pictures([renderer.frame(weights) for weights in motion])
-            seen = [reading for reading in readings if reading is not None]
-            found.append(np.mean(seen, axis=0) if seen else np.full(len(EMOTIONS), np.nan))
+    readings = (
+        read_pictures(drawn(face, head, np.concatenate(motions), SIDE)) if motions else iter(())
+    )
+    total = sum(len(motion) for motion in motions)
+    bar = iter(tqdm(readings, desc=f"{stage} on {head}", total=total, leave=False))
+    found = []
+    for motion in motions:
+        seen = [one for one in islice(bar, len(motion)) if one is not None]
+        found.append(np.mean(seen, axis=0) if seen else np.full(len(EMOTIONS), np.nan))
     return found
 
 
@@ -153,9 +168,9 @@ class Legibility:
 def legibility(read: Read, stage: Stage) -> Legibility:
     """The figures of a stage; those against the video are not measured where it was not read."""
     verdicts = {name: _verdicts(one) for name, one in read.stages[stage].items()}
-    real = {name: _verdicts(one)[0] for name, one in read.stages.get("real", {}).items()}
+    real = {name: int(_verdicts(one)[0]) for name, one in read.stages.get("real", {}).items()}
     acted = {name: label for name, label in read.emotions.items() if label is not None}
-    others = [name for name in verdicts if name not in acted and real.get(name, 0) != NEUTRAL]
+    others = [name for name in verdicts if name not in acted]
 
     def share(names: Sequence[str], of: Mapping[str, int]) -> Estimate:
         return mean([float(np.mean(verdicts[name] == of[name])) for name in names if name in of])

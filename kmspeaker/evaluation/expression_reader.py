@@ -5,11 +5,10 @@ judges for development and no part of the product; nothing that they judge may h
 (Ours: the paper judges style by people.)
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
-from itertools import chain
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 import torch
@@ -42,16 +41,9 @@ FACEX_ORDER = (4, 3, 5, 0, 2, 1, 6)
 APART = np.zeros((64, 64, 3), np.uint8)
 """A picture without a face, before which the landmarker forgets the last one."""
 
-Picture = UInt8[np.ndarray, "side side 3"]
+Picture = UInt8[np.ndarray, "_ _ 3"]
+"""Square."""
 Probabilities = Float64[np.ndarray, " emotions"]
-
-
-class Network(Protocol):
-    """Square pictures of faces to probabilities in the order of ``EMOTIONS``."""
-
-    def __call__(self, faces: Sequence[Picture]) -> Float64[np.ndarray, "faces emotions"]:
-        """Probabilities."""
-        ...
 
 
 def read_expression(picture: Frame, landmarks: Float[np.ndarray, "points axes"]) -> Probabilities:
@@ -70,7 +62,7 @@ def read_expression(picture: Frame, landmarks: Float[np.ndarray, "points axes"])
     return (one + facex([middle(crop, FACEX_SHARE)])[0]) / 2
 
 
-def read_pictures(pictures: Sequence[Frame]) -> list[Probabilities | None]:
+def read_pictures(pictures: Iterable[Frame]) -> Iterator[Probabilities | None]:
     """Probabilities of the face in each of some pictures that have nothing to do with each other.
 
     None where no face is found.
@@ -78,23 +70,31 @@ def read_pictures(pictures: Sequence[Frame]) -> list[Probabilities | None]:
     Raises:
         InputError: As ``read_expression``, or the landmarker cannot start.
     """
-    return [
-        None if found is None else read_expression(picture, found.landmarks)
-        for picture, found in zip(pictures, detect_apart(pictures), strict=True)
-    ]
+    for picture, found in detect_apart(pictures):
+        yield None if found is None else read_expression(picture, found.landmarks)
 
 
-def detect_apart(pictures: Sequence[Frame]) -> Iterator[Detection | None]:
-    """The largest face in each picture, found without a look at the picture before."""
-    shown = chain.from_iterable((APART, picture) for picture in pictures)
-    found = detect_faces((k / 10, picture) for k, picture in enumerate(shown))
+def detect_apart(pictures: Iterable[Frame]) -> Iterator[tuple[Frame, Detection | None]]:
+    """Each picture and the largest face in it, found without a look at the picture before.
+
+    Pictures are asked for in another thread, a few ahead.
+    """
+    waiting: deque[Frame] = deque()
+
+    def shown() -> Iterator[Frame]:
+        for picture in pictures:
+            waiting.append(picture)
+            yield APART
+            yield picture
+
+    found = detect_faces((k / 10, picture) for k, picture in enumerate(shown()))
     for k, (_, _, faces) in enumerate(found):
         if k % 2:
-            yield max(faces, key=lambda face: face.size, default=None)
+            yield waiting.popleft(), max(faces, key=lambda face: face.size, default=None)
 
 
 @cache
-def networks() -> tuple[Network, Network]:
+def networks() -> "tuple[FaceApi, Facex]":
     """face-api and facex, loaded once.
 
     Raises:

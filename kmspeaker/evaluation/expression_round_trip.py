@@ -14,11 +14,10 @@ from tqdm import tqdm
 
 from kmspeaker.animation.metrics import correlation
 from kmspeaker.evaluation.bootstrap import Estimate, bootstrap, mean, median
-from kmspeaker.evaluation.expression_clips import Tracked
+from kmspeaker.evaluation.expression_clips import Tracked, drawn
 from kmspeaker.evaluation.expression_reader import NEUTRAL
 from kmspeaker.evaluation.lips import lip_opening
 from kmspeaker.evaluation.report import Finding, Part
-from kmspeaker.export.render import HeadRenderer
 from kmspeaker.face.rig import ARKIT_INDEX, FaceModel
 from kmspeaker.reference.landmarker import detect_faces
 from kmspeaker.reference.tracking import SEEN
@@ -89,12 +88,11 @@ def round_trips(clips: Sequence[Tracked], face: FaceModel, head: str = HEAD) -> 
         [tracked.weights_at(own) for tracked, own in zip(clips, frames, strict=True)]
     )
     rendered = np.full((len(weights), len(ARKIT_INDEX)), np.nan, np.float32)
-    with HeadRenderer(face, head, SIDE, SIDE, yaw=0.0) as renderer:
-        pictures = ((k / RATE, renderer.frame(each)) for k, each in enumerate(weights))
-        found = tqdm(detect_faces(pictures), desc="round trip", total=len(weights), leave=False)
-        for scores, (_, _, faces) in zip(rendered, found, strict=True):
-            if faces:
-                scores[:] = max(faces, key=lambda each: each.size).scores
+    pictures = ((k / RATE, one) for k, one in enumerate(drawn(face, head, weights, SIDE)))
+    found = tqdm(detect_faces(pictures), desc="round trip", total=len(weights), leave=False)
+    for scores, (_, _, faces) in zip(rendered, found, strict=True):
+        if faces:
+            scores[:] = max(faces, key=lambda each: each.size).scores
     ends = np.cumsum([len(each) for each in real])[:-1]
     return {
         tracked.clip.name: _pair(before, after)
