@@ -4,7 +4,6 @@ mediapipe scores the shapes on real frames and again on the head that plays them
 amplitude kept; the slope of clips' means shows held expressions, that over time moving ones. Ours.
 """
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -27,7 +26,7 @@ SIDE = 320
 """Pixels of a rendered picture; the landmarker scales it down anyway."""
 RATE = 10.0
 """Frames a second that are compared, at most."""
-MOST_FRAMES = 24
+MOST_FRAMES = 16
 """Of a clip; a longer one is looked at less often."""
 SHAPES = (
     *("browDown", "browInnerUp", "browOuterUp", "eyeSquint", "eyeWide", "mouthSmile"),
@@ -219,8 +218,22 @@ def part(
             _table(pairs),
             *(f"largest weight at rest: {', '.join(largest)}" for _ in largest[:1]),
         ),
-        each={"lips": {k: v for k, v in lips.items() if not math.isnan(v)}},
+        each={"lips": dict(lips), **_means(pairs)},
     )
+
+
+def _means(pairs: Mapping[str, Pair]) -> dict[str, dict[str, float]]:
+    """By shape and side, by clip: the mean score."""
+    return {
+        f"{shape}, {side}": {
+            clip: float(scores[:, column].mean()) for clip, scores in found.items() if len(scores)
+        }
+        for column, shape in enumerate(SHAPES)
+        for side, found in (
+            ("real", {clip: pair.real for clip, pair in pairs.items()}),
+            ("rendered", {clip: pair.rendered for clip, pair in pairs.items()}),
+        )
+    }
 
 
 def _table(pairs: Mapping[str, Pair]) -> str:

@@ -129,7 +129,8 @@ def test_scores_are_compared_evenly_in_time_and_where_the_face_is_seen(tracked):
     assert len(frames) <= expression_round_trip.MOST_FRAMES + 1
     assert not set(frames) & set(range(10, 20))
     steps = np.diff(track.times[frames])
-    assert np.median(steps) == pytest.approx(track.times[-1] / 24, rel=0.2)
+    wanted = track.times[-1] / expression_round_trip.MOST_FRAMES
+    assert np.median(steps) == pytest.approx(wanted, rel=0.2)
 
 
 def test_lips_of_the_performance_follow_the_landmarks(tracked, face):
