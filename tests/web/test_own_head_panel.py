@@ -116,7 +116,9 @@ def test_a_glb_with_targets_is_worn_and_takes_are_saved_on_it(
     service = Service(Models(FakeSpeaker()), Limits())
     (path,) = service.export(session, session.take().animation, ".glb", name, None, Stop())
     assert len(ArkitHead.read(path).glb.document["animations"]) == 2
-    assert service.export(session, session.take().animation, ".csv", name, None, Stop())[0].is_file()
+    assert service.export(session, session.take().animation, ".csv", name, None, Stop())[
+        0
+    ].is_file()
     for export in (
         lambda: service.export(session, session.take().animation, ".mp4", name, None, Stop()),
         lambda: service.export_shown(session, [*session.takes], name, None, Stop()),

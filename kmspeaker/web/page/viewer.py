@@ -64,9 +64,9 @@ def stage(assets: Mapping[str, Any], **options: Any) -> gr.HTML:
          "identities": {name: what ``write_identity`` or ``write_body`` says} of others' heads}
 
     ``take_arrays`` (or ``reference_arrays``) packed a ``motion``, ``reference_arrays`` the
-    ``data``. ``repeats`` (left out: False) says that what is shorter than the sound starts again; ``neutral`` are
-    words on what was said to be the face at rest, or None. All that is only looking (who is solo, colours, camera) is the browser's and stands in the
-    address.
+    ``data``. ``repeats`` (left out: False) says that what is shorter than the
+    sound starts again; ``neutral`` are words on what was said to be the face at rest, or None. All
+    that is only looking (who is solo, colours, camera) is the browser's and stands in the address.
 
     Args:
         assets: Where the page's files lie, from ``viewer_assets``.
