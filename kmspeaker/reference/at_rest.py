@@ -35,8 +35,9 @@ RESTING: Mapping[str, tuple[float, float]] = {
     "mouthPress": (0.04, 0.04),
     "mouthSmile": (0.02, 0.06),
 }
-"""Mean and deviation of what mediapipe scores faces at rest: the lowest fifth of each of 24 clips
-of talk (``scripts/measure_resting.py``). Sides alike."""
+"""Mean and deviation of what mediapipe scores faces at rest, sides alike: what
+``scripts/measure_resting.py`` prints of clips of talk, with wider deviations since their people are
+few; brows and narrow eyes also as development clips of acted neutral score."""
 RESTING_OTHERS = (0.01, 0.02)
 RESTING_APERTURE = (0.31, 0.045)
 """The same for how far lids are open, of the eye's width."""
@@ -52,9 +53,10 @@ LANDMARKER_GAP = 1.0
 CALM = 0.3
 """Sum of weights by which a frame's expression may exceed the calmest one's and still say much
 about the face at rest."""
-SHAPE_NOISE = (0.8, 0.8, 4.0)
-"""mm; how far a person's landmarks at rest, as seen, lie off any face of the identity modes:
-mediapipe's own places, and its guess of depth."""
+SHAPE_NOISE = (3.0, 3.0, 20.0)
+"""mm; how far a person's landmarks at rest, as seen, lie off any face of the identity modes: the
+camera's perspective, mediapipe's own places and its guess of depth, all of which err for many
+neighbouring landmarks at once."""
 IDENTITY_ROUNDS = 3
 """In which pose and size of a face at rest, and its modes, are found from each other."""
 OWN_SHARE = 0.7
