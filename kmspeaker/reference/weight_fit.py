@@ -60,7 +60,8 @@ TRUST: Mapping[str, float] = {
     **dict.fromkeys(("cheekSquint", "noseSneer", "mouthFrown"), 3.0),
     **dict.fromkeys(("mouthPress", "mouthDimple"), 1.5),
     **dict.fromkeys(("mouthUpperUp", "mouthStretch", "mouthShrugLower", "mouthShrugUpper"), 1.0),
-    **dict.fromkeys(("mouthPucker", "mouthFunnel", "mouthLowerDown", "jawOpen"), 0.3),
+    **dict.fromkeys(("mouthPucker", "mouthFunnel"), 2.0),
+    **dict.fromkeys(("mouthLowerDown", "jawOpen"), 0.3),
 }
 """How much the score inverse counts for a shape, as a share of what its landmarks count. Sides
 alike."""
