@@ -94,7 +94,7 @@ def main() -> None:
     np.savez_compressed(
         options.output, allow_pickle=False, **guess.arrays("guess"), **answer.arrays("answer")
     )
-    print_errors(renders, ScoreInverse.load())
+    print_errors(renders, ScoreInverse.load(options.output))
 
 
 def read(path: Path) -> Renders:

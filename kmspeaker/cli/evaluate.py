@@ -22,7 +22,7 @@ def add_parser(commands: Commands) -> None:
         "--tracks", type=Path, metavar="FOLDER", help="keeps their face tracks between runs"
     )
     expression.add_argument("--only", help="some of reader,roundtrip,retrieval")
-    expression.add_argument("--stages", help="some of real,retarget,stylize,localize")
+    expression.add_argument("--stages", help="some of real,scores,retarget,stylize,localize")
     expression.add_argument(
         "--heads", nargs="+", metavar="NAME", help="whose heads the reader sees (three by default)"
     )

@@ -29,10 +29,11 @@ from kmspeaker.evaluation.report import Finding, Part
 from kmspeaker.face.rig import FaceModel, Weights
 from kmspeaker.media.video_reader import Frame, read_frames
 
-Stage = Literal["real", "retarget", "stylize", "localize"]
-STAGES: tuple[Stage, ...] = ("real", "retarget", "stylize", "localize")
+Stage = Literal["real", "scores", "retarget", "stylize", "localize"]
+STAGES: tuple[Stage, ...] = ("real", "scores", "retarget", "stylize", "localize")
 NAMES: Mapping[Stage, str] = {
     "real": "real video",
+    "scores": "the tracker's scores as weights",
     "retarget": "retargeted",
     "stylize": "take, style alone",
     "localize": "take, dubbed",
@@ -93,7 +94,9 @@ def read(
             continue
         motions: list[Weights] = []
         for tracked in tqdm(played, desc=f"make {stage}", leave=False):
-            if stage == "retarget":
+            if stage == "scores":  # what is done where nobody retargets
+                motions.append(tracked.track.scores[tracked.seen(frames)])
+            elif stage == "retarget":
                 motions.append(tracked.weights_at(tracked.seen(frames)))
             else:
                 assert takes is not None

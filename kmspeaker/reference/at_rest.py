@@ -41,7 +41,7 @@ few; brows and narrow eyes also as development clips of acted neutral score."""
 RESTING_OTHERS = (0.01, 0.02)
 RESTING_APERTURE = (0.31, 0.045)
 """The same for how far lids are open, of the eye's width."""
-EXPRESSION = 0.15
+EXPRESSION = 0.25
 """Mean of a score's departure from rest where there is an expression (Laplace): the smaller, the
 more a clip may say about its person, and the more of a held expression is taken for anatomy."""
 

@@ -11,6 +11,7 @@ was scored. All of it is ours.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float64
@@ -79,15 +80,15 @@ class ScoreInverse:
 
     @classmethod
     @lru_cache(maxsize=1)
-    def load(cls) -> "ScoreInverse":
-        """The bundled one.
+    def load(cls, path: Path = SCORE_INVERSE) -> "ScoreInverse":
+        """The bundled one, or what ``scripts/fit_score_inverse.py`` wrote elsewhere.
 
         Raises:
             InputError: It is missing.
         """
-        if not SCORE_INVERSE.is_file():
-            raise InputError(f"Got no {SCORE_INVERSE}; reinstall the program.")
-        with np.load(SCORE_INVERSE, allow_pickle=False) as file:
+        if not path.is_file():
+            raise InputError(f"Got no {path}; reinstall the program.")
+        with np.load(path, allow_pickle=False) as file:
             arrays = {name: file[name].astype(np.float64) for name in file.files}
         return cls(_named(arrays, "guess"), _named(arrays, "answer"))
 
