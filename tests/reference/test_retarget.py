@@ -83,7 +83,7 @@ def test_expressions_are_played_until_they_are_seen_as_they_were(
         for w in (speech, recovered.weights)
     )
     assert np.corrcoef(wanted, found)[0, 1] > 0.9
-    assert 0.65 < np.polyfit(wanted, found, 1)[0] < 1.35
+    assert 0.55 < np.polyfit(wanted, found, 1)[0] < 1.35
 
 
 def test_lips_open_as_far_and_at_the_same_time(
