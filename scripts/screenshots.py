@@ -66,6 +66,7 @@ def desk(page: Page, shade: str, example: str) -> None:
     page.get_by_role("button", name="Direct the take").click()
     for group in ("Number of takes and models", "Intensity"):
         page.get_by_role("button", name=group).click()
+    page.wait_for_timeout(3000)  # what is typed before the panel is alive is lost
     page.get_by_label("number input for Takes at once").fill("4")
     page.keyboard.press("Tab")
     page.get_by_role("button", name="Direct the take").scroll_into_view_if_needed()
@@ -109,9 +110,12 @@ def play(page: Page, example: str) -> None:
 
 
 def moment(page: Page, pose: str) -> float:
-    """When in the take's middle the jaw is most open, or the lips most pressed while it speaks."""
+    """When in the take's middle the jaw is most open, or the lips most pressed while it speaks.
+
+    The eyes are open in either case.
+    """
     jaw, roll = ARKIT_INDEX["jawOpen"], ARKIT_INDEX["mouthRollLower"]
-    press = ARKIT_INDEX["mouthPressLeft"]
+    press, blink = ARKIT_INDEX["mouthPressLeft"], ARKIT_INDEX["eyeBlinkLeft"]
     height = f"w[{jaw}]" if pose == "open" else f"w[{roll}] + w[{press}] - 2 * w[{jaw}]"
     return page.evaluate(
         f"""() => {{
@@ -120,7 +124,7 @@ def moment(page: Page, pose: str) -> float:
             const spoken = [...Array(frames).keys()].slice(frames >> 2, (3 * frames) >> 2);
             const heights = spoken.map((k) => {{
                 const w = weights.subarray(52 * k, 52 * k + 52);
-                return {height};
+                return {height} - 2 * w[{blink}];
             }});
             return spoken[heights.indexOf(Math.max(...heights))] / fps;
         }}"""
