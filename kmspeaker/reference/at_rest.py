@@ -111,7 +111,7 @@ def find_at_rest(
     open_wide = np.percentile(apertures, 75, axis=0)
     shut = (1 - apertures / open_wide).max(axis=1).clip(0)
     shown = points.copy()
-    shown[:, :COUNT] -= np.einsum("fw,wlx->flx", weights, deltas)
+    shown[:, :COUNT] -= np.tensordot(weights, deltas, axes=1)
     high = UPPER_SHAPES & ~np.array([name.startswith("eye") for name in ARKIT_NAMES])
     restless_below = gap / 10 + weights[:, ~UPPER_SHAPES].sum(axis=1)
     restless_above = weights[:, high].sum(axis=1) + 3 * shut
@@ -119,7 +119,7 @@ def find_at_rest(
     own = np.empty(points.shape[1:])
     for restless, region in ((restless_below, lower), (restless_above, ~lower)):
         calm = np.exp(-(restless - restless.min()) / CALM)
-        own[region] = np.einsum("f,flx->lx", calm / calm.sum(), shown[:, region])
+        own[region] = np.tensordot(calm / calm.sum(), shown[:, region], axes=1)
 
     noise = np.tile(SHAPE_NOISE, (COUNT, 1))
     noise[list(CONTOUR)] = 20.0  # slides along the silhouette

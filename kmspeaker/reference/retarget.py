@@ -121,7 +121,7 @@ def fit_clip(track: FaceTrack, face: FaceModel) -> ClipFit:
         return given or find_at_rest(aligned, weights, scores, deltas, modes)
 
     def shapes() -> Float64[np.ndarray, "seen 468 3"]:
-        return at_rest.points[:COUNT] + np.einsum("fw,wlx->flx", weights, deltas)
+        return at_rest.points[:COUNT] + np.tensordot(weights, deltas, axes=1)
 
     at_rest = at_rest_but_for(inverted)
     weights = fit_weights(aligned, at_rest, inverted, face)
