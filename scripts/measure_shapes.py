@@ -16,11 +16,10 @@ import numpy as np
 from emotions import EMOTIONS, posed
 
 from kmspeaker.export.render import HeadRenderer
-from kmspeaker.face.rig import ARKIT_NAMES, FaceModel
+from kmspeaker.face.rig import ARKIT_NAMES, FaceModel, without_side
 from kmspeaker.reference.landmarker import Detection, detect_faces
 
 SIZE = 512
-ONE_SIDED = ("mouthLeft", "mouthRight", "jawLeft", "jawRight")
 READABLE = (
     *("browDown", "browInnerUp", "browOuterUp", "eyeBlink", "eyeSquint", "eyeWide", "mouthSmile"),
     *("mouthFrown", "mouthUpperUp", "mouthLowerDown", "mouthPress", "mouthStretch", "jawOpen"),
@@ -113,10 +112,7 @@ def scores(found: Detection) -> dict[str, float]:
     """By shape without a side, the mean of both."""
     sides: dict[str, list[float]] = {}
     for name, score in zip(ARKIT_NAMES, found.scores, strict=True):
-        stem = name
-        if name not in ONE_SIDED:
-            stem = name.removesuffix("Left").removesuffix("Right")
-        sides.setdefault(stem, []).append(float(score))
+        sides.setdefault(without_side(name), []).append(float(score))
     return {name: float(np.mean(each)) for name, each in sides.items()}
 
 

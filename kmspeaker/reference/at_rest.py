@@ -159,7 +159,8 @@ def _open_eyes(
 ) -> None:
     """Lids as far apart as they most likely are at rest; they say little where they blink."""
     mean, deviation = np.array([RESTING_APERTURE, RESTING_APERTURE]).T
-    wanted = _most_likely(apertures[shut < 0.3], mean, deviation, APERTURE_EXPRESSION)
+    seen = shut <= max(0.3, float(shut.min()))  # somebody may never have both eyes open
+    wanted = _most_likely(apertures[seen], mean, deviation, APERTURE_EXPRESSION)
     found = eye_apertures(own[None])[0]
     for eye, share in zip((RIGHT_EYE, LEFT_EYE), wanted / np.maximum(found, 0.05), strict=True):
         middle = own[[eye[0], eye[8]], 1].mean()

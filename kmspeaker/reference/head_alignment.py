@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Float, Float32, Float64
 
-from kmspeaker.face.landmarks import COUNT, LEFT_EYE, RIGHT_EYE, STABLE
+from kmspeaker.face.landmarks import LEFT_EYE, RIGHT_EYE, STABLE
 from kmspeaker.face.rig import ARKIT_INDEX, FaceModel
 from kmspeaker.reference.neutral import NeutralFace
 from kmspeaker.reference.tracking import SEEN, FaceTrack
@@ -72,11 +72,9 @@ def to_shape(
 ) -> Float64[np.ndarray, "468 3"]:
     """A shape, moved, turned and scaled to where the stable ones of some points are."""
     stable = np.array(STABLE)
-    moved = _apply_similarity(
+    return _apply_similarity(
         shape[None, stable], points[None, stable], np.ones((1, len(stable))), shape[None]
-    )
-    assert moved.shape == (1, COUNT, 3)
-    return moved[0]
+    )[0]
 
 
 def head_angles(pose: Float32[np.ndarray, "frames 4 4"]) -> Float64[np.ndarray, "frames 3"]:

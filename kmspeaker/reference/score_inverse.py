@@ -29,8 +29,6 @@ TRUST_IN_GUESS, TRUST_IN_GUESS_OF = 0.1, {"brow": 0.04, "eyeSquint": 0.003}
 """Of a guessed weight against an answered score, and by how a shape's name begins: a guess is the
 mean of what may be behind a score, and so too small, most of all for narrow eyes, which our head
 hardly answers; without any, shapes that are answered less yet would be played in full."""
-
-
 SPARSE, SPARSE_OF = 0.013, {"eyeSquint": 0.004}
 """What a weight costs, and by how a shape's name begins: small changes of scores, which are mostly
 none, are no expression."""

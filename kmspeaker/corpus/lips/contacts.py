@@ -14,7 +14,7 @@ from jaxtyping import Float, Float32, Float64
 from kmspeaker.corpus.lips.coarticulation import LEAD
 from kmspeaker.corpus.lips.visemes import BILABIALS, LABIODENTALS, Phone, spans
 from kmspeaker.face.landmarks import LIP_PAIRS_ACROSS
-from kmspeaker.face.rig import ARKIT_INDEX, FaceModel
+from kmspeaker.face.rig import ARKIT_INDEX, FaceModel, without_side
 
 PRESSED = -0.15
 """Gap of a closed mouth less the neutral's, mm: lips that press."""
@@ -78,7 +78,7 @@ class Contacts:
         stiffness = {
             index: STIFFNESS[stem]
             for name, index in ARKIT_INDEX.items()
-            if (stem := name.removesuffix("Left").removesuffix("Right")) in STIFFNESS
+            if (stem := without_side(name)) in STIFFNESS
         }
         neutral = np.mean([face.neutral(name) for name in face.identities], axis=0)
         edge, rim = neutral[face.incisor_edge], neutral[face.lower_lip_rim]
