@@ -39,15 +39,12 @@ def add_parser(commands: Commands) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Measure, print each table as it is done, and write the figures."""
-    import json
-    from dataclasses import asdict
-
     # Before VTK: each brings an LLVM of its own, and only in this order both work.
     import torch._dynamo  # noqa: F401
 
     from kmspeaker.evaluation import expression
     from kmspeaker.evaluation.expression_clips import Takes, find_clips
-    from kmspeaker.evaluation.report import table
+    from kmspeaker.evaluation.report import table, write_json
     from kmspeaker.examples import load_examples
     from kmspeaker.face.rig import FaceModel
     from kmspeaker.media.audio import load_sound
@@ -72,7 +69,4 @@ def run(options: argparse.Namespace) -> None:
         on_part=lambda name, part: print(table(name, part), file=sys.stdout, flush=True),
     )
     if options.json is not None:
-        plain = {name: asdict(part) for name, part in parts.items()}
-        # JSON knows no number that is none.
-        plain = json.loads(json.dumps(plain), parse_constant=lambda _: None)
-        options.json.write_text(json.dumps(plain, indent=1) + "\n")
+        write_json(parts, options.json)

@@ -1,10 +1,8 @@
 """``python -m kmspeaker.evaluation``: the table of a model on held-out data, into its card."""
 
 import argparse
-import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
 from functools import cache
 from pathlib import Path
 
@@ -23,6 +21,7 @@ from kmspeaker.evaluation.report import (
     heading,
     markdown,
     table,
+    write_json,
 )
 from kmspeaker.pipeline import Pipeline
 
@@ -100,9 +99,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             for figure in figures_that_are(verdict, report):
                 sys.stdout.write(f"{verdict}: {figure}\n")
         if options.json is not None:
-            # JSON knows neither infinity nor what is not a number.
-            plain = json.loads(json.dumps(asdict(report)), parse_constant=lambda _: None)
-            options.json.write_text(json.dumps(plain, indent=1) + "\n")
+            write_json(report, options.json)
         if options.card is not None:
             write_section(options.card, CARD_SECTION, markdown(report))
     except InputError as error:

@@ -1,11 +1,14 @@
 """The table of figures, intervals and targets, as text for a terminal and for the model's card."""
 
+import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Literal
 
 from kmspeaker.evaluation.bootstrap import Estimate
+from kmspeaker.media.files import replacing
 
 Unit = Literal["", "mm", "%", "ms", "degrees"]
 DIGITS: Mapping[Unit, int] = {"": 2, "mm": 2, "%": 1, "ms": 0, "degrees": 2}
@@ -168,3 +171,19 @@ def _number(value: float, unit: Unit) -> str:
 
 def _suffix(unit: Unit) -> str:
     return f" {unit}" if unit else ""
+
+
+def write_json(figures: Report | Mapping[str, Part], path: Path) -> None:
+    """Figures for programs; JSON knows neither infinity nor what is not a number: null.
+
+    Raises:
+        InputError: The file cannot be written there.
+    """
+    parts = (
+        asdict(figures)
+        if isinstance(figures, Report)
+        else {name: asdict(part) for name, part in figures.items()}
+    )
+    plain = json.loads(json.dumps(parts), parse_constant=lambda _: None)
+    with replacing(path) as unfinished:
+        unfinished.write_text(json.dumps(plain, indent=1) + "\n")
