@@ -235,11 +235,11 @@ class Pipeline:
 
     def _global_style(
         self, first: Performance, second: Performance | None, controls: Controls
-    ) -> Float[Tensor, "1 d_model"]:
+    ) -> Float[Tensor, "1 d_style"]:
         """The global style, blended, then taken towards or away from the mean style.
 
-        The mean style is the mean of the VAE's prior, the zero vector, to which the KL loss draws
-        all styles, so it needs no data. (Ours: the paper has no such control.)
+        The mean style is that of the training data, measured when the model was saved. (Ours: the
+        paper has no such control.)
         """
         style = global_style_of(self.model, self.face, first)
         if controls.style_mix > 0:
@@ -251,7 +251,7 @@ class Pipeline:
             style = torch.lerp(
                 style, global_style_of(self.model, self.face, second), controls.style_mix
             )
-        return style * controls.style_strength
+        return torch.lerp(self.model.style_mean[None], style, controls.style_strength)
 
 
 def check_seeds(seeds: Sequence[int], most: int = MOST_TAKES) -> None:

@@ -1,91 +1,95 @@
-"""Carry a model over to the head of today: ``port_model.py OLD_RIG MODEL OUT``.
+"""Carry a model over to the motion space of another corpus: ``port_model.py MODEL CORPUS OUT``.
 
-A model of the former head (MakeHuman) knows ARKit weights, which mean the same on any rig, and
-keypoints in mm, which do not. Both rigs are linear, so the keypoints of the old one follow from
-those of the new by a fixed matrix: the least squares over the motion the model learnt. It is folded
-into the first layers of both style encoders. A stop-gap to go on training from
-(``python -m kmspeaker.training ... --from OUT``); lips close in mm only after that.
+A model begun from another keeps that one's motion space and statistics (``--from``), which do not
+fit a corpus whose poses are wider. All that leads into and out of them is linear, so their change is
+folded into the layers beside them: what was learnt about speech stays, the rest is learnt anew. Of
+what the former model had no path for, the new one begins with none (zeros).
 """
 
 import argparse
 import dataclasses
 from pathlib import Path
 
-import numpy as np
 import torch
+from torch import Tensor
 
-from kmspeaker.face.keypoints import keypoint_set
+from kmspeaker.corpus.lips.contacts import STIFFNESS
+from kmspeaker.corpus.store import Corpus
 from kmspeaker.face.rig import FaceModel
-from kmspeaker.model.motion_space import rig_fingerprint
-from kmspeaker.model.network import KMSpeaker
-from kmspeaker.training.normalization import SMALLEST_SPREAD_MM
-
-RIDGE = 1e-3
-"""Of the mean variance of a coordinate: keypoints need not tell apart what they hardly show."""
+from kmspeaker.model.motion_space import MotionSpace
+from kmspeaker.model.network import PRESETS, KMSpeaker
+from kmspeaker.training.data import read_clips
+from kmspeaker.training.held_styles import Wearer
+from kmspeaker.training.normalization import all_weights, set_statistics
+from kmspeaker.training.options import TrainingOptions
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Carry a model over to another rig.")
-    parser.add_argument("old_rig", type=Path, help="rig.npz of the head it was trained on")
+    parser = argparse.ArgumentParser(description="Carry a model over to a corpus's motion space.")
     parser.add_argument("model", type=Path)
+    parser.add_argument("corpus", type=Path)
     parser.add_argument("out", type=Path)
-    options = parser.parse_args()
-    face = FaceModel.load()
-    former = KMSpeaker.load(options.model)
-    state = former.state_dict()
-    with np.load(options.old_rig) as rig:
-        old = rig["deltas"][:, rig["ours_indices"]].astype(np.float64)
-        if not np.array_equal(rig["ours_upper"], keypoint_set(face, "ours").upper):
-            raise SystemExit("The rigs have other upper keypoints.")
-    points = keypoint_set(face, "ours")
-    new = face.deltas[:, points.indices].astype(np.float64)
-    basis = state["motion.basis"].numpy().astype(np.float64)
-    covariance = basis.T @ basis + 1e-4 * np.eye(len(old))
-    mean = np.einsum("w,wkx->kx", state["motion.mean"].numpy(), new)
-    spread = np.einsum("wkx,wv,vkx->kx", new, covariance, new).mean(1, keepdims=True)
-    scale = np.maximum(np.sqrt(spread), SMALLEST_SPREAD_MM)
-    old_scale = state["keypoint_scale"].numpy().astype(np.float64)
-    # What is left of the mean: the old one was taken over the old training clips.
-    old_mean = np.einsum("w,wkx->kx", state["motion.mean"].numpy(), old)
-    print("mean differs by at most", np.abs(old_mean - state["keypoint_mean"].numpy()).max(), "mm")
-    for name, chosen in (
-        ("global_style.before.0.conv.weight", np.ones(len(points), bool)),
-        ("temporal_style.linear.weight", points.upper),
-        ("temporal_style.layers.0.weight", points.upper),
-    ):
-        matrix = standardised(
-            new[:, chosen], old[:, chosen], covariance, scale[chosen], old_scale[chosen]
-        )
-        weight = state[name].numpy().astype(np.float64)
-        # rows of the matrix: the new coordinates; columns: the old ones
-        state[name] = torch.from_numpy(
-            np.einsum("no,do...->dn...", matrix, weight).astype(np.float32)
-        )
-    state["keypoint_mean"] = torch.from_numpy(mean.astype(np.float32))
-    state["keypoint_scale"] = torch.from_numpy(scale.astype(np.float32))
-    model = KMSpeaker(dataclasses.replace(former.config, rig=rig_fingerprint(face, "ours")))
-    model.load_state_dict(state)
-    card = (options.model / "README.md").read_text()
-    model.save(options.out, f"Ported to the head of ICT-FaceKit, not trained on it.\n\n{card}")
+    parser.add_argument("--size", default="small", choices=list(PRESETS))
+    asked = parser.parse_args()
+    options, face = TrainingOptions(size=asked.size), FaceModel.load()
+    former = KMSpeaker.load(asked.model)
+    clips = read_clips(Corpus.open(asked.corpus), "train", former.config.window_frames)
+    weights = all_weights(clips, Wearer.of(face, STIFFNESS), seed=options.seed)
+    space = MotionSpace.fit(weights, face.gram(), options.kept_variance)
+    config = dataclasses.replace(
+        PRESETS[asked.size],
+        n_coeffs=space.n_coeffs,
+        rig=former.config.rig,
+        d_speech=former.config.d_speech,
+    )
+    model = KMSpeaker(config)
+    set_statistics(model, space, clips, weights, face)
+    missing = model.load_state_dict(_ported(former, model), strict=False).missing_keys
+    for name, parameter in model.named_parameters():
+        if name in missing:
+            torch.nn.init.zeros_(parameter)
+            print("begins at zero:", name)
+    card = (asked.model / "README.md").read_text()
+    model.save(asked.out, f"Ported to the motion space of {asked.corpus.name}.\n\n{card}")
 
 
-def standardised(
-    new: np.ndarray,
-    old: np.ndarray,
-    covariance: np.ndarray,
-    scale: np.ndarray,
-    old_scale: np.ndarray,
-) -> np.ndarray:
-    """(new, old) matrix from standardised keypoints of one rig to those of the other."""
-    a = (new / scale).reshape(len(new), -1)
-    b = (old / old_scale).reshape(len(old), -1)
-    normal = a.T @ covariance @ a
-    ridge = RIDGE * np.trace(normal) / len(normal)
-    matrix = np.linalg.solve(normal + ridge * np.eye(len(normal)), a.T @ covariance @ b)
-    left = b - a @ matrix
-    lost = np.trace(left.T @ covariance @ left) / np.trace(b.T @ covariance @ b)
-    print(f"{len(new[0])} keypoints: {lost:.2%} of the old variance is lost")
-    return matrix
+def _ported(former: KMSpeaker, model: KMSpeaker) -> dict[str, Tensor]:
+    """The former network's parameters in the other's spaces; statistics stay the other's."""
+    parameters = {name: tensor.double() for name, tensor in former.named_parameters()}
+    old, new = former.motion.double(), model.motion.double()
+    # c_old = c_new @ inward + shift, and c_new = c_old @ outward + other_shift
+    inward, shift = new.basis @ old.analysis, (new.mean - old.mean) @ old.analysis
+    outward, other_shift = old.basis @ new.analysis, (old.mean - new.mean) @ new.analysis
+    motion_in = parameters["motion_in.weight"]
+    parameters["motion_in.bias"] += motion_in @ shift
+    parameters["motion_in.weight"] = motion_in @ inward.T
+    for name in ("head.2.weight", "speech_out.weight", "temporal_out.weight"):
+        parameters[name] = outward.T @ parameters[name]
+    parameters["head.2.bias"] = parameters["head.2.bias"] @ outward + other_shift
+    _rescale(parameters, "speech.linear", *_standard(former, model, "speech"))
+    scale, offset = _standard(former, model, "keypoint")
+    upper = former.upper[:, None].expand(-1, 3).flatten()
+    scale, offset = scale.expand(-1, 3).flatten(), offset.flatten()
+    _rescale(parameters, "global_style.before.0.conv", scale, offset)
+    _rescale(parameters, "temporal_style.layers.0", scale[upper], offset[upper])
+    weight = parameters["temporal_style.linear.weight"]
+    parameters["temporal_style.linear.weight"] = weight * scale[upper]
+    return {name: tensor.float() for name, tensor in parameters.items()}
+
+
+def _standard(former: KMSpeaker, model: KMSpeaker, what: str) -> tuple[Tensor, Tensor]:
+    """Scale and offset that turn the other's standardised numbers into the former's."""
+    old_mean, old_scale = (getattr(former, f"{what}_{part}").double() for part in ("mean", "scale"))
+    mean, scale = (getattr(model, f"{what}_{part}").double() for part in ("mean", "scale"))
+    return scale / old_scale, (mean - old_mean) / old_scale
+
+
+def _rescale(parameters: dict[str, Tensor], layer: str, scale: Tensor, offset: Tensor) -> None:
+    weight = parameters[f"{layer}.weight"]
+    summed = weight.sum(2) if weight.ndim == 3 else weight
+    parameters[f"{layer}.bias"] = parameters[f"{layer}.bias"] + summed @ offset
+    shape = (1, -1, 1) if weight.ndim == 3 else (1, -1)
+    parameters[f"{layer}.weight"] = weight * scale.view(shape)
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ from kmspeaker.parallel import Workers
 from kmspeaker.progress import Progress
 
 CLIPS_A_SHARD = 24
-RECIPE = 6
+RECIPE = 7
 """Raise it when the same plan makes other clips, so that no old shard is taken over."""
 FACEGOOD = "capture/facegood"
 """Folder of captured lips below the data folder, where there is one."""
@@ -96,7 +96,7 @@ def build(
     finished = _finished_shards(output, jobs, mark)
     output.mkdir(parents=True, exist_ok=True)
     waiting = [job for job in jobs if job[0] not in finished]
-    results = workers.map(partial(_open_studio, config), waiting)
+    results = workers.map(partial(_open_studio, config, recordings), waiting)
     frames = 0
     for (shard, _), clips in zip(waiting, results, strict=True):
         finished[shard] = tuple(clip for clip, _ in clips)
@@ -157,8 +157,10 @@ def _finished_shards(output: Path, jobs: Sequence[Job], mark: str) -> dict[str, 
     return finished
 
 
-def _open_studio(config: Config) -> Callable[[Job], list[tuple[Clip, Motion]]]:
-    studio = Studio(config)
+def _open_studio(
+    config: Config, recordings: Sequence[Recording]
+) -> Callable[[Job], list[tuple[Clip, Motion]]]:
+    studio = Studio(config, recordings)
     return lambda job: [studio.make(plan, job[0]) for plan in job[1]]
 
 

@@ -34,9 +34,9 @@ class Config:
     encoder: str = "whisper-tiny.en"
     captured: float = 0.4
     """Share of the minutes with real lips, at most: they have few voices."""
-    turns: Mapping[str, int] = field(default_factory=dict)
+    turns: Mapping[str, float] = field(default_factory=dict)
     """How often the real lips of a source are used, while there is room: another upper face and
-    voice each time; once where a source is not named."""
+    voice each time; once where a source is not named, and below 1 a share of them once."""
     acted: float = 0.4
     """Share of the minutes that is acted speech, at most."""
     held_out: Mapping[Split, float] = field(default_factory=lambda: {"val": 0.05, "test": 0.10})
@@ -54,8 +54,8 @@ class Config:
             if not 0 < getattr(self, key) < float("inf"):
                 raise InputError(f"Got {key} = {getattr(self, key)}; it must be above 0.")
         for name, turns in self.turns.items():
-            if turns < 1:
-                raise InputError(f"Got turns.{name} = {turns}; it must be 1 or more.")
+            if not 0 < turns < float("inf"):
+                raise InputError(f"Got turns.{name} = {turns}; it must be above 0.")
         shares = {"captured": self.captured, "acted": self.acted}
         shares |= {f"held_out.{split}": share for split, share in self.held_out.items()}
         shares |= {f"fewer_speakers.{name}": share for name, share in self.fewer_speakers.items()}
@@ -152,7 +152,7 @@ _KINDS: Mapping[str, Callable[[Any, Path], Any]] = {
     "fps": _of(float),
     "encoder": _of(str),
     "captured": _of(float),
-    "turns": _table(_of(int)),
+    "turns": _table(_of(float)),
     "acted": _of(float),
     "held_out": _table(_of(float)),
     "fewer_speakers": _table(_of(float)),

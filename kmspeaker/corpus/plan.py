@@ -6,6 +6,7 @@ is in a test.
 """
 
 import hashlib
+import math
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -238,7 +239,7 @@ def _plan_of(name: str, split: Split, utterances: tuple[Utterance, ...]) -> Plan
 def _plan_captured(
     rng: np.random.Generator,
     recordings: Sequence[Recording],
-    turns: Mapping[str, int],
+    turns: Mapping[str, float],
     most: float,
 ) -> list[Plan]:
     """Clips with real lips, up to ``most`` seconds; all of them train."""
@@ -246,7 +247,7 @@ def _plan_captured(
     for recording in recordings:
         speakers[recording.speaker].append(recording)
     plans: list[Plan] = []
-    for turn in range(max(turns.values(), default=1)):
+    for turn in range(math.ceil(max(turns.values(), default=1.0))):
         once = [
             Plan(
                 f"{speaker}_{turn}_{number:03d}",
@@ -257,12 +258,19 @@ def _plan_captured(
                 recordings=group,
             )
             for speaker, own in sorted(speakers.items())
-            if turn < turns.get(own[0].source, 1)
-            for number, group in enumerate(_group_recordings(rng, own))
+            for number, group in enumerate(
+                _first(_group_recordings(rng, own), turns.get(own[0].source, 1.0) - turn)
+            )
         ]
         plans += [once[i] for i in rng.permutation(len(once))]
     ends = np.cumsum([plan.seconds for plan in plans])
     return plans[: int(np.searchsorted(ends, most))]
+
+
+def _first(
+    groups: Sequence[tuple[Recording, ...]], share: float
+) -> Sequence[tuple[Recording, ...]]:
+    return groups[: math.ceil(len(groups) * min(max(share, 0.0), 1.0))]
 
 
 def _group_recordings(

@@ -16,7 +16,12 @@ from kmspeaker.corpus.config import Config
 from kmspeaker.corpus.lips.coarticulation import vocal_effort
 from kmspeaker.corpus.lips.contacts import Contacts
 from kmspeaker.corpus.lips.visemes import SILENCE, Phone, spans
-from kmspeaker.corpus.performances.recordings import Recording, UpperFaces, synchronize
+from kmspeaker.corpus.performances.recordings import (
+    Recording,
+    UpperFaces,
+    mirror,
+    synchronize,
+)
 from kmspeaker.corpus.performances.states import (
     Actor,
     Role,
@@ -63,11 +68,12 @@ class ClipSpeech:
 class Studio:
     """All that the clips of one corpus share; opened once in each process."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, recordings: Sequence[Recording] = ()) -> None:
         self.config = config
         self.face = FaceModel.load()
         self.contacts = Contacts.of(self.face)
-        self.upper_faces = UpperFaces.read(config.data / LIVE_LINK, config.fps)
+        talkers = [recording.mouth for recording in recordings if recording.whole]
+        self.upper_faces = UpperFaces.read(config.data / LIVE_LINK, config.fps, talkers)
         self.encoder: SpeechEncoder = load_encoder(config.encoder)
         self.actors: dict[str, Actor] = {
             actor.identity: actor for actor in draw_actors(self.face.identities, config.seed)
@@ -81,17 +87,20 @@ class Studio:
         samples, mouth = speech.samples, speech.mouth
         frames = round(len(samples) / SAMPLE_RATE * fps) if mouth is None else len(mouth)
         role = self._role_of(rng, plan)
-        weights = synthesize_performance(
-            rng,
-            role,
-            speech.phones,
-            vocal_effort(samples, SAMPLE_RATE, speech.phones),
-            frames / fps,
-            contacts=self.contacts,
-            upper_faces=self.upper_faces,
-            mouth=mouth,
-            fps=fps,
-        )
+        if mouth is not None and all(recording.whole for recording in plan.recordings):
+            weights = mirror(mouth) if rng.random() < 0.5 else mouth
+        else:
+            weights = synthesize_performance(
+                rng,
+                role,
+                speech.phones,
+                vocal_effort(samples, SAMPLE_RATE, speech.phones),
+                frames / fps,
+                contacts=self.contacts,
+                upper_faces=self.upper_faces,
+                mouth=mouth,
+                fps=fps,
+            )
         if plan.split == "train":
             samples = augment(rng, samples, new_voice=NATURAL if mouth is None else CAPTURED)
         features = speech_features(

@@ -16,6 +16,7 @@ from scipy.ndimage import gaussian_filter1d
 from tqdm import tqdm
 
 from kmspeaker.animation.metrics import correlation
+from kmspeaker.corpus.people import use_of
 from kmspeaker.errors import InputError
 from kmspeaker.evaluation.bootstrap import median, significance
 from kmspeaker.evaluation.context import EvaluationContext
@@ -28,9 +29,6 @@ from kmspeaker.speech.encoders import speech_features
 
 IN_SYNC = ("LipNet_", "audio_visual_speech_", "LipReadingQuiz_")
 """Beginnings of the names of clips whose sound is in step with the picture."""
-KNOWN_PEOPLE = ("LipNet_test_video", "LipNet_swiz3n")
-"""Clips in step that are left out, since their people are in the corpus (seen by looking at the
-faces): GRID's first speaker, and the man of ``grid_more``."""
 LARGEST_LAG = 0.08
 """Seconds by which a curve may be shifted to correlate best."""
 LAG_STEP = 0.01
@@ -136,7 +134,7 @@ def real_clips(folder: Path | None) -> list[Path]:
     paths = sorted(
         path
         for path in folder.glob("*.mp4")
-        if path.name.startswith(IN_SYNC) and path.stem not in KNOWN_PEOPLE
+        if path.name.startswith(IN_SYNC) and use_of("clips", path.name) != "training"
     )
     if not paths:
         raise InputError(f"Got no video named {' or '.join(IN_SYNC)}* in {folder}.")

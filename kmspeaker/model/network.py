@@ -64,6 +64,11 @@ class ModelConfig:
     cross-attention and style by the norms alone. Ours, for trainings of hours instead of days: the
     attention need not find the diagonal first, nor the upper face be steered by scales and shifts
     alone."""
+    style_statistics: bool = False
+    """Whether mean and spread of the reference's keypoints stand beside the style vector and have a
+    linear path to the motion. An encoder that has seen a few actors in a few states gives back
+    poses of those; on this rig a held pose is a linear function of its keypoints, whoever holds it.
+    Ours; in the paper's table the style vector is all."""
     tells_made_lips: bool = False
     """Whether a learnt vector in the condition marks lips made by rule, so that the network need
     not give their mean with captured ones: they teach it many voices, and in use it speaks with
@@ -78,6 +83,11 @@ class ModelConfig:
     """Keypoints of the upper face, from which the temporal style is read."""
     rig: str = ""
     """``motion_space.rig_fingerprint`` of the face it was trained on."""
+
+    @property
+    def d_statistics(self) -> int:
+        """Numbers of ``style_statistics``: the mean's three axes and one spread a keypoint."""
+        return 4 * self.n_keypoints if self.style_statistics else 0
 
 
 PAPER = ModelConfig(
@@ -107,6 +117,7 @@ BASE = ModelConfig(
     steps=16,
     speech_kernel=5,
     aligned_conditions=True,
+    style_statistics=True,
     tells_made_lips=True,
     speech_dropout=0.5,
 )
@@ -138,6 +149,8 @@ class KMSpeaker(nn.Module):
     """(keypoints,) True for the upper face."""
     speech_mean: Tensor
     speech_scale: Tensor
+    style_mean: Tensor
+    """(d_style,) the mean global style of the training data, which ``style_strength`` leads to."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
@@ -150,6 +163,7 @@ class KMSpeaker(nn.Module):
         self.register_buffer("upper", upper)
         self.register_buffer("speech_mean", torch.zeros(config.d_speech))
         self.register_buffer("speech_scale", torch.ones(config.d_speech))
+        self.register_buffer("style_mean", torch.zeros(d + config.d_statistics))
 
         self.speech = SpeechProjection(
             config.d_speech, d, config.speech_kernel, config.speech_dropout
@@ -158,6 +172,9 @@ class KMSpeaker(nn.Module):
         self.temporal_style = TemporalStyleEncoder(
             3 * config.n_upper_keypoints, d, linear=config.aligned_conditions
         )
+        numbers = config.d_statistics
+        self.statistics_in = nn.Linear(numbers, d, bias=False) if numbers else None
+        self.statistics_out = nn.Linear(numbers, config.n_coeffs, bias=False) if numbers else None
         self.time = nn.Sequential(nn.Linear(d, d), nn.SiLU(), nn.Linear(d, d))
         self.motion_in = nn.Linear(config.n_coeffs, d)
         # Without biases: no temporal style is zeros, and the head has a bias of its own.
@@ -190,6 +207,33 @@ class KMSpeaker(nn.Module):
         keypoints = (keypoints - self.keypoint_mean) / self.keypoint_scale
         return self.global_style(keypoints.flatten(2), self._present(present, keypoints))
 
+    def mean_style(
+        self,
+        keypoints: Float[Tensor, "batch frames keypoints 3"],
+        present: Bool[Tensor, "batch frames"] | None = None,
+    ) -> Float[Tensor, "batch d_style"]:
+        """The global style as ``forward`` takes it: the vector's mean, and the statistics."""
+        mean, _ = self.encode_global(keypoints, present)
+        return torch.cat([mean, self.style_statistics(keypoints, present)], dim=1)
+
+    def style_statistics(
+        self,
+        keypoints: Float[Tensor, "batch frames keypoints 3"],
+        present: Bool[Tensor, "batch frames"] | None = None,
+    ) -> Float[Tensor, "batch statistics"]:
+        """Mean and spread of full-face keypoints (mm from neutral), standardised.
+
+        Empty without the config's ``style_statistics``. They stand behind the style vector.
+        """
+        if not self.config.d_statistics:
+            return keypoints.new_zeros(len(keypoints), 0)
+        keypoints = (keypoints - self.keypoint_mean) / self.keypoint_scale
+        shown = self._present(present, keypoints)[:, :, None, None]
+        count = shown.sum(1, keepdim=True).clamp(min=1)
+        mean = (keypoints * shown).sum(1, keepdim=True) / count
+        spread = (((keypoints - mean) * shown).square().sum(1) / count[:, 0]).sum(-1).sqrt()
+        return torch.cat([mean.flatten(1), spread], dim=1)
+
     def encode_temporal(
         self,
         keypoints: Float[Tensor, "batch frames keypoints 3"],
@@ -204,7 +248,7 @@ class KMSpeaker(nn.Module):
         x_t: Float[Tensor, "batch frames coeffs"],
         t: Float[Tensor, " batch"],
         speech: Float[Tensor, "batch frames d_model"],
-        global_style: Float[Tensor, "batch d_model"],
+        global_style: Float[Tensor, "batch d_style"],
         temporal_style: Float[Tensor, "batch frames d_model"] | None = None,
         made: Bool[Tensor, " batch"] | None = None,
     ) -> Float[Tensor, "batch frames coeffs"]:
@@ -215,7 +259,10 @@ class KMSpeaker(nn.Module):
         frames, d_model = x_t.shape[1], self.config.d_model
         place = sinusoids(torch.arange(frames, device=x_t.device), d_model).to(x_t.dtype)
         time = self.time(sinusoids(1000 * t, d_model).to(x_t.dtype))
-        condition = (global_style + time)[:, None]
+        style, statistics = global_style.split([d_model, self.config.d_statistics], dim=1)
+        condition = (style + time)[:, None]
+        if self.statistics_in is not None:
+            condition = condition + self.statistics_in(statistics)[:, None]
         if self.made_lips is not None and made is not None:
             condition = condition + made[:, None, None] * self.made_lips
         if temporal_style is not None:
@@ -231,6 +278,8 @@ class KMSpeaker(nn.Module):
         for layer in self.layers:
             x = layer(x, condition, memory, speech_mask)
         motion = self.head(x)
+        if self.statistics_out is not None:
+            motion = motion + self.statistics_out(statistics)[:, None]
         if self.speech_out is not None:
             motion = motion + self.speech_out(speech)
         if self.temporal_out is not None and temporal_style is not None:

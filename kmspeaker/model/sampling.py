@@ -64,7 +64,7 @@ def generate_batch(
     model: KMSpeaker,
     face: FaceModel,
     speech: Float32[np.ndarray, "frames d_speech"],
-    global_style: Float[Tensor, "1 d_model"],
+    global_style: Float[Tensor, "1 d_style"],
     temporal: Performance | None = None,
     *,
     seeds: Sequence[int] = (0,),
@@ -172,7 +172,7 @@ def _check(model: KMSpeaker, face: FaceModel, speech: np.ndarray, steps: int | N
 @torch.inference_mode()
 def global_style_of(
     model: KMSpeaker, face: FaceModel, performance: Performance
-) -> Float[Tensor, "1 d_model"]:
+) -> Float[Tensor, "1 d_style"]:
     """The global style of a performance: the mean over its windows (how to join them is ours).
 
     Windows are as long as in training, and count by how many of their frames show a face.
@@ -191,9 +191,10 @@ def global_style_of(
     visible = present.sum(1)
     kept = visible >= min(length // 4, int(visible.max()))
     device = model.motion.mean.device
-    mean, _ = model.encode_global(cut[kept].to(device), present[kept].to(device))
+    seen, shown = cut[kept].to(device), present[kept].to(device)
+    styles = model.mean_style(seen, shown)
     share = (visible[kept] / visible[kept].sum()).to(device)
-    return (share @ mean)[None]
+    return (share @ styles)[None]
 
 
 def _keypoints_of(

@@ -8,7 +8,7 @@ the paper's (Sec. 3.2, 3.3); how windows are drawn is ours, the paper does not s
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import torch
@@ -18,6 +18,7 @@ from torch import Tensor
 from kmspeaker.corpus.store import Corpus, Split
 from kmspeaker.errors import InputError
 from kmspeaker.model.network import ModelConfig
+from kmspeaker.training.held_styles import HeldStyle, Wearer, draw_held_styles
 from kmspeaker.training.options import TrainingOptions
 
 
@@ -92,6 +93,10 @@ class Draw:
     """``t``, uniform to the power ``time_power``."""
     style_noise: Float[Tensor, "batch d_model"]
     """Standard normal, to sample the global style with."""
+    held: HeldStyle
+    """Put on each item's target and on its style's window."""
+    temporal_held: HeldStyle
+    """For each pass, put on the window of the temporal style: that of the item whose it is."""
 
     def part(self, number: int, parts: int) -> "Draw":
         """One of ``parts`` equal parts of the items, counted from 0."""
@@ -104,7 +109,7 @@ class Draw:
 class Batch:
     """Some of a step's items as the network takes them, on the device that trains.
 
-    A window of speech or of temporal style that several items share is there once.
+    A window of speech that several items share is there once.
     """
 
     weights: Float[Tensor, "batch frames 52"]
@@ -115,9 +120,8 @@ class Batch:
     features: Float[Tensor, "speech_windows frames d_speech"]
     speech_rows: Int64[Tensor, "passes batch"]
     """For each pass, the row of ``features`` that is an item's speech."""
-    temporal_weights: Float[Tensor, "temporal_windows frames 52"]
-    temporal_rows: Int64[Tensor, "passes batch"]
-    """For each pass, the row of ``temporal_weights`` that is an item's temporal style."""
+    temporal_weights: Float[Tensor, "passes_batch frames 52"]
+    """For each pass and item, pass after pass, its temporal style's window."""
     lower: Bool[Tensor, "passes batch"]
     upper: Bool[Tensor, "passes batch"]
     style_present: Bool[Tensor, "batch frames"]
@@ -125,6 +129,17 @@ class Batch:
     noise: Float[Tensor, "batch frames coeffs"]
     time: Float[Tensor, " batch"]
     style_noise: Float[Tensor, "batch d_model"]
+    held: HeldStyle
+    temporal_held: HeldStyle
+
+    def worn(self, wearer: Wearer) -> "Batch":
+        """The batch whose motion, told and asked for, is in the held styles."""
+        return replace(
+            self,
+            weights=wearer(self.weights, self.held),
+            style_weights=wearer(self.style_weights, self.held),
+            temporal_weights=wearer(self.temporal_weights, self.temporal_held),
+        )
 
 
 def read_clips(corpus: Corpus, split: Split, window: int) -> list[Clip]:
@@ -186,6 +201,7 @@ def draw_step(
         style_present,
         temporal_present & with_temporal[:, None],
     )
+    held = draw_held_styles(random, batch)
     # Drawn on the CPU, so that it is the same for every device.
     generator = torch.Generator().manual_seed(int(random.integers(2**32)))
     return Draw(
@@ -193,6 +209,8 @@ def draw_step(
         noise=torch.randn(batch, window, config.n_coeffs, generator=generator),
         time=torch.rand(batch, generator=generator) ** options.time_power,
         style_noise=torch.randn(batch, config.d_model, generator=generator),
+        held=held,
+        temporal_held=held.rows(torch.from_numpy(temporal_items)),
     )
 
 
@@ -205,15 +223,13 @@ def cut(clip_frames: ClipFrames, draw: Draw) -> Batch:
         return part[firsts.to(device)[:, None] + frame].float()
 
     speech, speech_rows = torch.unique(draw.speech.T, return_inverse=True)
-    temporal, temporal_rows = torch.unique(draw.temporal.T, return_inverse=True)
     return Batch(
         weights=windows(clip_frames.weights, draw.target),
         made_lips=clip_frames.made_lips[draw.target.to(device)],
         style_weights=windows(clip_frames.weights, draw.style),
         features=windows(clip_frames.features, speech),
         speech_rows=speech_rows.to(device),
-        temporal_weights=windows(clip_frames.weights, temporal),
-        temporal_rows=temporal_rows.to(device),
+        temporal_weights=windows(clip_frames.weights, draw.temporal.T.flatten()),
         lower=draw.lower.T.to(device),
         upper=draw.upper.T.to(device),
         style_present=draw.style_present.to(device),
@@ -221,6 +237,8 @@ def cut(clip_frames: ClipFrames, draw: Draw) -> Batch:
         noise=draw.noise.to(device),
         time=draw.time.to(device),
         style_noise=draw.style_noise.to(device),
+        held=draw.held.to(device),
+        temporal_held=draw.temporal_held.passes_first().to(device),
     )
 
 

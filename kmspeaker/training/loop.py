@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 from tqdm import tqdm
 
+from kmspeaker.corpus.lips.contacts import STIFFNESS
 from kmspeaker.corpus.store import Corpus
 from kmspeaker.errors import InputError
 from kmspeaker.face.keypoints import keypoint_set
@@ -21,8 +22,9 @@ from kmspeaker.training.card import model_card
 from kmspeaker.training.checkpoint import RunSetup, State, config_of_run, initial_state
 from kmspeaker.training.data import Clip, ClipFrames, read_clips
 from kmspeaker.training.distributed import Processes, join_processes
+from kmspeaker.training.held_styles import Wearer
 from kmspeaker.training.log import RunLog, read_log
-from kmspeaker.training.normalization import all_weights, set_statistics
+from kmspeaker.training.normalization import all_weights, set_mean_style, set_statistics
 from kmspeaker.training.objective import Objective
 from kmspeaker.training.optimizer_step import take_step
 from kmspeaker.training.options import TrainingOptions, preset_of
@@ -99,6 +101,7 @@ def _train(
             log.write(done, "validation", scores)
             bar.write(f"step {done}: " + ", ".join(f"{k} {v:.3f}" for k, v in scores.items()))
             machine = _machine(processes, options)
+            set_mean_style(state.average, objective, clip_frames, options)
             card = model_card(corpus, options, config, read_log(run), machine)
             state.average.save(run / "model", card)
         if options.video_every and (last or done % options.video_every == 0):
@@ -147,10 +150,12 @@ def _begin(
         state = initial_state(config, options, device)
         state.model.load_state_dict(trained.state_dict())
     else:
-        space = MotionSpace.fit(all_weights(clips), face.gram(), options.kept_variance)
+        wearer = Wearer.of(face, STIFFNESS) if options.held_styles else None
+        weights = all_weights(clips, wearer, seed=options.seed)
+        space = MotionSpace.fit(weights, face.gram(), options.kept_variance)
         config = dataclasses.replace(preset, n_coeffs=space.n_coeffs)
         state = initial_state(config, options, device)
-        set_statistics(state.model, space, clips, face)
+        set_statistics(state.model, space, clips, weights, face)
     state.average.load_state_dict(state.model.state_dict())
     return state, RunSetup(options, config, data), 0
 

@@ -10,20 +10,43 @@ from kmspeaker.face.keypoints import keypoint_set, keypoint_track
 from kmspeaker.face.rig import FaceModel
 from kmspeaker.model.motion_space import WEIGHTS, MotionSpace
 from kmspeaker.model.network import KMSpeaker
-from kmspeaker.training.data import Clip
+from kmspeaker.training.data import Clip, ClipFrames, cut, draw_step
+from kmspeaker.training.held_styles import Wearer, draw_held_styles
+from kmspeaker.training.objective import Objective
+from kmspeaker.training.options import TrainingOptions
 
+WINDOW = 128
+"""Frames that wear one held style when moments are taken."""
+MEAN_STYLE_STEPS = 16
+"""Batches over which the mean style is taken."""
 SMALLEST_SPREAD_MM = 0.05
 """Smallest deviation that a keypoint is divided by (ours): one that hardly moves would otherwise
 count as much as the lips, and amplify the tracker's noise."""
 
 
-def all_weights(clips: Sequence[Clip]) -> Float[np.ndarray, "frames 52"]:
-    """The motion of all clips."""
-    return np.concatenate([clip.weights for clip in clips]).astype(np.float32)
+def all_weights(
+    clips: Sequence[Clip], wearer: Wearer | None = None, *, seed: int = 0
+) -> Float[np.ndarray, "frames 52"]:
+    """The motion of all clips; with a wearer each in a held style, as training shows them."""
+    if wearer is None:
+        return np.concatenate([clip.weights for clip in clips]).astype(np.float32)
+    random = np.random.default_rng([seed, len(clips)])
+    worn = []
+    for clip in clips:
+        windows = np.array_split(clip.weights.astype(np.float32), max(1, len(clip) // WINDOW))
+        styles = draw_held_styles(random, len(windows))
+        for number, window in enumerate(windows):
+            style = styles[number : number + 1]
+            worn.append(wearer(torch.from_numpy(window)[None], style)[0].numpy())
+    return np.concatenate(worn)
 
 
 def set_statistics(
-    model: KMSpeaker, space: MotionSpace, clips: Sequence[Clip], face: FaceModel
+    model: KMSpeaker,
+    space: MotionSpace,
+    clips: Sequence[Clip],
+    weights: Float[np.ndarray, "frames 52"],
+    face: FaceModel,
 ) -> None:
     """Fill a model's buffers from the training clips and the motion space fitted to them.
 
@@ -33,7 +56,6 @@ def set_statistics(
     name = model.config.keypoint_set
     # Keypoints are linear in the weights, so their moments follow from those of the weights.
     per_weight = keypoint_track(face, np.eye(WEIGHTS, dtype=np.float32), name).astype(np.float64)
-    weights = all_weights(clips)
     covariance = np.cov(weights.T, bias=True)
     mean = np.einsum("w,wkx->kx", weights.mean(0, dtype=np.float64), per_weight)
     variance = np.einsum("wkx,wv,vkx->kx", per_weight, covariance, per_weight, optimize=True)
@@ -48,6 +70,23 @@ def set_statistics(
         (model.speech_scale, np.maximum(speech_deviation, 1e-3)),
     ):
         buffer.copy_(torch.from_numpy(np.asarray(values)))
+
+
+@torch.no_grad()
+def set_mean_style(
+    model: KMSpeaker,
+    objective: Objective,
+    clip_frames: ClipFrames,
+    options: TrainingOptions,
+) -> None:
+    """Fill the mean global style, over windows as training shows them."""
+    styles = []
+    for number in range(MEAN_STYLE_STEPS):
+        draw = draw_step(clip_frames.lengths, options, model.config, number)
+        batch = objective.dressed(cut(clip_frames, draw))
+        keypoints = objective.keypoints(batch.style_weights)
+        styles.append(model.mean_style(keypoints, batch.style_present))
+    model.style_mean.copy_(torch.cat(styles).mean(0))
 
 
 def _feature_statistics(

@@ -11,11 +11,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from kmspeaker.corpus.lips.contacts import STIFFNESS
 from kmspeaker.face.keypoints import keypoint_track
 from kmspeaker.face.rig import FaceModel
 from kmspeaker.model import flow
 from kmspeaker.model.network import KMSpeaker
 from kmspeaker.training.data import Batch
+from kmspeaker.training.held_styles import Wearer
 from kmspeaker.training.losses import (
     RegionGrams,
     closure_loss,
@@ -34,6 +36,8 @@ class Objective:
     grams: RegionGrams
     keypoint_deltas: Float[Tensor, "52 keypoints 3"]
     """Displacement of the keypoints by each shape at weight 1, mm."""
+    wearer: Wearer | None
+    """Puts the batch's held styles on its motion; None without them."""
 
     @classmethod
     def of(
@@ -42,13 +46,18 @@ class Objective:
         """The objective on a face."""
         grams = region_grams(face, options)
         deltas = keypoint_track(face, np.eye(len(face.deltas), dtype=np.float32), keypoint_set)
-        return cls(options, grams.to(device), torch.from_numpy(deltas).to(device))
+        wearer = Wearer.of(face, STIFFNESS).to(device) if options.held_styles else None
+        return cls(options, grams.to(device), torch.from_numpy(deltas).to(device), wearer)
 
     def keypoints(
         self, weights: Float[Tensor, "batch frames 52"]
     ) -> Float[Tensor, "batch frames keypoints 3"]:
         """Keypoint displacements of weights, mm."""
         return torch.einsum("bfw,wkx->bfkx", weights, self.keypoint_deltas)
+
+    def dressed(self, batch: Batch) -> Batch:
+        """The batch in its held styles, where there are any."""
+        return batch if self.wearer is None else batch.worn(self.wearer)
 
     def __call__(
         self, model: KMSpeaker, batch: Batch
@@ -61,6 +70,7 @@ class Objective:
         """
         options, device = self.options, batch.weights.device
         items, passes = len(batch.weights), len(batch.speech_rows)
+        batch = self.dressed(batch)
         x_1 = model.motion.encode(batch.weights)
         t = batch.time
         x_t = flow.interpolate(batch.noise, x_1, t[:, None, None])
@@ -68,7 +78,9 @@ class Objective:
         style_keypoints = self.keypoints(batch.style_weights)
         with torch.autocast(device.type, torch.bfloat16, enabled=options.precision == "bf16"):
             style_mean, log_variance = model.encode_global(style_keypoints, batch.style_present)
-            style = style_mean + batch.style_noise * (0.5 * log_variance).exp()
+            style_vector = style_mean + batch.style_noise * (0.5 * log_variance).exp()
+            statistics = model.style_statistics(style_keypoints, batch.style_present)
+            style = torch.cat([style_vector, statistics], dim=1)
             speech = model.encode_speech(batch.features)
             temporal = model.encode_temporal(keypoints)
             # Both passes have the same x_t, t and global style, and run as one batch.
@@ -78,7 +90,7 @@ class Objective:
                 t.repeat(passes),
                 speech[batch.speech_rows.flatten()],
                 style.repeat(passes, 1),
-                (temporal[batch.temporal_rows] * present).flatten(0, 1),
+                (temporal.unflatten(0, (passes, items)) * present).flatten(0, 1),
                 batch.made_lips.repeat(passes),
             )
         weights = model.motion.decode(predicted.float())

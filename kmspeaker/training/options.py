@@ -65,6 +65,10 @@ class TrainingOptions:
     """Share of items whose global style is that of a neighbouring window of the same clip, so that
     it cannot carry the words of this one (ours; in the paper's training it is the target's)."""
 
+    held_styles: bool = True
+    """Whether every item gets a held pose and an amplitude of its own (``held_styles``), so that
+    styles are without end (ours; the paper has recorded actors)."""
+
     velocity_weight: float = 1.0
     """Of the error of frame differences against that of frames. The paper weights both by 100."""
     lip_weight: float = 0.2
@@ -95,6 +99,8 @@ class TrainingOptions:
         """Refuse numbers that no training can use."""
         for name, value in dataclasses.asdict(self).items():
             least = LEAST.get(name, 0)
+            if isinstance(value, bool):
+                continue
             if isinstance(value, int | float) and not value >= least:  # NaN neither
                 raise InputError(f"Got {name} = {value}; it must be at least {least}.")
 
@@ -136,6 +142,7 @@ PAPER = TrainingOptions(
     temporal_dropout=0.1,
     span_dropout=0.0,
     neighbour_style=0.0,
+    held_styles=False,
     lip_weight=0.0,
     closure_weight=0.0,
     lid_weight=0.0,
@@ -164,10 +171,15 @@ def _parse(text: str, kind: Any) -> Any:
         if text not in get_args(kind):
             raise ValueError
         return text
+    if kind is bool:
+        if text not in ("true", "false"):
+            raise ValueError
+        return text == "true"
     return kind(text)
 
 
 def _kind_in_words(kind: Any) -> str:
     if get_origin(kind) is Literal:
         return "one of " + ", ".join(get_args(kind))
-    return {int: "a whole number", float: "a number", str: "a text"}[kind]
+    words = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
+    return words[kind]

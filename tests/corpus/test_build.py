@@ -262,7 +262,7 @@ def test_talking_videos_become_lips_with_their_sound_and_phones(face, example_tr
     assert recording.seconds == pytest.approx(len(example_track) / 30, abs=0.15)
     assert len(recording.sound()) == round(recording.seconds * SAMPLE_RATE)
     assert [name for name, _, _ in recording.phones if name != "SIL"][:3] == ["OW", "DH", "IH"]
-    assert (tmp_path / "delighted.npz").is_file()
+    assert (tmp_path / "films" / "delighted.npz").is_file()
     late = retarget_video(video, face, Aligner(), tmp_path, fps=30.0, late=0.1)
     assert isinstance(late, Recording)
     np.testing.assert_allclose(late.mouth[:-3], recording.mouth[3:], atol=1e-5)

@@ -145,7 +145,7 @@ def test_a_model_is_measured_beside_its_rivals(face, tmp_path, loud_clip):
     clip = "LipNet_example"
     (folder / f"{clip}.mp4").symlink_to(video)
     (folder / "LipNet_broken.mp4").write_bytes(b"text")
-    (folder / f"{lips.KNOWN_PEOPLE[0]}.mp4").write_bytes(b"never opened")
+    (folder / "LipNet_test_video.mp4").write_bytes(b"never opened")
     part = lips.measure(dataclasses.replace(context, clips=folder, tracks=tmp_path / "tracks"))
     model, ridge, loud = part.each.values()
     assert set(model) == set(ridge) == set(loud) == {clip}

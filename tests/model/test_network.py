@@ -15,7 +15,7 @@ def conditions(model: KMSpeaker, frames: int, batch: int = 2):
     config = model.config
     speech = model.encode_speech(torch.randn(batch, frames, config.d_speech))
     keypoints = torch.randn(batch, frames, config.n_keypoints, 3)
-    style, _ = model.encode_global(keypoints)
+    style = model.mean_style(keypoints)
     temporal = model.encode_temporal(keypoints)
     x_t = torch.randn(batch, frames, config.n_coeffs)
     return x_t, torch.rand(batch), speech, style, temporal
@@ -53,6 +53,22 @@ def test_motion_moves_when_any_input_moves(changed):
     before = model(*given)
     given[changed] = given[changed] + 0.3
     assert (model(*given) - before).abs().max() > 1e-3
+
+
+def test_style_statistics_are_those_of_the_frames_that_show_a_face():
+    model = awake()
+    keypoints = torch.randn(2, 24, TINY.n_keypoints, 3)
+    present = torch.ones(2, 24, dtype=torch.bool)
+    present[:, 15:] = False
+    statistics = model.style_statistics(keypoints, present)
+    seen = keypoints[:, :15]
+    spread = seen.var(1, correction=0).sum(-1).sqrt()
+    expected = torch.cat([seen.mean(1).flatten(1), spread], dim=1)
+    assert torch.allclose(statistics, expected, atol=1e-5)
+    keypoints[:, 15:] += 9
+    assert torch.allclose(model.style_statistics(keypoints, present), expected, atol=1e-5)
+    plain = awake(dataclasses.replace(TINY, style_statistics=False))
+    assert plain.style_statistics(keypoints).shape == (2, 0)
 
 
 def test_temporal_style_reads_the_upper_face_alone():

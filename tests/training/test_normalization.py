@@ -25,7 +25,7 @@ def test_a_models_statistics_are_those_of_its_clips(face: FaceModel):
     ]
     space = MotionSpace.fit(all_weights(clips), face.gram(), 0.99)
     model = KMSpeaker(dataclasses.replace(TINY, n_coeffs=space.n_coeffs))
-    set_statistics(model, space, clips, face)
+    set_statistics(model, space, clips, all_weights(clips), face)
     keypoints = keypoint_track(face, all_weights(clips), TINY.keypoint_set)
     features = np.concatenate([clip.features for clip in clips]).astype(np.float64)
     assert model.keypoint_mean.numpy() == pytest.approx(keypoints.mean(0), abs=1e-5)

@@ -54,6 +54,14 @@ UNDERSHOOT, ARRIVAL = 0.22, 0.053
 """Share by which the shortest phone misses its target, and seconds in which a phone arrives."""
 SETTLE = 0.06
 """Seconds within which a mouth that comes to rest stands still; far phones then pull no more."""
+APART = {"jawOpen": 0.11, "mouthLowerDown": 0.16, "mouthUpperUp": 0.06}
+"""How the lips of people stand apart in pauses (``Articulation.rest`` of 1)."""
+LINGER, SHUTTING = 0.4, 0.08
+"""Seconds for which lips that will shut stay apart, and standard deviation of their shutting."""
+READY = 0.25
+"""Seconds before speech at which lips that were shut are apart again."""
+BREATH = 1.25
+"""How much further apart they are then, for the breath before speech."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +76,10 @@ class Articulation:
     """Above 1 phones blur into each other: a mumbler."""
     asymmetry: float = 0.0
     """Positive moves the left side of the lips more, negative the right."""
+    rest: float = 0.0
+    """How far lips stand apart in pauses, as a share of ``APART``; 0 shuts them."""
+    patience: float = 1.5
+    """Seconds of silence after which lips that stand apart shut."""
 
     def gains(self) -> dict[str, float]:
         """By group of articulators."""
@@ -115,12 +127,16 @@ def articulate(
     articulation = Articulation() if articulation is None else articulation
     times = np.arange(round(seconds * GRID_RATE) + 1) / GRID_RATE
     pulls = find_pulls(phones, seconds, np.ones(len(phones)) if effort is None else effort)
-    gains = articulation.gains()
+    gains, apart = articulation.gains(), resting_aperture(pulls, times, articulation)
     channels = np.concatenate(
-        [_blend(pulls, group, times, articulation.reach) * gains[group] for group in GROUP_NAMES],
+        [
+            _blend(pulls, group, times, articulation.reach, apart / gains[group]) * gains[group]
+            for group in GROUP_NAMES
+        ],
         axis=1,
     )
-    channels *= 1 - rest_envelope(pulls, times)[:, None]
+    resting = apart[:, None] * np.array([APART.get(channel, 0.0) for channel in CHANNELS])
+    channels += rest_envelope(pulls, times)[:, None] * (resting - channels)
     channels = gaussian_filter1d(channels, SMOOTHING * GRID_RATE, axis=0, mode="nearest")
     frames = round(seconds * fps)
     at = np.arange(frames) / fps
@@ -192,10 +208,40 @@ def _add_silence(pulls: list[Pull], start: float, end: float) -> None:
     pulls.append(Pull(VISEMES[SILENCE], start, end, 1.0, rest=True))
 
 
+def resting_aperture(
+    pulls: Sequence[Pull], times: Float64[np.ndarray, " times"], articulation: Articulation
+) -> Float64[np.ndarray, " times"]:
+    """How far lips that rest stand apart at each time, as a share of ``APART``.
+
+    Lips of people who talk stay apart in their pauses, open a little further in the breath before
+    they speak, and shut only when a silence is long. Before the first word and after the last they
+    are shut but for its beginning and its end.
+    """
+    aperture = np.full(len(times), articulation.rest)
+    if articulation.rest == 0:
+        return aperture
+    for pull in pulls:
+        if not pull.rest:
+            continue
+        first, last = pull.start <= times[0], pull.end >= times[-1] - 1e-3
+        inside = (times >= pull.start) & (times <= pull.end)
+        if pull.end - pull.start >= articulation.patience:
+            shuts = -np.inf if first else pull.start + LINGER
+            opens = np.inf if last else pull.end - READY
+            aperture[inside & (times > shuts) & (times < opens)] = 0.0
+        if not last:
+            aperture[inside & (times > pull.end - READY)] *= BREATH
+    return gaussian_filter1d(aperture, SHUTTING * GRID_RATE, mode="nearest")
+
+
 def _blend(
-    pulls: list[Pull], group: str, times: Float64[np.ndarray, " times"], reach: float
+    pulls: list[Pull],
+    group: str,
+    times: Float64[np.ndarray, " times"],
+    reach: float,
+    apart: Float64[np.ndarray, " times"],
 ) -> Float64[np.ndarray, "times channels"]:
-    """The group's channels: targets weighed by dominance."""
+    """The group's channels: targets weighed by dominance; silences ask for lips ``apart``."""
     before, after = (reach * seconds for seconds in REACH[group])
     full_from, full_to, peak = np.array([full_hold(pull, group) for pull in pulls]).T
     early = np.maximum(full_from[None] - times[:, None], 0) / before
@@ -207,7 +253,10 @@ def _blend(
             for pull in pulls
         ]
     )
-    return dominance @ targets / np.maximum(dominance.sum(1, keepdims=True), 1e-9)
+    resting = np.array([APART.get(channel, 0.0) for channel in GROUPS[group]])
+    silent = dominance[:, [pull.rest for pull in pulls]].sum(1) * apart
+    asked = dominance @ targets + silent[:, None] * resting
+    return asked / np.maximum(dominance.sum(1, keepdims=True), 1e-9)
 
 
 def rest_envelope(

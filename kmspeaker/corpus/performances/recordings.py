@@ -25,6 +25,8 @@ from kmspeaker.reference.live_link import read_live_link
 
 BROWS = np.array([name.startswith(("brow", "noseSneer")) for name in ARKIT_NAMES])
 EYES = UPPER_SHAPES & ~BROWS
+TALK = 0.6
+"""Share of replayed upper faces that are of people who talk, where there are any."""
 FACEGOOD_RATE = 30.0
 FACEGOOD_SHAPES: dict[str, tuple[tuple[str, float], ...]] = {
     "mouth_stretch_c": (("jawOpen", 0.62),),
@@ -60,10 +62,16 @@ class UpperFaces:
     """Captured performances at one rate, only their upper faces."""
 
     performances: tuple[Float32[np.ndarray, "_ 52"], ...]
+    talkers: tuple[Float32[np.ndarray, "_ 52"], ...] = ()
 
     @classmethod
-    def read(cls, folder: Path, fps: float) -> "UpperFaces":
+    def read(
+        cls, folder: Path, fps: float, talkers: Sequence[Float32[np.ndarray, "_ 52"]] = ()
+    ) -> "UpperFaces":
         """All Live Link Face files of a folder, gzipped or not, resampled to ``fps``.
+
+        ``talkers`` are upper faces of people who talk, at ``fps``, which are replayed as often as
+        the files: how brows and lids move in talk is not how they move when they are shown.
 
         Raises:
             InputError: There are none.
@@ -71,7 +79,8 @@ class UpperFaces:
         paths = sorted(path for path in folder.glob("*.csv*") if path.suffix in (".csv", ".gz"))
         if not paths:
             raise InputError(f"Got no Live Link Face .csv in {folder}; put at least one there.")
-        return cls(tuple(_upper_only(path, fps) for path in paths))
+        shown = tuple(_upper_only(path, fps) for path in paths)
+        return cls(shown, tuple(weights * UPPER_SHAPES for weights in talkers))
 
     def replay(self, rng: np.random.Generator, frames: int) -> Float64[np.ndarray, "frames 52"]:
         """An upper face that nobody has played: brows of one moment with eyes of another."""
@@ -82,8 +91,10 @@ class UpperFaces:
         return whole * BROWS * rng.uniform(0.6, 1.3) + other * EYES * rng.uniform(0.85, 1.1)
 
     def _moment(self, rng: np.random.Generator, frames: int) -> Float64[np.ndarray, "frames 52"]:
-        lengths = np.array([len(weights) for weights in self.performances], float)
-        weights = self.performances[rng.choice(len(lengths), p=lengths / lengths.sum())]
+        talk = self.talkers and rng.random() < TALK
+        performances = self.talkers if talk else self.performances
+        lengths = np.array([len(weights) for weights in performances], float)
+        weights = performances[rng.choice(len(lengths), p=lengths / lengths.sum())]
         pace = rng.uniform(0.8, 1.25)
         # Forwards and back again, so that a short performance has no seam.
         turn = 2 * (len(weights) - 1)
@@ -113,6 +124,8 @@ class Recording:
     text: str = ""
     phones: tuple[Phone, ...] = ()
     """In seconds from ``start``; empty where nobody has written down what is said."""
+    whole: bool = False
+    """Whether ``mouth`` holds the upper face of the same moment too, which then stays."""
 
     @property
     def seconds(self) -> float:

@@ -33,6 +33,8 @@ INTENSITIES: Mapping[str, float] = {"moderate": 0.55, "heightened": 1.0}
 REPLAYED, BOTH = 0.4, 0.2
 """Shares of clips whose upper face is recorded, or recorded and acted on top; others are acted."""
 
+PATIENCE = (1.0, 4.0)
+"""Seconds of silence after which lips shut, from one clip to another."""
 YIELD, ROUNDED = 0.75, 0.45
 """How far a smile, a frown or a bared tooth gives way to lips that round, and the funnel and pucker
 at which they count as round."""
@@ -182,15 +184,16 @@ def _actor(identity: str, seed: int) -> Actor:
     return Actor(
         identity,
         Articulation(
-            jaw=float(np.clip(rng.normal(1.0, 0.18), 0.68, 1.35)),
-            lips=float(np.clip(rng.normal(1.0, 0.22), 0.6, 1.45)),
+            jaw=float(np.clip(rng.normal(0.85, 0.18), 0.5, 1.3)),
+            lips=float(np.clip(rng.normal(0.9, 0.22), 0.5, 1.4)),
             rounding=float(np.clip(rng.normal(1.0, 0.14), 0.75, 1.3)),
             spread=float(np.clip(rng.normal(1.0, 0.3), 0.4, 1.7)),
             reach=float(np.clip(rng.normal(1.0, 0.12), 0.8, 1.25)),
             asymmetry=lean * float(rng.uniform(0.3, 1.0)),
+            rest=float(np.clip(rng.lognormal(0, 0.35), 0.4, 1.8)),
         ),
         Habits(
-            blinks_a_minute=float(rng.uniform(8, 22)),
+            blinks_a_minute=float(rng.uniform(15, 35)),
             accent_rate=float(rng.uniform(0.15, 0.6)),
             accent=accent,
             restlessness=float(rng.uniform(0.6, 1.5)),
@@ -289,6 +292,8 @@ def _articulation(rng: np.random.Generator, role: Role, state: State) -> Articul
         articulation,
         jaw=care * articulation.jaw * (1 + (state.jaw - 1) * amount),
         lips=care * articulation.lips * (1 + (state.lips - 1) * amount),
+        rest=articulation.rest * float(rng.lognormal(0, 0.2)),
+        patience=float(rng.uniform(*PATIENCE)),
     )
 
 

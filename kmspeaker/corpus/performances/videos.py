@@ -5,16 +5,19 @@ can be used. A video whose lips cannot be trusted is left out and the reason is 
 """
 
 import csv
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from kmspeaker.corpus.config import Config
+from kmspeaker.corpus.lips.visemes import Phone
+from kmspeaker.corpus.people import Use, use_of
+from kmspeaker.corpus.performances.cremad import read_name
 from kmspeaker.corpus.performances.recordings import Recording, synchronize
 from kmspeaker.corpus.speech.forced_alignment import Aligner
-from kmspeaker.corpus.speech.voices import licence_of
+from kmspeaker.corpus.speech.voices import LICENCES, licence_of
 from kmspeaker.errors import InputError
 from kmspeaker.face.landmarks import INNER_LOWER_LIP, INNER_UPPER_LIP
 from kmspeaker.face.rig import UPPER_SHAPES, FaceModel
@@ -22,6 +25,15 @@ from kmspeaker.media.audio import SAMPLE_RATE, load_sound
 from kmspeaker.reference.retarget import retarget
 from kmspeaker.reference.tracking import FaceTrack, track_video
 
+NOT_TO_TRAIN_ON: tuple[Use | None, ...] = ("left_out", "development", "test")
+STATED_LICENCES = {
+    "CC BY 4.0": "CC-BY-4.0",
+    "CC0": "CC0-1.0",
+    "Public domain": "public domain",
+    "MIT": "MIT",
+    "ODbL": "ODbL-1.0",
+}
+"""Beginnings of what a row of ``clips.tsv`` may state, and the licence that is."""
 LEAST_CORRELATION = 0.95
 """Of the tracked and the retargeted lip opening; a video with less is not used."""
 
@@ -34,7 +46,10 @@ class Video:
     source: str
     speaker: str
     text: str
+    """Empty where nobody has written down what is said."""
     licence: str
+    whole: bool = False
+    """Whether its upper face is used too: natural talk, and acted emotions."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +64,9 @@ class RejectedVideo:
 def read_videos(data: Path, folders: Sequence[str]) -> tuple[Video, ...]:
     """The videos that the ``clips.tsv`` of each folder names; its columns are file and text.
 
-    A folder of several people has the column speaker too.
+    A folder of several people has the column speaker (or person_id) too; clips without a text are
+    natural talk, of which the whole face is used. A folder in CREMA-D's layout needs no index.
+    People who are not for training (``people``) are left out.
 
     Raises:
         InputError: No such index, a column is missing, or a video is not there.
@@ -103,12 +120,15 @@ def retarget_video(
         sound = load_sound(video.path, sample_rate=SAMPLE_RATE)
     except InputError:
         return "no sound"
-    try:
-        phones = aligner.align(sound.samples, video.text)
-    except InputError:
-        return "text not found in the sound"
+    phones: tuple[Phone, ...] = ()
+    if video.text:
+        try:
+            phones = tuple(aligner.align(sound.samples, video.text))
+        except InputError:
+            return "text not found in the sound"
     frames = int(min(sound.seconds, performance.seconds) * fps)
-    mouth = synchronize(performance.weights * ~UPPER_SHAPES, fps, fps=fps, late=late, frames=frames)
+    played = performance.weights if video.whole else performance.weights * ~UPPER_SHAPES
+    mouth = synchronize(played, fps, fps=fps, late=late, frames=frames)
     return Recording(
         video.path.stem,
         video.speaker,
@@ -119,29 +139,71 @@ def retarget_video(
         fps,
         text=video.text,
         phones=tuple(phone for phone in phones if phone[1] < frames / fps),
+        whole=video.whole,
     )
 
 
 def _videos_of(folder: Path) -> list[Video]:
     index = folder / "clips.tsv"
     if not index.is_file():
-        raise InputError(f"Got no {index}; put the videos' index there or leave the folder out.")
-    licence, source = licence_of(folder), folder.name
+        acted = _cremad_videos(folder)
+        if not acted:
+            raise InputError(
+                f"Got no {index} and no videos named as CREMA-D's; each folder of videos needs one."
+            )
+        return acted
+    source = folder.name
     videos: list[Video] = []
     with index.open(newline="", encoding="utf-8") as file:
         for row in csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE):
-            name, text = row.get("file"), row.get("text")
-            if not name or not text:
-                raise InputError(f"Got a row without file or text in {index}: {row}; complete it.")
+            name, text = row.get("file"), row.get("text") or ""
+            if not name:
+                raise InputError(f"Got a row without a file in {index}: {row}; complete it.")
+            if use_of(source, name) in NOT_TO_TRAIN_ON:
+                continue
             if not (folder / name).is_file():
                 raise InputError(f"Got no {name} in {folder}, which its clips.tsv names.")
-            speaker = f"{source}_{row['speaker']}" if row.get("speaker") else source
-            videos.append(Video(folder / name, source, speaker, text, licence))
+            licence = _licence(row, folder)
+            person = row.get("speaker") or row.get("person_id")
+            speaker = f"{source}_{person}" if person else source
+            videos.append(Video(folder / name, source, speaker, text, licence, whole=not text))
+    return videos
+
+
+def _licence(row: Mapping[str, str], folder: Path) -> str:
+    """The licence of a clip, which its row may state; a folder we know must keep the one we know.
+
+    Raises:
+        InputError: It is unknown, or not what it was.
+    """
+    stated = row.get("licence")
+    if not stated:
+        return licence_of(folder)
+    for beginning, licence in STATED_LICENCES.items():
+        if stated.startswith(beginning) and LICENCES.get(folder.name, licence) == licence:
+            return licence
+    raise InputError(
+        f"Got the licence {stated!r} for {row['file']} in {folder}; known are "
+        f"{', '.join(STATED_LICENCES)}"
+        + (f", and this folder had {LICENCES[folder.name]}" if folder.name in LICENCES else "")
+        + ". See whether it may still train."
+    )
+
+
+def _cremad_videos(folder: Path) -> list[Video]:
+    """Acted emotions, by CREMA-D's names."""
+    videos: list[Video] = []
+    for path in sorted(folder.glob("*")):
+        clip = read_name(path.name)
+        if clip is not None and use_of(folder.name, path.name) not in NOT_TO_TRAIN_ON:
+            speaker = f"{folder.name}_{clip.actor}"
+            licence = licence_of(folder)
+            videos.append(Video(path, folder.name, speaker, clip.text, licence, whole=True))
     return videos
 
 
 def _track(video: Video, folder: Path) -> FaceTrack:
-    path = folder / f"{video.path.stem}.npz"
+    path = folder / video.source / f"{video.path.stem}.npz"
     if path.is_file():
         return FaceTrack.load(path)
     track = track_video(video.path)

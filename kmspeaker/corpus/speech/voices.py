@@ -23,7 +23,9 @@ LICENCES = {
     "speechocean762": "CC-BY-4.0",
     "facegood": "MIT",
     "grid_s1": "CC-BY-4.0",
+    "grid_s4": "CC-BY-4.0",
     "grid_more": "CC-BY-4.0",
+    "cremad": "ODbL-1.0",
     "livelink": "MIT",
 }
 """By folder; a folder that is not here states its own in a file ``LICENCE``."""
