@@ -1,9 +1,9 @@
 """Carry a model over to the motion space of another corpus: ``port_model.py MODEL CORPUS OUT``.
 
 A model begun from another keeps that one's motion space and statistics (``--from``), which do not
-fit a corpus whose poses are wider. All that leads into and out of them is linear, so their change is
-folded into the layers beside them: what was learnt about speech stays, the rest is learnt anew. Of
-what the former model had no path for, the new one begins with none (zeros).
+fit a corpus whose poses are wider. All that leads into and out of them is linear, so their change
+is folded into the layers beside them: what was learnt about speech stays, the rest is learnt anew.
+Of what the former model had no path for, the new one begins with none (zeros).
 """
 
 import argparse

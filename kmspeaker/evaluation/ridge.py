@@ -1,5 +1,6 @@
 """A rival of every model: ridge regression from speech features to lip opening (ours)."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -78,6 +79,25 @@ def fit_ridge(corpus: Corpus, gap: Float32[np.ndarray, " 52"]) -> Ridge:
         return sum(float(((ridge.predict(f) - y) ** 2).sum()) for f, y in pairs)
 
     return min(candidates, key=error)
+
+
+def fit_ridge_on(
+    pairs: Sequence[tuple[Float[np.ndarray, "_ dim"], Float64[np.ndarray, " _"]]],
+    strength: float = 1e4,
+) -> Ridge:
+    """Fit on features and curves at hand, with a penalty that suits a few minutes of talk.
+
+    Raises:
+        InputError: There are none.
+    """
+    if not pairs:
+        raise InputError("Got no talk to fit the ridge regression on; give clips with sound.")
+    inputs = np.concatenate([with_context(features) for features, _ in pairs])
+    wanted = np.concatenate([curve for _, curve in pairs])
+    centre, level = inputs.mean(axis=0), float(wanted.mean())
+    inputs -= centre
+    normal = inputs.T @ inputs + strength * np.eye(inputs.shape[1])
+    return Ridge(centre, np.linalg.solve(normal, inputs.T @ (wanted - level)), level)
 
 
 def _read(

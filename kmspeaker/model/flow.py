@@ -33,28 +33,33 @@ def sample(
     x_0: Float[Tensor, "*shape"],
     *,
     steps: int,
+    bend: float = 1.0,
     progress: Callable[[float], None] | None = None,
 ) -> Float[Tensor, "*shape"]:
-    """Carry noise to data by the midpoint method, in ``steps`` equal steps (paper 3.1: 50).
+    """Carry noise to data by the midpoint method (paper 3.1: in 50 equal steps).
 
     The method is of second order: the error falls with the square of the number of steps. Few
-    steps cost spread: what is sampled varies less than the data, the more so the narrower the data
-    are against the noise (``tests/model/test_flow.py`` holds the closed form). The network answers
-    twice a step, and never at time 1, where the velocity is not defined.
+    equal steps cost spread: what is sampled varies less than the data, the more so the narrower the
+    data are against the noise, because their spread is decided late. Steps that grow shorter
+    towards the data, at times ``1 - (1 - s) ** bend`` of equal ``s``, keep it: four with a bend of
+    1.5 keep 0.96 of data a tenth as wide as the noise, four equal ones 0.80
+    (``tests/model/test_flow.py`` holds the closed form). The network answers twice a step, and
+    never at time 1, where the velocity is not defined.
 
     Args:
         predict: answers ``x_1``; called at the beginning and in the middle of each step.
         x_0: noise.
         steps: at least 1.
+        bend: 1 for equal steps, as in the paper; more for later ones (ours).
         progress: told the fraction done after each step.
     """
     assert steps >= 1
     x_t = x_0
     for step in range(steps):
-        t, t_next = step / steps, (step + 1) / steps
+        t, t_next = (1 - (1 - s / steps) ** bend for s in (step, step + 1))
         t_middle = (t + t_next) / 2
         x_middle = x_t + (t_middle - t) * velocity(x_t, predict(x_t, t), t)
         x_t = x_t + (t_next - t) * velocity(x_middle, predict(x_middle, t_middle), t_middle)
         if progress is not None:
-            progress(t_next)
+            progress((step + 1) / steps)
     return x_t

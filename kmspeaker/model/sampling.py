@@ -140,6 +140,7 @@ def generate_batch(
         windows.predict(predict),
         x_0,
         steps=config.steps if steps is None else steps,
+        bend=config.bend,
         progress=progress,
     )
     weights = model.motion.decode(coefficients).cpu().numpy().astype(np.float64)

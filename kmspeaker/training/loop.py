@@ -207,7 +207,7 @@ def _config_from(trained: ModelConfig, preset: ModelConfig, folder: Path) -> Mod
     config = dataclasses.replace(preset, n_coeffs=trained.n_coeffs)
     for name, value in dataclasses.asdict(config).items():
         trained_value = getattr(trained, name)
-        if trained_value != value and name not in ("steps", "dropout"):
+        if trained_value != value and name not in ("steps", "bend", "dropout"):
             raise InputError(
                 f"Got a model in {folder} with {name} = {trained_value!r}, but this training "
                 f"needs {value!r}; choose another --size, another corpus or another model."

@@ -96,6 +96,20 @@ def test_moments_of_a_gaussian_are_the_closed_forms_and_its_spread_is_kept(sprea
     assert abs(1 - kept[8]) < abs(1 - kept[4]) < abs(1 - kept[2])
 
 
+@pytest.mark.parametrize("spread", [0.5, 0.2, 0.1])
+def test_steps_that_grow_shorter_keep_the_spread_of_narrow_data(spread):
+    noise = torch.linspace(-3, 3, 101, dtype=torch.float64)
+
+    def kept(bend: float, steps: int = 4) -> float:
+        result = sample(posterior_mean(spread), noise, steps=steps, bend=bend)
+        return float(result.std() / noise.std()) / spread
+
+    assert kept(1.0) == pytest.approx(spread_after(4, spread) / spread, abs=1e-9)
+    assert 0.95 < kept(1.5) < 1.02
+    if spread < 0.5:
+        assert kept(1.5) > kept(1.0)
+
+
 def test_the_last_step_returns_the_state_and_not_the_last_answer():
     """After two steps the last answer alone keeps less than half of this spread."""
     answers = []
@@ -117,9 +131,11 @@ def test_times_rise_and_stay_below_one():
         times.append(t)
         return x_t
 
-    sample(predict, torch.zeros(2), steps=5)
-    assert times == sorted(times) and times[0] == 0 and times[-1] < 1
-    assert len(times) == 2 * 5
+    for bend in (1.0, 1.5):
+        times.clear()
+        sample(predict, torch.zeros(2), steps=5, bend=bend)
+        assert times == sorted(times) and times[0] == 0 and times[-1] < 1
+        assert len(times) == 2 * 5
 
 
 def test_an_item_of_a_batch_is_that_item_alone():
@@ -135,5 +151,5 @@ def test_an_item_of_a_batch_is_that_item_alone():
 
 def test_progress_rises_to_one():
     fractions: list[float] = []
-    sample(lambda x_t, t: x_t, torch.zeros(2), steps=4, progress=fractions.append)
+    sample(lambda x_t, t: x_t, torch.zeros(2), steps=4, bend=2.0, progress=fractions.append)
     assert fractions == [0.25, 0.5, 0.75, 1.0]

@@ -230,7 +230,11 @@ def test_numbers_that_no_training_can_use_are_refused():
 def test_options_are_read_from_text_by_their_type():
     read = TrainingOptions.read({"batch": "8", "kl_weight": "1e-3", "passes": "both"}, PAPER)
     assert (read.batch, read.kl_weight, read.passes) == (8, 1e-3, "both")
-    for settings in ({"batch": "many"}, {"passes": "neither"}, {"nonsense": "1"}):
+    plain = TrainingOptions.read({"held_styles": "false"}, OPTIONS)
+    assert OPTIONS.held_styles and not plain.held_styles and not PAPER.held_styles
+    for settings in (
+        *({"batch": "many"}, {"passes": "neither"}, {"nonsense": "1"}, {"held_styles": "1"}),
+    ):
         with pytest.raises(InputError, match=next(iter(settings))):
             TrainingOptions.read(settings, PAPER)
 

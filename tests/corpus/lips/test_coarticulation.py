@@ -40,6 +40,30 @@ def test_a_long_pause_rests_in_its_middle_and_a_short_one_does_not():
         assert (middle < 0.005) == rests
 
 
+def test_lips_of_people_stand_apart_in_pauses_and_shut_in_long_rests(face):
+    speech = [(name, 0.09) for name in PLAIN]
+    phones, seconds = timed(("SIL", 3.0), *speech, ("SIL", 0.5), *speech, ("SIL", 3.0), *speech)
+    person = Articulation(rest=1.0, patience=1.5)
+    gap = articulate(phones, seconds, fps=120.0, articulation=person) @ face.lip_opening
+    shut, apart = (
+        articulate((), 2.0, fps=120.0, articulation=Articulation(rest=r, patience=9.0))
+        @ face.lip_opening
+        for r in (0.0, 1.0)
+    )
+    assert apart[120] > 2 and abs(shut[120]) < 0.05
+    ends = np.cumsum([0.0, 3.0, len(PLAIN) * 0.09, 0.5, len(PLAIN) * 0.09, 3.0])
+
+    def at(moment: float) -> float:
+        return float(gap[round(moment * 120)])
+
+    assert at(ends[2] + 0.25) == pytest.approx(apart[120], rel=0.35)  # a pause within speech
+    assert abs(at(1.0)) < 0.2 and abs(at(ends[4] + 1.5)) < 0.2  # long rests
+    assert at(ends[4] + 0.25) > 0.6 * apart[120]  # they linger
+    for start in (3.0, ends[5]):  # and are apart again in time for a breath
+        assert at(start - 0.1) > 0.7 * apart[120]
+        assert at(start - 0.5) < 0.3 * apart[120]
+
+
 def test_a_silent_mouth_stands_still_and_a_speaking_one_does_not(face):
     phones, seconds = timed(
         *[(name, 0.09) for name in PLAIN],
