@@ -1,11 +1,17 @@
 """Live Link Face: the CSV that Apple's face capture writes on a phone, in and out.
 
-Place in the flow: file -> ``Performance``, beside ``retarget``; and animation -> file. Such a file
-has a time code, the 52 ARKit weights and nine angles of head and eyes in every row.
+Place in the flow: file -> ``table``, ``timecode`` and ``units`` -> ``Performance``, beside
+``retarget``; and animation -> file. Such a file has a time code, the 52 ARKit weights and nine
+angles of head and eyes in every row. Other programs write it in their own ways: what had to be
+assumed is said.
 """
 
 import csv
-import re
+import logging
+from array import array
+from collections.abc import Iterator
+from dataclasses import dataclass
+from operator import itemgetter
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +21,12 @@ from kmspeaker.errors import InputError
 from kmspeaker.face.rig import ARKIT_NAMES
 from kmspeaker.limits import MAX_SECONDS
 from kmspeaker.reference.performance import Performance
+from kmspeaker.reference.table import read_rows
+from kmspeaker.reference.timecode import APP_BASE, Clock, rate_of, read_clock, typical_step
 from kmspeaker.reference.tracking import MAX_GAP
+from kmspeaker.reference.units import in_radians, in_unit_range
+
+_log = logging.getLogger(__name__)
 
 HEAD_COLUMNS = ("HeadYaw", "HeadPitch", "HeadRoll")
 EYE_COLUMNS = tuple(
@@ -24,60 +35,91 @@ EYE_COLUMNS = tuple(
 WEIGHT_COLUMNS = tuple(name[0].upper() + name[1:] for name in ARKIT_NAMES)
 COLUMNS = ("Timecode", "BlendShapeCount", *WEIGHT_COLUMNS, *HEAD_COLUMNS, *EYE_COLUMNS)
 """In the app's own order."""
+TONGUE = "TongueOut"
+"""The one weight that may be missing: ARKit had 51 before it saw tongues."""
 
-TIMECODE_BASE = 60
-"""The app counts sixtieths of a second whatever the frame rate."""
-MAX_RATE = 240.0
-"""Rows that follow faster than this many a second are passed over."""
-USUAL_RATES = (24000 / 1001, 24, 25, 30000 / 1001, 30, 48, 50, 60000 / 1001, 60)
-TIMECODE = re.compile(r"(\d+):(\d+):(\d+)(?:[:;](\d+(?:\.\d+)?)|(\.\d+))?$")
-DAY = 24 * 3600.0
+MAX_ROWS_PER_SECOND = 240.0
+"""Rows that follow faster than this are passed over."""
+
+
+@dataclass(frozen=True)
+class LiveLinkReading:
+    """A performance and what had to be assumed to read it."""
+
+    performance: Performance
+    notes: tuple[str, ...]
+    """Sentences for the user; none for a file as the app writes it."""
 
 
 def read_live_link(
-    path: Path | str, fps: float | None = None, *, max_seconds: float = MAX_SECONDS
+    path: Path | str,
+    fps: float | None = None,
+    *,
+    max_seconds: float = MAX_SECONDS,
+    rate: float | None = None,
 ) -> Performance:
+    """Read a Live Link Face CSV, as ``read_with_notes`` does, whose notes are only logged."""
+    return read_with_notes(path, fps, max_seconds=max_seconds, rate=rate).performance
+
+
+def read_with_notes(
+    path: Path | str,
+    fps: float | None = None,
+    *,
+    max_seconds: float = MAX_SECONDS,
+    rate: float | None = None,
+) -> LiveLinkReading:
     """Read a Live Link Face CSV; columns are found by name, whatever their order.
 
     Rows without a face (``BlendShapeCount`` 0) and missing rows are gaps: up to
-    ``tracking.MAX_GAP`` they are bridged. Weights outside [0, 1] are clipped.
+    ``tracking.MAX_GAP`` they are bridged. Weights outside [0, 1] are clipped. Weights from 0 to 100
+    and angles in degrees are converted. Every note is logged as a warning, too.
 
     Args:
         path: The file.
         fps: The rate of the result; the file's own when not given.
         max_seconds: Longer ones are refused.
+        rate: Rows a second, for time codes that do not tell; they are then not looked at.
 
     Raises:
-        InputError: No such file, not such a CSV, columns missing, a value that is no number, or
-            too long.
+        InputError: No such file, not such a CSV, columns missing, a value that is no number, time
+            codes that show no rate, units that are not known, or too long.
     """
     path = Path(path)
-    header, rows = _read_rows(path)
-    column = {name.strip().lower(): k for k, name in enumerate(header)}
-    missing = [name for name in ("Timecode", *WEIGHT_COLUMNS) if name.lower() not in column]
-    if missing:
-        shown = ", ".join(missing[:5]) + (f" and {len(missing) - 5} more" if missing[5:] else "")
+    if rate is not None and not 1 <= rate <= MAX_ROWS_PER_SECOND:
         raise InputError(
-            f"Got {path.name} without the columns {shown}; "
-            "a Live Link Face CSV with its time code and all 52 weights is needed."
+            f"Got {rate:g} rows a second for {path.name}; give from 1 to {MAX_ROWS_PER_SECOND:g}."
         )
-    rows = [row for row in rows if _has_face(row, column)]
-    times = _seconds([row[column["timecode"]] for row in rows], path)
-    keep = np.append(True, np.diff(np.maximum.accumulate(times)) > 1 / MAX_RATE)[: len(rows)]
+    rows = read_rows(path, max_rows=max_seconds * MAX_ROWS_PER_SECOND)
+    faces = _read_faces(next(rows, []), rows, path.name, timed=rate is None)
+    if len(faces.rows) < 2:
+        raise InputError(_too_few(path.name, len(faces.rows)))
+    if rate is None:
+        clock = read_clock(faces.codes, path.name)
+    else:
+        clock = Clock((faces.rows - faces.rows[0]) / rate)
+    times = clock.times
+    keep = np.append(True, np.diff(np.maximum.accumulate(times)) > 0.999 / MAX_ROWS_PER_SECOND)
     if keep.sum() < 2:
+        raise InputError(_too_few(path.name, int(keep.sum())))
+    times = times[keep]
+    if times[-1] > max_seconds:
         raise InputError(
-            f"Got {path.name} with {keep.sum()} frames of a face; at least two are needed."
-        )
-    if times[keep][-1] > max_seconds:
-        raise InputError(
-            f"Got {times[keep][-1]:.0f} s of performance in {path.name}, the limit is "
+            f"Got {times[-1]:.0f} s of performance in {path.name}, the limit is "
             f"{max_seconds:g} s; give a shorter one or raise the limit with --max-seconds."
         )
-    weights = _read_numbers(rows, [column[name.lower()] for name in WEIGHT_COLUMNS], path)
-    head = np.zeros((len(rows), 3))
-    if all(name.lower() in column for name in HEAD_COLUMNS):
-        head = _read_numbers(rows, [column[name.lower()] for name in HEAD_COLUMNS], path)
-    return _resample(times[keep], weights[keep], head[keep], fps)
+    own = rate_of(times, path.name) if rate is None else rate
+    weights, notes_of_weights = in_unit_range(faces.weights[keep], path.name)
+    head, notes_of_head = in_radians(faces.head[keep], path.name)
+    notes = [*faces.notes, *clock.notes, *notes_of_weights, *notes_of_head]
+    if not keep.all():
+        notes.append(f"{np.sum(~keep)} rows are left out, as their time codes do not go on.")
+    if _has_regular_gaps(times):
+        notes.append("Rows are missing in most seconds; check that its time codes are right.")
+    notes = tuple(f"{path.name}: {note}" for note in notes)
+    for note in notes:
+        _log.warning(note)
+    return LiveLinkReading(_resample(times, weights, head, own, fps or own), notes)
 
 
 def write_live_link(
@@ -105,76 +147,90 @@ def write_live_link(
             writer.writerow([_timecode(k / fps), row.size, *(f"{value:.10f}" for value in row)])
 
 
-def _read_rows(path: Path) -> tuple[list[str], list[list[str]]]:
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            rows = [row for row in csv.reader(file) if row]
-    except OSError as error:
-        raise InputError(
-            f"Cannot read {path} ({error.strerror or error}); give a Live Link Face CSV."
-        ) from error
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise InputError(
-            f"Got {path.name}, which is no CSV text; give a Live Link Face CSV."
-        ) from error
-    if not rows:
-        raise InputError(f"Got {path.name}, which is empty; give a Live Link Face CSV.")
-    return rows[0], rows[1:]
+@dataclass(frozen=True)
+class _Faces:
+    """The rows that show a face, as they are in the file."""
+
+    rows: Float64[np.ndarray, " faces"]
+    """Which of the file's rows, the others included."""
+    codes: tuple[str, ...]
+    """Time codes; none where they are not asked for."""
+    weights: Float32[np.ndarray, "faces 52"]
+    head: Float32[np.ndarray, "faces 3"]
+    notes: tuple[str, ...]
 
 
-def _has_face(row: list[str], column: dict[str, int]) -> bool:
+def _read_faces(header: list[str], rows: Iterator[list[str]], name: str, *, timed: bool) -> _Faces:
+    column = {cell.strip().lower(): k for k, cell in enumerate(header)}
+    needed = (*(("Timecode",) if timed else ()), *WEIGHT_COLUMNS)
+    missing = [needs for needs in needed if needs.lower() not in column]
+    if missing and missing != [TONGUE]:
+        shown = ", ".join(missing[:5]) + (f" and {len(missing) - 5} more" if missing[5:] else "")
+        raise InputError(
+            f"Got {name} without the columns {shown}; "
+            "a Live Link Face CSV with its time code and all 52 weights is needed."
+        )
+    shapes = [k for k, shape in enumerate(WEIGHT_COLUMNS) if shape not in missing]
+    weight_columns = [column[WEIGHT_COLUMNS[k].lower()] for k in shapes]
+    turns = all(angle.lower() in column for angle in HEAD_COLUMNS)
+    head_columns = [column[angle.lower()] for angle in HEAD_COLUMNS] if turns else []
+    used = itemgetter(*weight_columns, *head_columns)
+    places, codes, numbers = array("d"), [], array("f")
+    for place, row in enumerate(rows):
+        if any(row[len(header) :]):
+            raise InputError(
+                f"Got {name} with {len(row)} values under {len(header)} columns; where decimals "
+                "have commas, save it with semicolons or tabs between the columns."
+            )
+        if _has_face(row, column, weight_columns):
+            numbers.extend(_numbers(row, used, name))
+            places.append(place)
+            if timed:
+                codes.append(row[column["timecode"]] if column["timecode"] < len(row) else "")
+    table = np.array(numbers, np.float32).reshape(-1, len(weight_columns) + len(head_columns))
+    if not np.isfinite(table).all():
+        raise InputError(f"Got {name} with NaN or infinite values; export it again.")
+    weights = np.zeros((len(places), len(WEIGHT_COLUMNS)), np.float32)
+    weights[:, shapes] = table[:, : len(shapes)]
+    head = table[:, len(shapes) :] if turns else np.zeros((len(places), 3), np.float32)
+    notes = ("It has no TongueOut, so the tongue stays in.",) if missing else ()
+    return _Faces(np.array(places), tuple(codes), weights, head, notes)
+
+
+def _has_face(row: list[str], column: dict[str, int], weight_columns: list[int]) -> bool:
     """False for the short rows that the app writes while it sees no face."""
     count = column.get("blendshapecount")
     if count is not None and len(row) > count and row[count].strip() == "0":
         return False
-    weights = (column[name.lower()] for name in WEIGHT_COLUMNS)
-    return len(row) > column["timecode"] and any(row[k].strip() for k in weights if k < len(row))
+    return any(row[k].strip() for k in weight_columns if k < len(row))
 
 
-def _read_numbers(
-    rows: list[list[str]], columns: list[int], path: Path
-) -> Float64[np.ndarray, "rows columns"]:
+def _numbers(row: list[str], used: itemgetter, name: str) -> list[float]:
     try:
-        values = np.array([[float(row[k]) for k in columns] for row in rows])
+        return [float(cell) for cell in used(row)]
+    except (ValueError, IndexError):
+        pass
+    try:
+        return [float(cell.replace(",", ".")) for cell in used(row)]
     except (ValueError, IndexError) as error:
         raise InputError(
-            f"Got {path.name} with a missing value or one that is no number; export it again."
+            f"Got {name} with a missing value or one that is no number; export it again."
         ) from error
-    if not np.isfinite(values).all():
-        raise InputError(f"Got {path.name} with NaN or infinite values; export it again.")
-    return values
 
 
-def _seconds(codes: list[str], path: Path) -> Float64[np.ndarray, " rows"]:
-    """Seconds from the first row: of ``HH:MM:SS:FF.mmm`` (frames) or ``HH:MM:SS.mmm``."""
-    matched = [TIMECODE.match(code.strip()) for code in codes]
-    matches = [match for match in matched if match]
-    if len(matches) < len(codes):
-        bad = codes[[match is None for match in matched].index(True)]
-        raise InputError(
-            f"Got {path.name} with the time code {bad!r}; "
-            "HH:MM:SS:FF.mmm or HH:MM:SS.mmm is needed."
-        )
-    whole = np.array([[int(part) for part in match.groups()[:3]] for match in matches])
-    whole = whole.reshape(-1, 3)
-    counted = np.array([float(match[4] or 0) for match in matches])
-    fraction = np.array([float(match[5] or 0) for match in matches])
-    times = whole @ (3600.0, 60.0, 1.0) + counted / _timecode_base(counted, whole[:, 2]) + fraction
-    times += DAY * np.cumsum(np.append(0, np.diff(times) < -DAY / 2))  # past midnight
-    return times - times[:1]
+def _too_few(name: str, frames: int) -> str:
+    return f"Got {name} with {frames} frames of a face; at least two are needed."
 
 
-def _timecode_base(counted: np.ndarray, seconds: np.ndarray) -> int:
-    """Frames to a second: the app's own, or what the largest count shows of other writers."""
-    largest = counted.max(initial=0)
-    if len(np.unique(seconds)) > 2 and largest < TIMECODE_BASE / 2:
-        return next(base for base in (24, 25, 30) if largest < base)
-    return TIMECODE_BASE if largest < TIMECODE_BASE else 2 * TIMECODE_BASE
+def _has_regular_gaps(times: Float64[np.ndarray, " rows"]) -> bool:
+    """True where most seconds lack a row: a clock that was read wrongly does that."""
+    before = times[:-1][np.diff(times) > 1.5 * typical_step(times)]
+    return bool(times[-1] > 1 and 2 * len(np.unique(before // 1)) > times[-1])
 
 
 def _timecode(seconds: float) -> str:
-    thousandths = round(seconds * TIMECODE_BASE * 1000)
-    whole, counted = divmod(thousandths, TIMECODE_BASE * 1000)
+    thousandths = round(seconds * APP_BASE * 1000)
+    whole, counted = divmod(thousandths, APP_BASE * 1000)
     minutes, second = divmod(whole, 60)
     hour, minute = divmod(minutes, 60)
     return f"{hour:02}:{minute:02}:{second:02}:{counted // 1000:02}.{counted % 1000:03}"
@@ -182,14 +238,13 @@ def _timecode(seconds: float) -> str:
 
 def _resample(
     times: Float64[np.ndarray, " rows"],
-    weights: Float64[np.ndarray, "rows 52"],
-    head: Float64[np.ndarray, "rows 3"],
-    fps: float | None,
+    weights: Float32[np.ndarray, "rows 52"],
+    head: Float32[np.ndarray, "rows 3"],
+    own: float,
+    fps: float,
 ) -> Performance:
-    interval = float(np.median(np.diff(times)))
-    if fps is None:
-        usual = min(USUAL_RATES, key=lambda rate: abs(rate * interval - 1))
-        fps = float(usual) if abs(usual * interval - 1) < 0.01 else 1 / interval
+    """Rows at ``own`` a second and some missing -> frames at ``fps``."""
+    interval = 1 / own
     place = times * fps
     on_grid = np.abs(place - np.round(place)) < 0.02  # a time code is rounded
     times = np.where(on_grid, np.round(place), place) / fps
@@ -201,15 +256,16 @@ def _resample(
     )
 
     def at_frames(
-        values: Float64[np.ndarray, "rows channels"],
+        values: Float32[np.ndarray, "rows channels"],
     ) -> Float32[np.ndarray, "f channels"]:
-        return np.stack([np.interp(frames, times, channel) for channel in values.T], axis=1).astype(
-            np.float32
-        )
+        sampled = np.empty((len(frames), values.shape[1]), np.float32)
+        for channel in range(values.shape[1]):
+            sampled[:, channel] = np.interp(frames, times, values[:, channel])
+        return sampled
 
     present = known | (gap <= MAX_GAP + interval)
     return Performance(
-        weights=at_frames(weights.clip(0, 1)),
+        weights=at_frames(weights),
         fps=fps,
         present=present,
         bridged=present & ~known,

@@ -12,17 +12,18 @@ from kmspeaker.errors import InputError
 from kmspeaker.face.rig import FaceModel
 from kmspeaker.limits import MAX_SECONDS
 from kmspeaker.progress import Progress
-from kmspeaker.reference.live_link import read_live_link
+from kmspeaker.reference.live_link import read_with_notes
 from kmspeaker.reference.neutral import neutral_of_picture
 from kmspeaker.reference.performance import Performance
 from kmspeaker.reference.retarget import retarget
+from kmspeaker.reference.table import encoding_of
 from kmspeaker.reference.tracking import FaceTrack, track_video
 
 ZIP_MAGIC = b"PK\x03\x04"
 Kind = Literal["video", "track", "csv"]
 Neutral = float | Path
 """What is neutral: the face at a moment of the clip, seconds, or the one in a picture."""
-CSV_MARKS = (b"timecode", b"blendshapecount", b"eyeblinkleft")
+CSV_MARKS = ("timecode", "blendshapecount", "eyeblinkleft")
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,8 @@ class Reference:
     """None for a CSV, which has no picture."""
     source: Path
     """The file as given."""
+    notes: tuple[str, ...] = ()
+    """Sentences for the user: what had to be assumed to read it."""
 
 
 def load_reference(
@@ -44,6 +47,7 @@ def load_reference(
     progress: Progress | None = None,
     max_seconds: float = MAX_SECONDS,
     neutral: Neutral | None = None,
+    rate: float | None = None,
 ) -> Reference:
     """Read a video, a saved track or a Live Link Face CSV; its content says which, not its name.
 
@@ -55,10 +59,11 @@ def load_reference(
         max_seconds: Longer ones are refused.
         neutral: When the person is at rest, seconds, or a picture of that. Where None it is what a
             saved track says, and else found in the clip.
+        rate: Rows a second of a CSV whose time codes do not tell; a video needs none.
 
     Raises:
         InputError: It is none of these, or cannot be used; see ``tracking.track_video``,
-            ``FaceTrack.load`` and ``live_link.read_live_link``. Or the neutral face cannot be
+            ``FaceTrack.load`` and ``live_link.read_with_notes``. Or the neutral face cannot be
             found, see ``neutral``, or is given for a CSV.
     """
     path = Path(path)
@@ -68,13 +73,14 @@ def load_reference(
                 f"Got a neutral face for {path.name}, a Live Link Face CSV, which says itself what "
                 "is neutral; leave it out, or give a video."
             )
-        performance, track = read_live_link(path, fps, max_seconds=max_seconds), None
+        reading = read_with_notes(path, fps, max_seconds=max_seconds, rate=rate)
+        reference = Reference(reading.performance, None, path, reading.notes)
     else:
         track = load_track(path, progress=progress, max_seconds=max_seconds, neutral=neutral)
-        performance = retarget(track, face, fps=fps)
+        reference = Reference(retarget(track, face, fps=fps), track, path)
     if progress is not None:
         progress(1.0)
-    return Reference(performance, track, path)
+    return reference
 
 
 def load_track(
@@ -127,4 +133,5 @@ def kind_of(path: Path) -> Kind:
         ) from error
     if start.startswith(ZIP_MAGIC):
         return "track"
-    return "csv" if any(mark in start.lower() for mark in CSV_MARKS) else "video"
+    text = start.decode(encoding_of(start), "ignore").lower()
+    return "csv" if any(mark in text for mark in CSV_MARKS) else "video"

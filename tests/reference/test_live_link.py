@@ -2,6 +2,7 @@
 
 import csv
 import gzip
+import tracemalloc
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +13,8 @@ from recordings import APP_HEADER, write_capture
 
 from kmspeaker.errors import InputError
 from kmspeaker.face.rig import ARKIT_INDEX
-from kmspeaker.reference.live_link import read_live_link, write_live_link
+from kmspeaker.reference.live_link import read_live_link, read_with_notes, write_live_link
+from kmspeaker.reference.load import kind_of
 from kmspeaker.reference.performance import Performance
 
 RATES = (24.0, 24000 / 1001, 25.0, 30000 / 1001, 30.0, 50.0, 60.0, 12.5)
@@ -150,10 +152,149 @@ def test_other_time_codes(
     assert len(performance) == 200
 
 
-def test_weights_are_clipped(weights: np.ndarray, tmp_path: Path) -> None:
-    write_live_link(tmp_path / "out.csv", 3 * weights - 1, 30.0)
-    found = read_live_link(tmp_path / "out.csv").weights
-    assert np.allclose(found, (3 * weights - 1).clip(0, 1), atol=1e-6)
+def test_weights_are_clipped_and_those_far_over_one_are_said(
+    weights: np.ndarray, tmp_path: Path
+) -> None:
+    for scale, said in ((1.5, 0), (3, 1)):
+        write_live_link(tmp_path / "out.csv", scale * weights - 0.1, 30.0)
+        reading = read_with_notes(tmp_path / "out.csv")
+        expected = (scale * weights - 0.1).clip(0, 1)
+        assert np.allclose(reading.performance.weights, expected, atol=1e-6)
+        assert len(reading.notes) == said
+
+
+def test_one_wild_value_is_said_and_changes_no_other(weights: np.ndarray, tmp_path: Path) -> None:
+    write_live_link(tmp_path / "out.csv", weights, 30.0)
+    _edited(tmp_path / "out.csv", _with(9, 20, "70"))
+    reading = read_with_notes(tmp_path / "out.csv")
+    assert "1 weights are over 1.5, up to 70" in reading.notes[0]
+    weights = weights.copy()
+    weights[8, 18] = 1
+    assert np.allclose(reading.performance.weights, weights, atol=1e-6)
+
+
+@pytest.mark.parametrize("most", [10, 100])
+def test_weights_in_percent_are_read_as_weights_and_said(
+    weights: np.ndarray, tmp_path: Path, caplog: pytest.LogCaptureFixture, most: float
+) -> None:
+    write_live_link(tmp_path / "out.csv", most * weights, 30.0)
+    reading = read_with_notes(tmp_path / "out.csv")
+    assert np.allclose(reading.performance.weights, weights * most / 100, atol=1e-6)
+    assert "percent" in reading.notes[0]
+    assert caplog.messages == list(reading.notes)
+
+
+def test_percent_of_a_face_that_mostly_rests_is_recognised(tmp_path: Path) -> None:
+    weights = np.zeros((200, 52))
+    weights[100:110, ARKIT_INDEX["mouthSmileLeft"]] = 80
+    write_live_link(tmp_path / "out.csv", weights, 30.0)
+    assert read_live_link(tmp_path / "out.csv").weights.max() == pytest.approx(0.8)
+
+
+@pytest.mark.parametrize("middle", [0, -90, 179])
+@pytest.mark.parametrize("reach", [3, 20])
+def test_head_angles_in_degrees_are_recognised_and_said(
+    weights: np.ndarray, tmp_path: Path, reach: float, middle: float
+) -> None:
+    head = reach * np.sin(np.arange(200)[:, None] / 20 + [0, 1, 2])
+    wrapped = (head + middle + 180) % 360 - 180
+    write_live_link(tmp_path / "out.csv", weights, 30.0, head=wrapped)
+    reading = read_with_notes(tmp_path / "out.csv")
+    expected = np.radians(head - np.median(head, axis=0))
+    assert np.allclose(reading.performance.head, expected, atol=1e-4)
+    assert "degrees" in reading.notes[0]
+
+
+def test_radians_that_pass_half_a_turn_do_not_jump(weights: np.ndarray, tmp_path: Path) -> None:
+    head = 0.3 * np.sin(np.arange(200)[:, None] / 20 + [0, 1, 2])
+    wrapped = (head + 2 * np.pi) % (2 * np.pi) - np.pi
+    write_live_link(tmp_path / "out.csv", weights, 30.0, head=wrapped)
+    reading = read_with_notes(tmp_path / "out.csv")
+    assert np.allclose(reading.performance.head, head - np.median(head, axis=0), atol=1e-5)
+    assert reading.notes == ()
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize(
+    ("separator", "comma", "first"),
+    [
+        (",", False, ""),
+        (";", False, ""),
+        (";", True, ""),
+        (";", True, "sep=;\r\n"),
+        ("\t", False, ""),
+        ("\t", True, ""),
+        (",", True, ""),
+    ],
+)
+def test_a_table_of_any_spreadsheet_is_the_same_performance(
+    weights: np.ndarray, tmp_path: Path, separator: str, comma: bool, first: str, encoding: str
+) -> None:
+    path = tmp_path / "out.csv"
+    write_live_link(path, weights, 30.0)
+    header, *rows = csv.reader(path.open(newline=""))
+    rows = [[cell.replace(".", ",") if comma else cell for cell in row] for row in rows]
+    with path.open("w", newline="", encoding=encoding) as file:
+        file.write(first)
+        csv.writer(file, delimiter=separator).writerows([header, *rows])
+    assert kind_of(path) == "csv"
+    reading = read_with_notes(path)
+    assert np.allclose(reading.performance.weights, weights, atol=1e-6)
+    assert reading.performance.fps == 30
+    assert reading.notes == ()
+
+
+def test_what_separates_the_columns_is_named_where_it_cannot_be(
+    weights: np.ndarray, tmp_path: Path
+) -> None:
+    path = tmp_path / "out.csv"
+    write_live_link(path, weights, 30.0)
+    plain = path.read_text()
+    path.write_text(plain.replace(",", "|"))
+    with pytest.raises(InputError, match="commas, semicolons or tabs"):
+        read_live_link(path)
+    header, *rows = plain.splitlines()
+    path.write_text("\n".join([header, *(row.replace(".", ",") for row in rows)]))
+    with pytest.raises(InputError, match="decimals have commas"):
+        read_live_link(path)
+
+
+def test_a_file_without_the_tongue_is_read_and_that_is_said(
+    weights: np.ndarray, tmp_path: Path
+) -> None:
+    path = tmp_path / "out.csv"
+    write_live_link(path, weights, 30.0)
+    tongue = path.read_text().splitlines()[0].split(",").index("TongueOut")
+    _edited(path, lambda rows: [row[:tongue] + row[tongue + 1 :] for row in rows])
+    reading = read_with_notes(path)
+    expected = weights.copy()
+    expected[:, ARKIT_INDEX["tongueOut"]] = 0
+    assert np.allclose(reading.performance.weights, expected, atol=1e-6)
+    assert "TongueOut" in reading.notes[0]
+
+
+def test_a_rate_that_is_named_stands_for_the_time_codes(
+    weights: np.ndarray, tmp_path: Path
+) -> None:
+    path = tmp_path / "out.csv"
+    write_live_link(path, weights, 30.0)
+    _edited(path, lambda rows: [rows[0], *([str(k), *row[1:]] for k, row in enumerate(rows[1:]))])
+    with pytest.raises(InputError, match="rows a second"):
+        read_live_link(path)
+    performance = read_live_link(path, rate=25.0)
+    assert (performance.fps, len(performance)) == (25, 200)
+    assert np.allclose(performance.weights, weights, atol=1e-6)
+    with pytest.raises(InputError, match="give from 1 to 240"):
+        read_live_link(path, rate=0.0)
+
+
+def test_gaps_in_every_second_are_said(weights: np.ndarray, tmp_path: Path) -> None:
+    path = tmp_path / "out.csv"
+    write_live_link(path, weights, 30.0)
+    _edited(path, lambda rows: [rows[0], *(row for k, row in enumerate(rows[1:]) if k % 30 < 22)])
+    reading = read_with_notes(path)
+    assert reading.performance.fps == 30
+    assert "missing in most seconds" in reading.notes[0]
 
 
 def _with(row: int, column: int, value: str) -> Callable[[list[list[str]]], list[list[str]]]:
@@ -203,3 +344,52 @@ def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
         read_live_link(tmp_path / "bad.csv")
     with pytest.raises(InputError, match="No such file"):
         read_live_link(tmp_path / "absent.csv")
+
+
+def _refused(path: Path, says: str) -> None:
+    tracemalloc.start()
+    try:
+        with pytest.raises(InputError, match=says) as caught:
+            read_live_link(path)
+        assert tracemalloc.get_traced_memory()[1] < 20 * max(path.stat().st_size, 1 << 20)
+    finally:
+        tracemalloc.stop()
+    assert str(caught.value).endswith(".")
+
+
+def test_what_is_too_large_is_refused_before_it_is_read(
+    weights: np.ndarray, tmp_path: Path
+) -> None:
+    path = tmp_path / "large.csv"
+    write_live_link(path, weights[:2], 30.0)
+    start, row = path.read_text(), path.read_text().splitlines()[-1]
+    path.write_text(start + "0,0\n" * 5_000_000)
+    _refused(path, "more than 144000 rows")
+    path.write_text(start + "\n" * 5_000_000)
+    _refused(path, "more than 144000 rows")
+    path.write_text(start + ",0" * 5_000_000)
+    _refused(path, "line of more than")
+    path.write_text(start + '"' + "0,0\n" * 100_000)
+    _refused(path, "no CSV")
+    for digits in ("1" * 5000, "0." + "1" * 5000):
+        path.write_text(start + row.replace("0.0000000000", digits))
+        _refused(path, "line of more than")
+
+
+def test_nothing_but_one_sentence_comes_of_any_bytes(weights: np.ndarray, tmp_path: Path) -> None:
+    """Good files with some bytes changed."""
+    path = tmp_path / "bad.csv"
+    write_live_link(path, weights[:70], 30.0)
+    good, random = path.read_bytes(), np.random.default_rng(3)
+    for _ in range(60):
+        changed = np.frombuffer(good, np.uint8).copy()
+        places = random.integers(len(good) if random.random() < 0.5 else 2000, size=5)
+        changed[places] = random.integers(256, size=5)
+        for row in random.integers(70, size=3):  # in time codes, too
+            place = good.index(b"\n0", 800 + 800 * row) + random.integers(1, 16)
+            changed[place] = random.choice(list(b"0123456789:;,.e-"))
+        path.write_bytes(changed.tobytes())
+        try:
+            read_live_link(path)
+        except InputError as error:
+            assert str(error).endswith(".")
