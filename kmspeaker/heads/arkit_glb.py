@@ -4,27 +4,20 @@ Place in the flow: ``heads.load`` tries it, ``heads.glb_geometry`` decodes what 
 the page, ``export.arkit_glb`` writes animations onto it. Nothing of its geometry is decoded here.
 """
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from kmspeaker.errors import InputError
-from kmspeaker.face.rig import ARKIT_INDEX, ARKIT_NAMES
+from kmspeaker.face.rig import ARKIT_NAMES
+from kmspeaker.heads.shape_names import arkit_shapes
 from kmspeaker.media.gltf import Glb, entries, read_glb
 
 LEAST_SHAPES = 26
 """Of the 52, so many must be there for a head to speak and look; jawOpen among them."""
-_MOST_TARGETS, _MOST_NODES = 2000, 10_000
-_SIDES = {"l": "left", "r": "right"}
-_BY_KEY = {name.lower(): index for name, index in ARKIT_INDEX.items()}
-# Some programs halve the shapes that ARKit has in one piece.
-_BY_KEY |= {
-    f"{whole.lower()}{side}": ARKIT_INDEX[whole]
-    for whole in ("browInnerUp", "cheekPuff")
-    for side in _SIDES.values()
-}
+_MOST_TARGETS, _MOST_NODES = 6000, 10_000
+"""Of all meshes of a file."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +26,8 @@ class ArkitHead:
 
     glb: Glb
     shapes: Mapping[int, tuple[int | None, ...]]
-    """For each mesh that moves, the ARKit shape of each of its targets; None of another's."""
+    """For each mesh that moves, the ARKit shape of each of its targets; None of another's, and of
+    one that is worse spelt than another for its shape."""
     nodes: tuple[int, ...]
     """Nodes that show these meshes."""
 
@@ -45,10 +39,7 @@ class ArkitHead:
             InputError: It is no self-contained GLB, or has too few of the 52 targets.
         """
         glb = read_glb(path)
-        shapes = {
-            index: tuple(arkit_shape(name) for name in names)
-            for index, names in _named_targets(glb.document)
-        }
+        shapes = {index: arkit_shapes(names) for index, names in _named_targets(glb.document)}
         shapes = {index: own for index, own in shapes.items() if any(s is not None for s in own)}
         nodes = entries(glb.document, "nodes")
         if len(nodes) > _MOST_NODES:
@@ -71,17 +62,9 @@ class ArkitHead:
         return tuple(name for index, name in enumerate(ARKIT_NAMES) if index not in there)
 
 
-def arkit_shape(name: str) -> int | None:
-    """Which of the 52 a target's name means, whatever its case, prefix and way to say left."""
-    side = re.search(r"[ _.\-](l|r|left|right)$", name, re.IGNORECASE)
-    side = side or re.search(r"(?<=[a-z])([LR])$", name)
-    base, suffix = (name, "") if side is None else (name[: side.start()], side[1].lower())
-    key = re.sub(r"[^a-z]", "", re.split(r"[.:|]", base)[-1].lower())
-    return _BY_KEY.get(key + _SIDES.get(suffix, suffix))
-
-
 def _named_targets(document: dict[str, Any]) -> Iterator[tuple[int, list[str]]]:
     """Meshes whose targets have names, in the places where exporters write them."""
+    targets = 0
     for index, mesh in enumerate(entries(document, "meshes")):
         primitives = entries(mesh, "primitives")
         counts = {len(entries(primitive, "targets")) for primitive in primitives}
@@ -90,7 +73,8 @@ def _named_targets(document: dict[str, Any]) -> Iterator[tuple[int, list[str]]]:
             names = extras.get("targetNames") if isinstance(extras, dict) else None
             if not isinstance(names, list) or counts != {len(names)}:
                 continue
-            if len(names) > _MOST_TARGETS or not all(isinstance(name, str) for name in names):
+            targets += len(names)
+            if targets > _MOST_TARGETS or not all(isinstance(name, str) for name in names):
                 raise InputError("Got a GLB whose target names are damaged; export it again.")
             yield index, names
             break

@@ -19,6 +19,8 @@ _NEAR = 5e-5
 _ALIKE = 0.995
 """Share of the corners that must find their texture place for the rest to be looked at."""
 _NEIGHBOURS = 4
+_MOST_IN_PIECE = 1000
+"""Vertices of a tear or lash; matching costs their square, and nothing else shares its places."""
 
 Corners = Float[np.ndarray, "faces 3 2"]
 Points = Float[np.ndarray, "vertices 3"]
@@ -125,7 +127,7 @@ def _match_pieces(
     open_pieces = [piece for piece in theirs if (ours[piece] < 0).any()]
     taken = set(ours[ours >= 0].tolist())
     free = [piece for piece in own if not taken & set(piece.tolist())]
-    if len(open_pieces) != len(free):
+    if len(open_pieces) != len(free) or any(len(piece) > _MOST_IN_PIECE for piece in free):
         return False
     for size in {len(piece) for piece in free}:
         here = [piece for piece in open_pieces if len(piece) == size]

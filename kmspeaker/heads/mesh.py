@@ -7,9 +7,9 @@ mesh is for ``arkit_glb``.
 """
 
 import itertools
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any, TextIO
 
 import numpy as np
 from jaxtyping import Float, Float32, Int
@@ -18,11 +18,16 @@ from kmspeaker.errors import InputError
 from kmspeaker.face.rig import PART_NAMES, FaceModel
 from kmspeaker.face.surfaces import surface_corners
 from kmspeaker.heads.correspondence import match_vertices
+from kmspeaker.heads.ply import read_header, read_triangles
 from kmspeaker.heads.sliders import OWN
 from kmspeaker.media.gltf import entries, read_glb
 
 MOST_BYTES = 32 * 2**20
 """Larger files are refused before they are read."""
+_LONGEST_LINE, _MOST_LINES, _LONGEST_INDEX = 4096, 500_000, 12
+"""Of an OBJ: a vertex, a texture place or a triangle is a line of three short numbers."""
+_FARTHEST = 1e9
+"""Coordinates beyond are no head's in any unit, and their squares no numbers."""
 _UNITS = (1.0, 10.0, 100.0, 1000.0)
 """mm in what a mesh may be measured in: mm, cm, dm, m."""
 _SIZES = (0.6, 1.6)
@@ -97,25 +102,25 @@ def _read_obj(path: Path, face: FaceModel) -> Mesh:
     most_vertices, most_faces = 3 * len(face.faces), len(face.faces)
     try:
         with path.open(encoding="utf-8", errors="replace") as file:
-            for line in file:
+            for line in _lines(file):
                 match line.split():
                     case ["v", x, y, z, *_]:
                         vertices.append([float(x), float(y), float(z)])
                     case ["vt", u, v, *_]:
                         places.append([float(u), float(v)])
-                    case ["f", *corners]:
-                        numbers = [corner.split("/") for corner in corners]
+                    case ["f", a, b, c]:
+                        numbers = [corner.split("/") for corner in (a, b, c)]
                         faces.append([_index(n[0], len(vertices)) for n in numbers])
                         if all(len(n) > 1 and n[1] for n in numbers):
                             textured.append([_index(n[1], len(places)) for n in numbers])
+                    case ["f", *_]:
+                        raise _other_mesh("faces that are no triangles", face)
                 if max(len(vertices), len(places)) > most_vertices or len(faces) > most_faces:
                     raise _other_mesh(f"more than {most_vertices:,} vertices", face)
     except InputError:
         raise
     except ValueError as error:
         raise InputError(f"Got {path.name} with a line that is no OBJ; export it again.") from error
-    if any(len(corners) != 3 for corners in faces):
-        raise _other_mesh("faces that are no triangles", face)
     corners, uv = np.array(faces, int).reshape(-1, 3), None
     spots = np.array(textured, int).reshape(-1, 3)
     if len(spots) == len(faces) and -1 < spots.min(initial=0) <= spots.max(initial=0) < len(places):
@@ -123,29 +128,38 @@ def _read_obj(path: Path, face: FaceModel) -> Mesh:
     return np.array(vertices).reshape(-1, 3), corners, uv
 
 
+def _lines(file: TextIO) -> Iterator[str]:
+    """Lines of a text that may be one line without end, or nothing but ends of lines."""
+    for _ in range(_MOST_LINES):
+        line = file.readline(_LONGEST_LINE)
+        if not line:
+            return
+        if len(line) == _LONGEST_LINE:
+            raise ValueError("a line without end")
+        yield line
+    raise ValueError("too many lines")
+
+
 def _index(number: str, count: int) -> int:
     """OBJ counts from 1, or back from the last."""
+    if len(number) > _LONGEST_INDEX:
+        raise ValueError("a number too long")
     return int(number) - 1 if int(number) > 0 else count + int(number)
 
 
 def _read_ply(path: Path, face: FaceModel) -> Mesh:
-    import trimesh
-
     with path.open("rb") as file:
-        header = file.read(4096).partition(b"end_header")[0].decode("ascii", "replace")
-        stated = {k: int(n) for k, n in re.findall(r"element\s+(\w+)\s+(\d{1,15})\s", header)}
-        counts = stated.get("vertex", 0), stated.get("face", 0)
-        if counts[1] == _FORMER:
-            raise _former_head(face)
-        if counts[1] != len(face.faces) or counts[0] > 3 * counts[1]:
-            raise _other_mesh(f"{counts[0]:,} vertices and {counts[1]:,} faces", face)
-        file.seek(0)
         try:
-            mesh = trimesh.load_mesh(file, file_type="ply", process=False)
-            vertices, faces = np.asarray(mesh.vertices, float), np.asarray(mesh.faces, int)
-            uv = getattr(mesh.visual, "uv", None)
-            return vertices, faces, None if uv is None else np.asarray(uv, float)[faces]
-        except Exception as error:  # its reader raises whatever it comes across
+            header = read_header(file)
+            counts = header.counts.get("vertex", 0), header.counts.get("face", 0)
+            if counts[1] == _FORMER:
+                raise _former_head(face)
+            if counts[1] != len(face.faces) or counts[0] > 3 * counts[1]:
+                raise _other_mesh(f"{counts[0]:,} vertices and {counts[1]:,} faces", face)
+            return read_triangles(file, header)
+        except InputError:
+            raise
+        except (ValueError, LookupError, TypeError, OverflowError, StopIteration) as error:
             raise InputError(f"Got {path.name}, which cannot be read; export it again.") from error
 
 
@@ -153,7 +167,7 @@ def _read_glb(path: Path, face: FaceModel) -> Mesh:
     glb = read_glb(path)
     meshes = entries(glb.document, "meshes")
     # Hair is put on anew; Blender calls a second one hair.001.
-    heads = [mesh for mesh in meshes if not str(mesh.get("name")).startswith("hair")]
+    heads = [mesh for mesh in meshes if not _is_hair(mesh)]
     primitives = [p for mesh in heads for p in entries(mesh, "primitives")]
     if len(primitives) > len(PART_NAMES):
         raise _other_mesh(f"{len(primitives)} pieces", face)
@@ -163,12 +177,18 @@ def _read_glb(path: Path, face: FaceModel) -> Mesh:
         places = primitive.get("attributes", {})
         if not isinstance(places, dict) or "POSITION" not in places or "indices" not in primitive:
             raise _other_mesh("no triangles", face)
-        own = glb.accessor(places["POSITION"])
-        corners = glb.accessor(primitive["indices"]).ravel().astype(int)
-        if own.shape[1] != 3 or len(corners) % 3:
-            raise _other_mesh("no triangles", face)
-        if count + len(own) > 3 * len(face.faces):
+        kinds = [places["POSITION"], places.get("TEXCOORD_0", places["POSITION"])]
+        if count + max(glb.count(kind) for kind in kinds) > 3 * len(face.faces):
             raise _other_mesh(f"more than {3 * len(face.faces):,} vertices", face)
+        if glb.count(primitive["indices"]) > 3 * max(_FORMER, len(face.faces)):
+            raise _other_mesh(f"more than {len(face.faces):,} triangles", face)
+        own = glb.accessor(places["POSITION"])
+        corners = glb.accessor(primitive["indices"])
+        if own.shape[1] != 3 or corners.shape[1] != 1 or len(corners) % 3:
+            raise _other_mesh("no triangles", face)
+        if corners.dtype.kind != "u":
+            raise _other_mesh("no triangles", face)
+        corners = corners.ravel().astype(int)
         if "TEXCOORD_0" in places:
             uv.append(glb.accessor(places["TEXCOORD_0"]).astype(float))
         vertices.append(own.astype(float))
@@ -180,7 +200,7 @@ def _read_glb(path: Path, face: FaceModel) -> Mesh:
     source = np.concatenate([kept for kept, _ in layout])
     starts = np.cumsum([0, *(len(kept) for kept, _ in layout)])[:-1]
     ours = np.concatenate([c + start for (_, c), start in zip(layout, starts, strict=True)])
-    if joined.shape == ours.shape and np.array_equal(joined, ours):
+    if count == len(source) and np.array_equal(joined, ours):
         rendered = np.zeros((len(source), 3))
         rendered[source] = np.concatenate(vertices)
         return rendered, face.render_faces, None
@@ -189,6 +209,11 @@ def _read_glb(path: Path, face: FaceModel) -> Mesh:
     except (ValueError, IndexError):  # some piece has none, or other than two a vertex
         corners = None
     return np.concatenate(vertices), joined, corners
+
+
+def _is_hair(mesh: dict[str, Any]) -> bool:
+    name = mesh.get("name")
+    return isinstance(name, str) and name.startswith("hair")
 
 
 READERS: Mapping[str, Callable[[Path, FaceModel], Mesh]] = {
@@ -206,7 +231,7 @@ def _on_topology(
     face: FaceModel,
 ) -> Float[np.ndarray, "vertices 3"]:
     """The rig's vertices among a mesh's: as they are, those on seams twice, or in any order."""
-    if not np.isfinite(vertices).all():
+    if not (np.abs(vertices) < _FARTHEST).all():
         raise InputError("Got a mesh with coordinates that are no numbers; export it again.")
     if len(vertices) == len(face.part) and _same(faces, face.faces):
         return vertices

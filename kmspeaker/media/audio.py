@@ -5,37 +5,35 @@ there is one, so that sound and picture stay in step, and the first sample elsew
 """
 
 import wave
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import av
 import av.error
 import numpy as np
 from av.audio.frame import AudioFrame
 from av.audio.resampler import AudioResampler
+from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.stream import Disposition
 from jaxtyping import Float32
 
 from kmspeaker.errors import InputError
+from kmspeaker.media.container import ends_early, open_media
 from kmspeaker.media.files import replacing
+from kmspeaker.media.mono import MAX_GAP, MAX_WILD, Findings, Manner, Samples, mono
+from kmspeaker.media.wav import WavPart, wav_parts
 
 SAMPLE_RATE = 16_000
 """What every speech encoder takes, Hz."""
-MAX_GAP = 0.1
-"""Seconds by which a frame may lie behind its time stamp before silence is put in between."""
 MAX_MISSING = 0.5
 """Seconds of sound that may be missing against what the container states."""
 STATES_LENGTH = ("w64", "flac", "mov,mp4,m4a,3gp,3g2,mj2", "aiff", "caf", "au")
 """Containers that state their length rather than have it guessed from the bit rate."""
-UNKNOWN_SIZE = 2**31 - 2**12
-"""A WAV file that states this many bytes or more was written before its length was known."""
-DOWNMIX = {"FC": 1.0, "FL": 0.7071, "FR": 0.7071, "LFE": 0.0, "LFE2": 0.0}
-"""Share of a loudspeaker in mono (ITU-R BS.775); those not named have 0.5."""
-
-Samples = Float32[np.ndarray, " samples"]
+STREAMED = ("w64", "aiff", "caf", "au")
+"""Those of them that are written before the length is known, with any large number for it."""
+RATES = (4_000, 768_000)
+"""Lowest and highest sampling rate that is accepted, Hz."""
 
 
 @dataclass(frozen=True)
@@ -65,8 +63,8 @@ class Sound:
         if rate == self.sample_rate:
             return self
         resampler = _Resampler(rate)
-        samples = np.concatenate([resampler(self.samples, self.sample_rate), resampler.flush()])
-        return Sound(_fit_length(samples, round(self.seconds * rate)), rate)
+        parts = (resampler(self.samples, self.sample_rate), resampler.flush())
+        return Sound(_fit_length(parts, round(self.seconds * rate)), rate)
 
 
 def load_sound(
@@ -79,44 +77,35 @@ def load_sound(
     """Decode the first sound track of a file, mixed to mono, at ``sample_rate`` Hz.
 
     Reading stops as soon as ``max_seconds`` are passed, so that hours of sound cost no memory.
-    Silence is sound. Samples beyond full scale are scaled down together.
+    Silence is sound. Samples beyond full scale are scaled down together, and a few wild ones are
+    filled in from their neighbours. Channels that cancel out are not mixed: the louder is taken.
+    Where time stamps run slower or faster than the samples, sound is stretched to them. Several
+    WAV files in one are read one after the other.
 
     Raises:
         InputError: No such file, not media, no sound in it, too short, too long, cut off, or
             samples that are not numbers.
     """
     path = Path(path)
-    with _open(path) as container:
-        if not container.streams.audio:
-            raise InputError(f"Got {path.name} without a sound track; a file with sound is needed.")
-        resampler = _Resampler(sample_rate)
-        parts, seconds = [], 0.0
-        for silence, sound in _mono_frames(container):
-            seconds += silence + sound.seconds
-            if seconds > max_seconds + 1e-3:  # exactly the limit is allowed; sums are not exact
-                raise InputError(
-                    f"Got more than {max_seconds:g} s of sound in {path.name}, which is the limit; "
-                    "give a shorter recording or raise the limit with --max-seconds."
-                )
-            if silence:
-                rate = sound.sample_rate
-                parts.append(resampler(np.zeros(round(silence * rate), np.float32), rate))
-            parts.append(resampler(sound.samples, sound.sample_rate))
-        parts.append(resampler.flush())
-        stated = _stated_seconds(container, path, seconds)
-    if stated is not None and seconds < stated - MAX_MISSING:
-        raise InputError(
-            f"Got {path.name} cut off after {seconds:.1f} of {stated:.1f} s; "
-            "copy or download the whole file again."
-        )
+    manner = Manner()
+    samples, seconds, findings = _read(path, manner, sample_rate, max_seconds)
+    better = findings.manner()
+    if better != manner:
+        del samples  # the second reading has the memory of the first
+        samples, seconds, _ = _read(path, better, sample_rate, max_seconds)
     if seconds < min_seconds:
         raise InputError(
             f"Got {seconds:.2f} s of sound in {path.name}, at least {min_seconds:g} s is needed; "
             "give a longer recording."
         )
-    samples = _fit_length(np.concatenate(parts), round(seconds * sample_rate))
-    peak = float(np.abs(samples).max(initial=0.0))
-    return Sound(samples / np.float32(max(peak, 1.0)), sample_rate)
+    if findings.wild > MAX_WILD * findings.samples:
+        raise InputError(
+            f"Got {path.name} with {findings.wild} of {findings.samples} samples NaN, infinite or "
+            "far beyond all others; export the recording again."
+        )
+    peak = max(float(samples.max(initial=0.0)), -float(samples.min(initial=0.0)), 1.0)
+    samples /= np.float32(peak)
+    return Sound(samples, sample_rate)
 
 
 def write_wav(path: Path | str, sound: Sound) -> None:
@@ -165,44 +154,66 @@ class _Resampler:
         return rest
 
 
-@contextmanager
-def _open(path: Path) -> Iterator[InputContainer]:
-    """Open a file for reading, and nothing that the file may name: a playlist reaches nowhere."""
-    with ExitStack() as stack:
-        try:
-            if path.stat().st_size == 0:
-                raise InputError(f"Got {path.name}, which is empty; a file with sound is needed.")
-            file = stack.enter_context(path.open("rb"))
-            container = stack.enter_context(
-                av.open(
-                    file,
-                    "r",
-                    metadata_errors="ignore",
-                    container_options={"protocol_whitelist": "none"},
-                )
+def _read(
+    path: Path, manner: Manner, sample_rate: int, max_seconds: float
+) -> tuple[Samples, float, Findings]:
+    """The samples of all parts of a file, how many seconds they are, and what there is to say."""
+    resampler, findings = _Resampler(sample_rate), Findings()
+    parts, seconds = [], 0.0
+    for wav in wav_parts(path) or (None,):
+        options = {"ignore_length": "1"} if wav and wav.endless else {}
+        with open_media(path, "sound", span=wav and wav.span, options=options) as container:
+            track = _track(container, path)
+            began, stated = seconds, _stated_seconds(container, track, wav, max_seconds)
+            if stated is not None and stated > max_seconds + MAX_MISSING:
+                raise _too_long(path, max_seconds)
+            for silence, sound in _mono_frames(container, track, path, manner, findings):
+                seconds += silence + sound.seconds
+                if seconds > max_seconds + 1e-3:  # the limit is allowed; sums are not exact
+                    raise _too_long(path, max_seconds)
+                if silence:
+                    rate = sound.sample_rate
+                    parts.append(resampler(np.zeros(round(silence * rate), np.float32), rate))
+                parts.append(resampler(sound.samples, sound.sample_rate))
+            heard, boxed = seconds - began, "mov" in container.format.name
+        if stated is not None and heard < stated - MAX_MISSING and (not boxed or ends_early(path)):
+            raise InputError(
+                f"Got {path.name} cut off after {heard:.1f} of {stated:.1f} s; "
+                "copy or download the whole file again."
             )
-        except (av.error.FFmpegError, ValueError) as error:
-            if isinstance(error, InputError):
-                raise
-            raise InputError(
-                f"Got {path.name}, which is not sound or video, or is cut off at its start; "
-                "give a WAV, MP3, OGG, FLAC, MP4 or WebM file."
-            ) from error
-        except OSError as error:
-            raise InputError(
-                f"Cannot read {path} ({error.strerror or error}); give a sound or video file."
-            ) from error
-        yield container
+    parts.append(resampler.flush())
+    return _fit_length(parts, round(seconds * sample_rate)), seconds, findings
 
 
-def _mono_frames(container: InputContainer) -> Iterator[tuple[float, Sound]]:
+def _track(container: InputContainer, path: Path) -> AudioStream:
+    """The track that players choose."""
+    if not container.streams.audio:
+        raise InputError(f"Got {path.name} without a sound track; a file with sound is needed.")
+    track = container.streams.best("audio")
+    if not isinstance(track, AudioStream) or track.codec_context is None:
+        raise InputError(
+            f"Got {path.name} with sound of a codec that is not known here; export it as WAV."
+        )
+    return track
+
+
+def _mono_frames(
+    container: InputContainer, track: AudioStream, path: Path, manner: Manner, findings: Findings
+) -> Iterator[tuple[float, Sound]]:
     """Frames mixed to mono, each with the seconds of silence that go before it.
 
     Where a damaged packet was, the next time stamp makes silence.
     """
     origin, now = _video_start(container), 0.0
-    for frame in _frames(container):
-        samples, rate = _mono(frame), frame.sample_rate
+    for frame in _frames(container, track):
+        lowest, highest = RATES
+        if not lowest <= frame.sample_rate <= highest:
+            raise InputError(
+                f"Got {path.name} at {frame.sample_rate} Hz, {lowest} to {highest} is needed; "
+                "export the recording again."
+            )
+        findings.stamp(frame.time, frame.samples / frame.sample_rate)
+        samples, rate = mono(frame, manner, findings), round(frame.sample_rate / manner.pace)
         silence = 0.0
         if frame.time is not None:
             origin = frame.time if origin is None else origin
@@ -215,9 +226,9 @@ def _mono_frames(container: InputContainer) -> Iterator[tuple[float, Sound]]:
         yield silence, Sound(samples, rate)
 
 
-def _frames(container: InputContainer) -> Iterator[AudioFrame]:
+def _frames(container: InputContainer, track: AudioStream) -> Iterator[AudioFrame]:
     """What can be decoded; damaged packets are skipped, and a damaged container ends there."""
-    packets = container.demux(container.streams.best("audio"))
+    packets = container.demux(track)
     while True:
         try:
             packet = next(packets)
@@ -230,22 +241,6 @@ def _frames(container: InputContainer) -> Iterator[AudioFrame]:
         yield from (frame for frame in frames if isinstance(frame, AudioFrame) and frame.samples)
 
 
-def _mono(frame: AudioFrame) -> Samples:
-    """Full scale is 1 whatever the sample format; loudspeakers are weighed by ``DOWNMIX``."""
-    channels = [channel.name for channel in frame.layout.channels]
-    data = frame.to_ndarray()
-    if not frame.format.is_planar:
-        data = data.reshape(-1, len(channels)).T
-    shares = np.array([DOWNMIX.get(name, 0.5) for name in channels], np.float32)
-    shares = shares / shares.sum() if shares.sum() else np.full_like(shares, 1 / len(shares))
-    mono = shares @ data.astype(np.float32)
-    if data.dtype == np.uint8:
-        return (mono - 128) / 128
-    if data.dtype.kind == "i":
-        return mono / 2.0 ** (8 * data.dtype.itemsize - 1)
-    return mono
-
-
 def _video_start(container: InputContainer) -> float | None:
     """Seconds of the first picture, on the container's clock; a cover picture is no video."""
     for stream in container.streams.video:
@@ -254,27 +249,41 @@ def _video_start(container: InputContainer) -> float | None:
     return None
 
 
-def _stated_seconds(container: InputContainer, path: Path, seconds: float) -> float | None:
-    """How long the container says the sound is, where that is a statement and not a guess."""
-    stream = container.streams.best("audio")
-    if container.format.name == "wav":  # FFmpeg goes by the size of the file instead
-        stated, size = _riff_size(path), path.stat().st_size
-        return seconds * stated / size if stated < UNKNOWN_SIZE else None
-    if container.format.name not in STATES_LENGTH or stream is None or stream.duration is None:
-        return None
-    return float(stream.duration * (stream.time_base or 0))
+def _stated_seconds(
+    container: InputContainer, track: AudioStream, wav: WavPart | None, max_seconds: float
+) -> float | None:
+    """Seconds from time zero to the end by the header, where that is a statement and not a guess.
+
+    What is streamed states any large number: nothing is cut off that would be too long if whole.
+    """
+    name, seconds = container.format.name, None
+    if wav is not None:  # FFmpeg goes by the size of the file instead
+        seconds = wav.stated
+    elif name in STATES_LENGTH and track.duration is not None and track.time_base is not None:
+        seconds = float(track.duration * track.time_base)
+        picture = _video_start(container)
+        if picture is not None:
+            seconds += float((track.start_time or 0) * track.time_base) - picture
+    placeholder = seconds is not None and seconds > max_seconds
+    return None if placeholder and (wav is not None or name in STREAMED) else seconds
 
 
-def _riff_size(path: Path) -> int:
-    """Bytes of a WAV file by its own header."""
-    with path.open("rb") as file:
-        return int.from_bytes(file.read(8)[4:], "little") + 8
+def _too_long(path: Path, max_seconds: float) -> InputError:
+    return InputError(
+        f"Got more than {max_seconds:g} s of sound in {path.name}, which is the limit; "
+        "give a shorter recording or raise the limit with --max-seconds."
+    )
 
 
 def _join(frames: list[AudioFrame]) -> Samples:
     return np.concatenate([np.zeros(0, np.float32), *(frame.to_ndarray()[0] for frame in frames)])
 
 
-def _fit_length(samples: Samples, length: int) -> Float32[np.ndarray, " {length}"]:
-    """Cut or end with silence; resampling is a few samples off at the end."""
-    return np.pad(samples[:length], (0, max(0, length - len(samples))))
+def _fit_length(parts: Iterable[np.ndarray], length: int) -> Float32[np.ndarray, " {length}"]:
+    """Joined, and cut or ended with silence; resampling is a few samples off at the end."""
+    samples, position = np.zeros(length, np.float32), 0
+    for part in parts:
+        part = part[: length - position]
+        samples[position : position + len(part)] = part
+        position += len(part)
+    return samples

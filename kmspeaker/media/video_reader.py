@@ -1,4 +1,4 @@
-"""Video in: any file PyAV opens becomes upright RGB frames with their true times.
+"""Video in: any file ``media.container`` opens becomes upright RGB frames with their true times.
 
 One frame at a time is in memory. Time zero is the first frame, as it is for the sound of a video
 (``media.audio``). What a file is follows from its content, never from its name.
@@ -23,6 +23,7 @@ from jaxtyping import UInt8
 
 from kmspeaker.errors import InputError
 from kmspeaker.limits import MAX_SECONDS
+from kmspeaker.media.container import MOST_PIXELS, ends_early, open_media
 
 MAX_SIDE = 1280
 """Larger pictures are scaled down to this many pixels on the longer side."""
@@ -30,8 +31,8 @@ SIDES = (48, 8192)
 """Smallest and largest width or height that is accepted, in stored pixels."""
 MAX_MISSING = 0.5
 """Seconds of picture that may be missing against what the container states."""
-NOT_VIDEO = ("concat", "hls", "dash", "sdp", "tty")
-"""Formats that only name other files, or make pictures out of text."""
+THREADS = 2
+"""Of a decoder; each keeps pictures of its own."""
 
 Frame = UInt8[np.ndarray, "height width 3"]
 
@@ -59,7 +60,7 @@ def probe_video(path: Path | str) -> VideoInfo:
         InputError: As ``read_frames``.
     """
     path = Path(path)
-    with _open(path) as container:
+    with open_media(path, "video") as container:
         stream = _video_stream(container, path)
         first = next(_decode(container, stream), None)
         if first is None:
@@ -91,7 +92,7 @@ def read_frames(
             longer than ``max_seconds``.
     """
     path = Path(path)
-    with _open(path) as container:
+    with open_media(path, "video") as container:
         stream = _video_stream(container, path)
         stated = _stated_seconds(container, stream)
         if stated > max_seconds:
@@ -113,7 +114,8 @@ def read_frames(
             yield seconds, _upright(decoded, size, reformatter)
         if seconds is None:
             raise _no_frames(path)
-        if seconds + interval < stated - max(MAX_MISSING, 2 * interval):
+        missing = stated - (seconds + interval)
+        if missing > max(MAX_MISSING, 2 * interval) and ends_early(path):
             raise InputError(
                 f"Got {path.name} cut off after {seconds:.1f} of {stated:.1f} s; "
                 "copy or download the whole file again."
@@ -138,49 +140,29 @@ def frames_at(timed_frames: Iterable[tuple[float, Frame]], fps: float) -> Iterat
         k += 1
 
 
-def _open(path: Path) -> InputContainer:
-    """Open a file, and nothing that the file may name: a playlist cannot reach out of it."""
-    try:
-        if path.stat().st_size == 0:
-            raise InputError(f"Got {path.name}, which is empty; a video is needed.")
-        container = av.open(
-            f"file:{path}",
-            metadata_errors="ignore",
-            container_options={"protocol_whitelist": "file"},
-        )
-    except InputError:
-        raise
-    except av.error.FFmpegError as error:
-        raise InputError(
-            f"Got {path.name}, which is not a video or is cut off at its start; "
-            "give an MP4, MOV, WebM, MKV or AVI file."
-        ) from error
-    except OSError as error:
-        raise InputError(
-            f"Cannot read {path} ({error.strerror or error}); give a video file."
-        ) from error
-    name = container.format.name
-    if name in NOT_VIDEO or name.endswith("_pipe") or name == "image2":
-        container.close()
-        what = "a text or playlist" if name in NOT_VIDEO else "a single picture"
-        raise InputError(
-            f"Got {path.name}, which is {what}; a video (MP4, MOV, WebM, MKV or AVI) is needed."
-        )
-    return container
-
-
 def _video_stream(container: InputContainer, path: Path) -> VideoStream:
     """The first stream of moving pictures; the cover of a song is none."""
     for stream in container.streams.video:
         if stream.disposition & Disposition.attached_pic:
             continue
-        stream.thread_type = "AUTO"
+        if stream.codec_context is None:
+            raise InputError(
+                f"Got {path.name} with pictures of a codec that is not known here; "
+                "export it as MP4 with H.264."
+            )
+        stream.thread_type, stream.codec_context.thread_count = "AUTO", THREADS
+        stream.codec_context.options = {"max_pixels": str(MOST_PIXELS)}  # it may grow on the way
         smallest, largest = SIDES
         width, height = stream.width, stream.height
         if not smallest <= min(width, height) <= max(width, height) <= largest:
             raise InputError(
                 f"Got {path.name} of {width}x{height} pixels; "
                 f"each side must have {smallest} to {largest}."
+            )
+        if width * height > MOST_PIXELS:
+            raise InputError(
+                f"Got {path.name} of {width}x{height} pixels, at most {MOST_PIXELS / 1e6:.1f} "
+                "million are read (4K has 8.8); save it smaller."
             )
         return stream
     raise InputError(f"Got {path.name} without a picture track; a video of a face is needed.")
@@ -199,18 +181,22 @@ def _stated_seconds(container: InputContainer, stream: VideoStream) -> float:
     if stream.duration is not None and stream.time_base is not None:
         guessed = "mpeg" in container.format.name  # program and transport streams state nothing
         return 0.0 if guessed else float(stream.duration * stream.time_base)
-    tag = re.fullmatch(r"(\d+):(\d+):([\d.]+)", stream.metadata.get("DURATION", ""))  # Matroska
+    # Matroska states where it ends, and sound may begin before the picture.
+    start = float((stream.start_time or 0) * (stream.time_base or 0))
+    tag = re.fullmatch(
+        r"(\d{1,4}):(\d\d):(\d\d(?:\.\d{1,9})?)", stream.metadata.get("DURATION", "")
+    )
     if tag:
         hours, minutes, seconds = map(float, tag.groups())
-        return 3600 * hours + 60 * minutes + seconds
+        return max(0.0, 3600 * hours + 60 * minutes + seconds - start)
     alone = not container.streams.audio  # else the length may be that of the sound
     stated = alone and "matroska" in container.format.name and container.duration
-    return stated / av.time_base if stated else 0.0
+    return max(0.0, stated / av.time_base - start) if stated else 0.0
 
 
 def _count_frames(path: Path) -> tuple[float, int]:
     """Seconds and number of the frames by going through the file, without decoding it."""
-    with _open(path) as container:
+    with open_media(path, "video") as container:
         stream = _video_stream(container, path)
         times = []
         with contextlib.suppress(av.error.FFmpegError):

@@ -37,8 +37,8 @@ def write_video(
     """
     with (
         replacing(Path(path)) as unfinished,
-        av.open(
-            str(unfinished), "w", format="mp4", container_options={"movflags": "+faststart"}
+        av.open(  # "file:", or FFmpeg takes what is before a colon in a name for a protocol
+            f"file:{unfinished}", "w", format="mp4", container_options={"movflags": "+faststart"}
         ) as container,
     ):
         container.metadata["comment"] = comment

@@ -163,7 +163,7 @@ def test_a_picture_that_lies_is_left_out(face: FaceModel, tmp_path: Path, change
 def test_a_picture_of_too_many_points_is_never_decoded(
     face: FaceModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("kmspeaker.heads.glb_geometry._MOST_PIXELS", 63)
+    monkeypatch.setattr("kmspeaker.heads.glb_textures._MOST_PIXELS", 63)
     own = geometry(a_head(tmp_path / "large.glb", face), face)
     assert (own.picture == 255).all()
 

@@ -14,6 +14,7 @@ from av.audio.stream import AudioStream
 from kmspeaker.errors import InputError
 from kmspeaker.examples import load_examples
 from kmspeaker.media.audio import Sound, load_sound, write_wav
+from kmspeaker.media.mono import mono
 
 SECONDS = 1.0
 FREQUENCY = 440.0
@@ -61,6 +62,7 @@ def recording(tmp_path: Path) -> Path:
         ("a.wav", 8_000, "pcm_u8", "mono", "u8", 2e-2),
         ("a.wav", 192_000, "pcm_s32le", "stereo", "s32", 1e-3),
         ("a.wav", 48_000, "pcm_f64le", "mono", "dbl", 1e-3),
+        ("a.wav", 48_000, "pcm_s64le", "mono", "s64", 1e-3),
         ("a.wav", 48_000, "pcm_s16le", "5.1", "s16", 1e-3),
         ("a.flac", 22_050, "flac", "mono", "s16", 1e-3),
         ("a.mp3", 44_100, "libmp3lame", "stereo", "fltp", 3e-2),
@@ -253,29 +255,60 @@ def test_reading_stops_at_the_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     path = tmp_path / "long.wav"
     write_wav(path, Sound(np.zeros(16_000 * 20, np.float32), 16_000))
     heard = []
-    mono = "kmspeaker.media.audio._mono"
-    original = __import__("kmspeaker.media.audio", fromlist=["_mono"])._mono
-    monkeypatch.setattr(mono, lambda frame: heard.append(frame.samples) or original(frame))
+    monkeypatch.setattr(
+        "kmspeaker.media.audio.mono",
+        lambda frame, *how: heard.append(frame.samples) or mono(frame, *how),
+    )
     with pytest.raises(InputError, match="more than 2 s"):
         load_sound(path, max_seconds=2.0)
     assert sum(heard) < 3 * 16_000
 
 
-@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
-def test_samples_that_are_no_numbers_are_refused(tmp_path: Path, bad: float):
-    tone = sine(16_000).astype("<f4")
-    tone[5_000] = bad
-    path = tmp_path / "bad.wav"
-    header = struct.pack(
-        "<4sI4s4sIHHIIHH4sI",
-        *(b"RIFF", 36 + tone.nbytes, b"WAVE", b"fmt ", 16, 3, 1, 16_000, 64_000, 4, 32),
-        *(b"data", tone.nbytes),
+def wav_of(pcm: bytes, riff: int | None = None, data: int | None = None, **fields: int) -> bytes:
+    """A WAV file as any program might write it, with the lengths that its header states."""
+    tag, rate, width = (
+        fields.get(name, usual) for name, usual in (("tag", 1), ("rate", 16_000), ("width", 2))
     )
-    path.write_bytes(header + tone.tobytes())
-    with pytest.raises(InputError, match="NaN or infinite"):
+    return (
+        struct.pack("<4sI4s", b"RIFF", 36 + len(pcm) if riff is None else riff, b"WAVE")
+        + struct.pack("<4sIHHIIHH", b"fmt ", 16, tag, 1, rate, rate * width, width, 8 * width)
+        + struct.pack("<4sI", b"data", len(pcm) if data is None else data)
+        + pcm
+    )
+
+
+PCM = (sine(16_000) * 32767).astype("<i2").tobytes()
+
+
+@pytest.mark.parametrize("wild", [np.nan, np.inf, -np.inf, 1e30, -200.0])
+@pytest.mark.parametrize("at", [0, 5_000, 15_999])
+def test_one_wild_sample_costs_nothing_but_itself(tmp_path: Path, wild: float, at: int):
+    tone = sine(16_000).astype("<f4")
+    tone[at] = wild
+    path = tmp_path / "wild.wav"
+    path.write_bytes(wav_of(tone.tobytes(), tag=3, width=4))
+    samples = load_sound(path, sample_rate=16_000).samples
+    assert np.abs(samples - sine(16_000)).max() < 0.2
+    assert np.abs(np.delete(samples - sine(16_000), at)).max() < 1e-3
+
+
+def test_sound_that_is_mostly_no_numbers_is_refused(tmp_path: Path):
+    tone = sine(16_000).astype("<f4")
+    tone[::3] = np.nan
+    path = tmp_path / "bad.wav"
+    path.write_bytes(wav_of(tone.tobytes(), tag=3, width=4))
+    with pytest.raises(InputError, match="of 16000 samples NaN, infinite"):
         load_sound(path)
     with pytest.raises(InputError, match="NaN or infinite"):
         Sound(tone.astype(np.float32), 16_000)
+
+
+@pytest.mark.parametrize("rate", [1, 10_000_000])
+def test_rates_that_no_recorder_has_are_refused(tmp_path: Path, rate: int):
+    path = tmp_path / "rate.wav"
+    path.write_bytes(wav_of(PCM, rate=rate))
+    with pytest.raises(InputError, match=rf"at {rate} Hz, 4000 to 768000 is needed"):
+        load_sound(path)
 
 
 @pytest.mark.parametrize(
@@ -291,11 +324,90 @@ def test_a_file_that_was_cut_off_is_refused(tmp_path: Path, name: str, codec: st
         load_sound(path)
 
 
-def test_a_wav_written_before_its_length_was_known_is_read(recording: Path):
-    data = bytearray(recording.read_bytes())
-    data[4:8] = data[40:44] = b"\xff\xff\xff\xff"
-    recording.write_bytes(data)
-    assert load_sound(recording).seconds == pytest.approx(SECONDS)
+PLACEHOLDERS = (0, 44, 4096, 10**9, 2 * 10**9, 2**31 - 1, 2**32 - 37, 2**32 - 1)
+
+
+@pytest.mark.parametrize("length", PLACEHOLDERS)
+def test_a_wav_written_before_its_length_was_known_is_all_read(tmp_path: Path, length: int):
+    path = tmp_path / "streamed.wav"
+    for riff in (length, min(length + 36, 2**32 - 1), None):
+        path.write_bytes(wav_of(PCM, riff, length))
+        sound = load_sound(path, sample_rate=16_000)
+        assert sound.seconds == SECONDS
+        assert np.abs(sound.samples - sine(16_000)).max() < 1e-3
+
+
+def test_what_follows_the_sound_in_a_wav_is_not_heard(tmp_path: Path):
+    path = tmp_path / "tagged.wav"
+    for pcm in (PCM, PCM + b"\0"):  # an odd length, of which some programs fill up the last byte
+        path.write_bytes(wav_of(pcm) + struct.pack("<4sI", b"LIST", 4_000) + b"INFO" * 1_000)
+        assert load_sound(path).seconds == SECONDS
+
+
+@pytest.mark.parametrize("length", [None, 0, 2 * 10**9, 2**32 - 1])
+def test_several_wavs_in_one_file_are_one_sound(tmp_path: Path, length: int | None):
+    other = (sine(8_000, 0.5) * 32767).astype("<i2").tobytes()
+    path = tmp_path / "joined.wav"
+    path.write_bytes(wav_of(PCM, length, length) * 2 + wav_of(other, length, length, rate=8_000))
+    sound = load_sound(path, sample_rate=16_000)
+    assert sound.seconds == 2.5
+    tone = np.concatenate([sine(16_000), sine(16_000), sine(16_000, 0.5)])
+    close = np.abs(sound.samples - tone) < 1e-2
+    assert np.mean(close) > 0.999  # but where one ends and the next begins
+
+
+@pytest.mark.parametrize("name", ["a.wav", "a.m4a"])
+@pytest.mark.parametrize("gain", [-1.0, -0.8])
+def test_of_channels_that_cancel_out_one_is_heard(tmp_path: Path, name: str, gain: float):
+    """A microphone's balanced cable in a stereo input has the second channel upside down."""
+    codec, format = ("pcm_s16le", "s16") if name == "a.wav" else ("aac", "fltp")
+    channels = [sine(48_000), gain * sine(48_000)]
+    path = write(tmp_path / name, channels, 48_000, codec, "stereo", format)
+    samples = load_sound(path, sample_rate=16_000).samples
+    error = (samples[: round(SECONDS * 16_000)] - sine(16_000))[1_600:14_400]
+    assert np.sqrt(np.mean(error**2)) < 3e-2
+
+
+def stamped(path: Path, samples: np.ndarray, rate: int, times: Iterable[float]) -> Path:
+    """Sound in packets of 20 ms, with the time stamps of a recorder, to the millisecond."""
+    size = rate // 50
+    with av.open(path, "w") as out:
+        stream = out.add_stream("pcm_s16le", rate=rate, layout="mono")
+        assert isinstance(stream, AudioStream)
+        for k, time in enumerate(times):
+            packet = av.Packet((samples[k * size : (k + 1) * size] * 32767).astype("<i2").tobytes())
+            packet.stream, packet.time_base = stream, Fraction(1, 1000)
+            packet.pts = packet.dts = round(1000 * time)
+            out.mux(packet)
+    return path
+
+
+@pytest.mark.parametrize("pace", [0.92, 0.999, 1.001, 1.08])
+def test_sound_follows_the_clock_of_its_recorder(tmp_path: Path, pace: float):
+    """Clicks lie where the time stamps say, and between them nothing was put or taken away."""
+    rate, seconds = 16_000, 60
+    tone = sine(rate, seconds, 200.0)
+    clicks = np.arange(5, 60, 10)
+    tone[clicks * rate] = 0.99
+    times = [0.02 * k * pace for k in range(50 * seconds)]
+    sound = load_sound(stamped(tmp_path / "drift.mkv", tone, rate, times), sample_rate=rate)
+    assert sound.seconds == pytest.approx(seconds * pace, abs=0.03)
+    for click in clicks * pace:
+        window = slice(round((click - 0.05) * rate), round((click + 0.05) * rate))
+        found = window.start + np.abs(sound.samples[window]).argmax()
+        assert found / rate == pytest.approx(click, abs=0.01)
+    blocks = sound.samples[: len(sound) // 160 * 160].reshape(-1, 160)
+    assert np.abs(blocks).max(1).min() > 0.4  # no silence
+
+
+def test_where_packets_are_lost_there_is_silence_and_no_drift(tmp_path: Path):
+    rate = 16_000
+    times = [0.02 * k + (0.7 if k >= 100 else 0.0) for k in range(200)]
+    path = stamped(tmp_path / "lost.mkv", sine(rate, 4.0), rate, times)
+    sound = load_sound(path, sample_rate=rate)
+    assert sound.seconds == pytest.approx(4.7, abs=1e-3)
+    level = [np.abs(sound.samples[round(at * rate) :][:160]).max() for at in (1.9, 2.3, 2.8)]
+    assert level == pytest.approx([0.5, 0.0, 0.5], abs=0.01)
 
 
 def test_a_video_that_was_cut_off_is_refused(tmp_path: Path, example_video: Path):

@@ -1,5 +1,6 @@
 """Laws of video in and out: what is written is read back, upright, at its true times."""
 
+import ast
 from collections.abc import Iterator
 from fractions import Fraction
 from itertools import islice
@@ -8,11 +9,13 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from av.audio.frame import AudioFrame
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 from PIL import Image
 
 from kmspeaker.errors import InputError
+from kmspeaker.media import container
 from kmspeaker.media.audio import Sound, load_sound, write_wav
 from kmspeaker.media.video_reader import MAX_SIDE, frames_at, probe_video, read_frames
 from kmspeaker.media.video_writer import write_video
@@ -42,8 +45,8 @@ def corners(frame: np.ndarray) -> str:
 
 def encode(path: Path, times: list[float], frame: np.ndarray, **stream_settings: object) -> Path:
     """A video with frames at the given times, each darker than the one before."""
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264", 30)
+    with av.open(str(path), "w") as out:
+        stream = out.add_stream("libx264", 30)
         assert isinstance(stream, VideoStream)
         stream.height, stream.width, stream.pix_fmt = *frame.shape[:2], "yuv420p"
         stream.time_base = stream.codec_context.time_base = Fraction(1, 1000)
@@ -52,8 +55,8 @@ def encode(path: Path, times: list[float], frame: np.ndarray, **stream_settings:
         for k, seconds in enumerate(times):
             picture = VideoFrame.from_ndarray(frame - np.minimum(frame, 5 * k).astype(np.uint8))
             picture.pts, picture.time_base = round(seconds * 1000), Fraction(1, 1000)
-            container.mux(stream.encode(picture))
-        container.mux(stream.encode(None))
+            out.mux(stream.encode(picture))
+        out.mux(stream.encode(None))
     return path
 
 
@@ -139,13 +142,13 @@ def test_the_content_counts_and_not_the_name(tmp_path: Path) -> None:
 
 def test_a_recording_without_a_length_is_counted(tmp_path: Path) -> None:
     path = tmp_path / "live.webm"
-    with av.open(str(path), "w", format="webm", options={"live": "1"}) as container:
-        stream = container.add_stream("libvpx", 20, options={"cpu-used": "8"})
+    with av.open(str(path), "w", format="webm", options={"live": "1"}) as out:
+        stream = out.add_stream("libvpx", 20, options={"cpu-used": "8"})
         assert isinstance(stream, VideoStream)
         stream.width, stream.height, stream.pix_fmt = 160, 96, "yuv420p"
         for _ in range(30):
-            container.mux(stream.encode(VideoFrame.from_ndarray(quarters())))
-        container.mux(stream.encode(None))
+            out.mux(stream.encode(VideoFrame.from_ndarray(quarters())))
+        out.mux(stream.encode(None))
     assert probe_video(path).seconds == pytest.approx(1.5, abs=0.01)
     assert probe_video(path).frames == 30
 
@@ -197,6 +200,63 @@ def test_bad_input_is_one_sentence(clip: Path, tmp_path: Path, kind: str) -> Non
 def test_a_long_video_is_refused_before_it_is_decoded(clip: Path) -> None:
     with pytest.raises(InputError, match=r"more than 1\.5 s .* limit"):
         next(read_frames(clip, max_seconds=1.5))
+
+
+def test_more_pixels_than_memory_allows_are_refused(
+    clip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kmspeaker.media.video_reader.MOST_PIXELS", 160 * 96 - 1)
+    with pytest.raises(InputError, match=r"160x96 pixels, at most .* million"):
+        next(read_frames(clip))
+
+
+@pytest.mark.parametrize("kind", ["mp4", "mkv"])
+@pytest.mark.parametrize("starts_with", ["sound", "picture"])
+def test_tracks_that_begin_apart_are_not_cut_off(
+    tmp_path: Path, kind: str, starts_with: str
+) -> None:
+    """As in a clip trimmed without encoding, whose picture begins at the next key frame."""
+    path, rate = tmp_path / f"trimmed.{kind}", 48_000
+    sound_start, picture_start = (0.0, 0.9) if starts_with == "sound" else (0.9, 0.0)
+    with av.open(str(path), "w") as out:
+        video = out.add_stream("mpeg4", rate=25, width=64, height=48, pix_fmt="yuv420p")
+        audio = out.add_stream("aac", rate=rate, layout="mono")
+        for k in range(50):
+            picture = VideoFrame.from_ndarray(quarters(64, 48))
+            picture.pts = round((picture_start + k / 25) * 1000)
+            picture.time_base = Fraction(1, 1000)
+            out.mux(video.encode(picture))
+        out.mux(video.encode(None))
+        for k in range(0, round((picture_start + 2 - sound_start) * rate), 1024):
+            frame = AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), "fltp", "mono")
+            frame.sample_rate, frame.time_base = rate, Fraction(1, rate)
+            frame.pts = round(sound_start * rate) + k
+            out.mux(audio.encode(frame))
+        out.mux(audio.encode(None))
+    assert len(list(read_frames(path))) == 50
+    assert probe_video(path).seconds == pytest.approx(2, abs=0.05)
+    assert load_sound(path).seconds == pytest.approx(2, abs=0.06)
+
+
+def test_a_colon_belongs_to_the_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """FFmpeg would take ``dub`` for a protocol."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("dub:de.mp4", "./face:overlay.mp4", "file:a.mp4", "http:b.mp4"):
+        write_video(name, [quarters()] * 3, 25.0)
+        assert len(list(read_frames(name))) == 3
+    assert len(list(tmp_path.iterdir())) == 4
+
+
+def test_only_one_module_opens_what_people_give() -> None:
+    folder = Path(container.__file__).parent
+    reading = [
+        path.name
+        for path in sorted(folder.glob("*.py"))
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "av.open"
+        if "w" not in [arg.value for arg in node.args if isinstance(arg, ast.Constant)]
+    ]
+    assert reading == ["container.py"]
 
 
 def test_nothing_is_left_where_writing_failed(tmp_path: Path) -> None:
