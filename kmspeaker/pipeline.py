@@ -83,6 +83,7 @@ class Pipeline:
         progress: Progress | None = None,
         max_seconds: float = MAX_SECONDS,
         neutral: Neutral | None = None,
+        rate: float | None = None,
     ) -> Reference:
         """Read a reference: a video, a saved track or a Live Link Face CSV.
 
@@ -91,6 +92,7 @@ class Pipeline:
             progress: told the fraction done.
             max_seconds: longer ones are refused.
             neutral: when the person is at rest, seconds, or a picture of that; found where None.
+            rate: rows a second of a CSV whose time codes do not tell.
 
         Raises:
             InputError: it is none of these, shows no face, or is too long; or ``neutral`` shows
@@ -103,6 +105,7 @@ class Pipeline:
             progress=progress,
             max_seconds=max_seconds,
             neutral=neutral,
+            rate=rate,
         )
 
     def animate(

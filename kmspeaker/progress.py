@@ -1,4 +1,6 @@
-"""How far a long step is: what functions report it to, and its bars in a terminal.
+"""How far a long step is: what functions report it to, and how it is shown.
+
+In a terminal each stage is a bar; in a log or a pipe, which would keep every state of it, a line.
 
 tqdm is imported when a bar or line is first shown: ``--help`` shows none and does not wait for it.
 """
@@ -24,30 +26,42 @@ def say(line: str) -> None:
 
 
 @contextmanager
-def progress_bar(stage: str) -> Iterator[Progress]:
+def progress_bar(stage: str, *, quiet: bool = False) -> Iterator[Progress]:
     """A bar for one stage, fed with fractions."""
-    from tqdm import tqdm
-
-    with tqdm(total=1.0, desc=stage, bar_format=_BAR, leave=False) as bar:
-
-        def update(fraction: float) -> None:
-            bar.n = min(max(fraction, 0.0), 1.0)
-            bar.refresh()
-
-        yield update
+    with stage_bars(quiet=quiet) as report:
+        report(stage, 0.0)
+        yield lambda fraction: report(stage, fraction)
 
 
 @contextmanager
-def stage_bars() -> Iterator["StageBars"]:
-    """Bars for a call that names its stages as it goes."""
-    bars = StageBars()
-    try:
-        yield bars
-    finally:
-        bars.close()
+def stage_bars(*, quiet: bool = False) -> Iterator[StageProgress]:
+    """Bars for a call that names its stages as it goes; nothing where ``quiet``."""
+    if quiet:
+        yield lambda stage, fraction: None
+    elif not sys.stderr.isatty():
+        yield _StageLines()
+    else:
+        bar = _StageBar()
+        try:
+            yield bar
+        finally:
+            bar.close()
 
 
-class StageBars:
+class _StageLines:
+    """Writes a line whenever the stage changes."""
+
+    def __init__(self) -> None:
+        self._stage = ""
+
+    def __call__(self, stage: str, fraction: float) -> None:
+        del fraction
+        if stage != self._stage:
+            self._stage = stage
+            say(f"{stage} ...")
+
+
+class _StageBar:
     """Shows one bar, renamed whenever the stage changes."""
 
     def __init__(self) -> None:
@@ -56,7 +70,6 @@ class StageBars:
         self._bar = tqdm(total=1.0, bar_format=_BAR, leave=False)
 
     def __call__(self, stage: str, fraction: float) -> None:
-        """Show that ``stage`` is done to ``fraction``."""
         self._bar.set_description(stage, refresh=False)
         self._bar.n = min(max(fraction, 0.0), 1.0)
         self._bar.refresh()

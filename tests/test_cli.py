@@ -1,16 +1,23 @@
 """The command line as a stranger uses it: good takes, and one sentence for everything else."""
 
+import ctypes
 import json
 import shutil
+import sys
 import wave
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from arkit_head import a_head
 
-from kmspeaker.cli import main
+from kmspeaker import __version__
+from kmspeaker.cli import build_parser, main
+from kmspeaker.errors import InputError
+from kmspeaker.export import check_writable
+from kmspeaker.export.render import HeadRenderer
 from kmspeaker.face.rig import ARKIT_INDEX, FaceModel
 from kmspeaker.heads.arkit_glb import ArkitHead
 from kmspeaker.hub import MODELS_FOLDER, write_manifest
@@ -296,6 +303,78 @@ def test_models_that_cannot_be_used(
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     model = bad_model(kind, tmp_path)
     refused(["stylize", speech, performance, "-o", out, "--model", model], out, capsys)
+
+
+def test_alone_it_shows_what_there_is_with_two_examples(capsys: pytest.CaptureFixture[str]):
+    assert main([]) == 0
+    shown = capsys.readouterr().out
+    examples = [line for line in shown.splitlines() if line.startswith("  kmspeaker ")]
+    assert len(examples) == 2
+    for example in examples:
+        assert build_parser().parse_args(example.split()[1:]).run
+
+
+def test_the_version_is_the_package_s(capsys: pytest.CaptureFixture[str]):
+    with pytest.raises(SystemExit) as ended:
+        main(["--version"])
+    assert ended.value.code == 0
+    assert capsys.readouterr().out == f"kmspeaker {__version__}\n"
+
+
+def test_a_log_has_a_line_a_stage_and_quiet_none(
+    speech: Path, performance: Path, out: Path, capsys: pytest.CaptureFixture[str]
+):
+    command = ["stylize", str(speech), str(performance), "-o", str(out), "--steps", "2"]
+    assert main(command) == 0
+    printed = capsys.readouterr()
+    stages = ["load", "reference", "listen", "generate", "write"]
+    lines = [line for line in printed.err.splitlines() if line.endswith(" ...")]
+    assert [line.removesuffix(" ...") for line in lines] == stages
+    assert "\r" not in printed.err and len(printed.out.splitlines()) == 1
+    for quiet in (["-q", *command], [*command, "--quiet"]):
+        assert main(quiet) == 0
+        printed = capsys.readouterr()
+        assert not printed.err and len(printed.out.splitlines()) == 1
+
+
+@pytest.fixture
+def no_opengl(monkeypatch: pytest.MonkeyPatch):
+    """A machine without the library that VTK draws with; there even looking would end the test."""
+    load = ctypes.CDLL
+
+    def absent(name: str | None, *arguments: Any, **options: Any) -> ctypes.CDLL:
+        if name and "EGL" in name:
+            raise OSError(f"{name}: cannot open shared object file: No such file or directory")
+        return load(name, *arguments, **options)
+
+    monkeypatch.setattr(ctypes, "CDLL", absent)
+    monkeypatch.setattr(sys, "platform", "linux")
+
+
+@pytest.mark.usefixtures("no_opengl")
+@pytest.mark.parametrize("ending", [".mp4", ".zip"])
+def test_without_an_opengl_library_pictures_are_refused_before_any_work(
+    ending: str,
+    speech: Path,
+    performance: Path,
+    out: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.setattr("kmspeaker.pipeline.Pipeline.load", None)
+    monkeypatch.setattr("kmspeaker.media.audio.load_sound", None)
+    take = ["stylize", speech, performance, "-o", out.with_suffix(ending)]
+    assert "install libegl1 and libgles2" in refused(take, out, capsys)
+    pairs = ["batch", speech.parent, "-o", out.parent / "dubs", "--format", ending]
+    assert "install libegl1 and libgles2" in refused(pairs, out, capsys)
+    for drawn_by_others in (".glb", ".usda", ".csv", ".npz"):
+        check_writable(out.with_suffix(drawn_by_others))
+
+
+@pytest.mark.usefixtures("no_opengl")
+def test_without_an_opengl_library_drawing_is_refused_too(face: FaceModel):
+    with pytest.raises(InputError, match="libegl1"):
+        HeadRenderer(face, face.identities[0])
 
 
 def test_identities_are_listed_with_who_they_are(capsys: pytest.CaptureFixture[str]):

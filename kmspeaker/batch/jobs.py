@@ -10,7 +10,7 @@ import difflib
 import io
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast, get_args
@@ -19,14 +19,27 @@ from kmspeaker.animation.animation import Use
 from kmspeaker.animation.controls import DEFAULTS, NEUTRAL, Controls
 from kmspeaker.errors import InputError
 
-SOUNDS = frozenset((".wav", ".mp3", ".flac", ".ogg", ".opus", ".m4a", ".aac", ".wma", ".aiff"))
-VIDEOS = frozenset((".mp4", ".m4v", ".mov", ".webm", ".mkv", ".avi", ".mpg", ".mpeg"))
+
+def _endings(names: str) -> frozenset[str]:
+    return frozenset(f".{name}" for name in names.split())
+
+
+SOUNDS = _endings(
+    "wav mp3 flac ogg oga opus m4a m4b m4r aac wma aif aiff aifc amr awb caf au snd mka weba 3ga "
+    "ac3 eac3 dts ape mp2 rf64 bwf spx tta w64 wv sph voc"
+)
+VIDEOS = _endings(
+    "mp4 m4v mov qt webm mkv avi mpg mpeg 3gp 3g2 flv f4v wmv asf ogv ts mts m2ts vob mxf dv"
+)
 PERFORMANCES = VIDEOS | {".npz", ".csv"}
+"""In a folder only the ending tells a speech from a performance; a spreadsheet takes any file."""
 SPEECH_FOLDER, PERFORMANCE_FOLDER = "speech", "performance"
 COLUMNS = ("speech", "performance", "name", "use", "identity", "seed", "second", *DEFAULTS)
 """What a spreadsheet may have; it needs the first two."""
 SEPARATORS: Mapping[str, str] = {".csv": ",;\t", ".tsv": "\t"}
 NAME_LENGTH = 80
+Files = dict[str, list[Path]]
+"""By their stem."""
 REPORTS = ("report.csv", "report.json")
 """What ``batch.run`` writes beside the pairs' folders; no pair may be called so."""
 
@@ -103,10 +116,11 @@ def _unique(name: str, names: set[str]) -> str:
 def _read_folder(folder: Path, options: PairOptions) -> Iterator[Pair]:
     speech_folder, performance_folder = folder / SPEECH_FOLDER, folder / PERFORMANCE_FOLDER
     if speech_folder.is_dir() and performance_folder.is_dir():
-        speeches = _by_stem(speech_folder, SOUNDS | VIDEOS)
-        performances = _by_stem(performance_folder, PERFORMANCES)
+        speeches, other_speeches = _by_stem(speech_folder, SOUNDS | VIDEOS)
+        performances, other_performances = _by_stem(performance_folder, PERFORMANCES)
     else:
-        speeches, performances = _by_stem(folder, SOUNDS), _by_stem(folder, PERFORMANCES)
+        speeches, other_speeches = _by_stem(folder, SOUNDS)
+        performances, other_performances = _by_stem(folder, PERFORMANCES)
     if not speeches and not performances:
         raise InputError(
             f"There are no pairs in {folder}; put in speech and performance of equal name, such as "
@@ -114,27 +128,48 @@ def _read_folder(folder: Path, options: PairOptions) -> Iterator[Pair]:
         )
     for stem in sorted({*speeches, *performances}):
         speech, performance = speeches.get(stem, []), performances.get(stem, [])
-        fault = _fault(stem, "speech", speech) or _fault(stem, "performance", performance)
+        fault = _fault(stem, "speech", speech, other_speeches.get(stem, [])) or _fault(
+            stem, "performance", performance, other_performances.get(stem, [])
+        )
         first = speech[0] if speech else folder
         yield Pair(stem, stem, first, performance[0] if performance else folder, options, fault)
 
 
-def _by_stem(folder: Path, endings: Iterable[str]) -> dict[str, list[Path]]:
-    paths: dict[str, list[Path]] = {}
+def _by_stem(folder: Path, endings: Container[str]) -> tuple[Files, Files]:
+    """The files of these endings by their stem, and likewise the others."""
+    wanted: Files = {}
+    others: Files = {}
     for path in sorted(folder.iterdir()):
-        eligible = not path.name.startswith(".") and path.name not in REPORTS
-        if eligible and path.suffix.lower() in endings and path.is_file():
-            paths.setdefault(path.stem, []).append(path)
-    return paths
+        if not path.name.startswith(".") and path.name not in REPORTS and path.is_file():
+            kind = wanted if path.suffix.lower() in endings else others
+            kind.setdefault(path.stem, []).append(path)
+    return wanted, others
 
 
-def _fault(stem: str, what: str, files: Sequence[Path]) -> str:
-    if not files:
-        return f"There is no {what} of the name {stem}; put one beside it."
+def _fault(stem: str, what: str, files: Sequence[Path], others: Sequence[Path]) -> str:
+    """What is wrong where there is not one file of a kind; ``others`` have the stem, no more."""
     if len(files) > 1:
-        names = " and ".join(path.name for path in files)
-        return f"Got more than one {what} of the name {stem} ({names}); leave one."
-    return ""
+        return f"Got more than one {what} of the name {stem} ({_names(files)}); leave one."
+    if files:
+        return ""
+    strange = [path for path in others if path.suffix.lower() not in SOUNDS | PERFORMANCES]
+    if strange:
+        return (
+            f"There is no {what} of the name {stem}, and no ending that batch knows on "
+            f"{_names(strange)}; list the pair in a .csv, which may name any file, or put one "
+            "beside it."
+        )
+    if what == "speech" and len(others) > 1:
+        return (
+            f"There is no speech of the name {stem}, since {_names(others)} are performances by "
+            f"their endings; part them into the folders {SPEECH_FOLDER} and "
+            f"{PERFORMANCE_FOLDER}, or put one beside them."
+        )
+    return f"There is no {what} of the name {stem}; put one beside it."
+
+
+def _names(files: Sequence[Path]) -> str:
+    return " and ".join(path.name for path in files)
 
 
 def _read_table(path: Path, options: PairOptions) -> Iterator[Pair]:

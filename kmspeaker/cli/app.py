@@ -1,17 +1,30 @@
 """``kmspeaker app``: open the app in a browser."""
 
 import argparse
+import os
+import sys
+from functools import partial
 from pathlib import Path
 
-from kmspeaker.cli.options import Commands, add_max_seconds, add_model
+from kmspeaker.cli.options import Commands, add_max_seconds, add_model, add_quiet
 from kmspeaker.limits import TAKES
+from kmspeaker.progress import progress_bar
 
 
 def add_parser(commands: Commands) -> None:
     """The command and its options."""
     app = commands.add_parser("app", help="open the app in a browser")
-    app.add_argument("--host", default="127.0.0.1")
-    app.add_argument("--port", type=int, default=7860)
+    app.add_argument(
+        "--host", default="127.0.0.1", help="address to listen at (default %(default)s)"
+    )
+    app.add_argument(
+        "--port", type=int, default=7860, help="0 for any free one (default %(default)s)"
+    )
+    app.add_argument(
+        "--open",
+        action=argparse.BooleanOptionalAction,
+        help="open the page in a browser (default: from a terminal on a desktop)",
+    )
     app.add_argument(
         "--models", type=Path, metavar="FOLDER", help="folder of more models to compare on the page"
     )
@@ -25,16 +38,33 @@ def add_parser(commands: Commands) -> None:
     app.add_argument("--mcp", action="store_true", help="also serve MCP clients; needs gradio[mcp]")
     add_model(app)
     add_max_seconds(app)
+    add_quiet(app)
     app.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> None:
     """Load the model and serve the page until it is stopped."""
-    from kmspeaker.pipeline import Pipeline
-    from kmspeaker.web import serve
-    from kmspeaker.web.models import models_to_compare
+    from kmspeaker.web import free_port, import_page, serve
 
-    others = models_to_compare(options.models, options.device)
-    pipeline = Pipeline.load(options.model, device=options.device)
+    free_port(options.host, options.port)  # refuses a taken one before seconds of loading
+    with progress_bar(f"loading the model {options.model}", quiet=options.quiet) as progress:
+        from kmspeaker.pipeline import Pipeline
+        from kmspeaker.web.models import models_to_compare
+
+        others = models_to_compare(options.models, options.device)
+        pipeline = Pipeline.load(options.model, device=options.device, progress=progress)
+        import_page()
     same = ("host", "port", "max_seconds", "takes", "mcp")
-    serve(pipeline, others=others, **{name: getattr(options, name) for name in same})
+    serve(
+        pipeline,
+        others=others,
+        browser=_on_desktop() if options.open is None else options.open,
+        announce=partial(print, flush=True),
+        **{name: getattr(options, name) for name in same},
+    )
+
+
+def _on_desktop() -> bool:
+    """Whether somebody looks at a terminal beside which a browser can open."""
+    screen = os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
+    return bool(screen) and sys.stdout.isatty()

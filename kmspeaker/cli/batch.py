@@ -9,6 +9,7 @@ from kmspeaker.cli.options import (
     add_generation,
     add_max_seconds,
     add_model,
+    add_quiet,
     add_workers,
     controls_of,
     stopped,
@@ -39,6 +40,7 @@ def add_parser(commands: Commands) -> None:
     add_workers(batch)
     add_model(batch)
     add_max_seconds(batch)
+    add_quiet(batch)
     add_controls(batch)
     batch.set_defaults(run=run)
 
@@ -47,6 +49,7 @@ def run(options: argparse.Namespace) -> int:
     """Dub the pairs; 3 where some could not be made."""
     from kmspeaker.batch.jobs import PairOptions
     from kmspeaker.batch.run import Outcome, Settings, run_batch
+    from kmspeaker.export import check_drawable
     from kmspeaker.parallel import Workers
 
     pair_options = PairOptions(
@@ -63,13 +66,15 @@ def run(options: argparse.Namespace) -> int:
         steps=options.steps,
         max_seconds=options.max_seconds,
     )
+    for ending in settings.formats:
+        check_drawable(ending)
 
     def report_failure(outcome: Outcome) -> None:
         if outcome.error:
             say(f"kmspeaker: {outcome.place}: {outcome.error}")
 
     try:
-        with progress_bar("batch") as progress:
+        with progress_bar("batch", quiet=options.quiet) as progress:
             report = run_batch(
                 options.pairs,
                 options.output,

@@ -4,7 +4,7 @@ import argparse
 import time
 from pathlib import Path
 
-from kmspeaker.cli.options import Commands, add_max_seconds, add_neutral, print_written
+from kmspeaker.cli.options import Commands, add_max_seconds, add_neutral, add_quiet, print_written
 from kmspeaker.errors import InputError
 from kmspeaker.progress import progress_bar
 
@@ -34,6 +34,7 @@ def add_parser(commands: Commands) -> None:
     )
     add_neutral(capture)
     add_max_seconds(capture)
+    add_quiet(capture)
     capture.set_defaults(run=run)
 
 
@@ -54,7 +55,7 @@ def run(options: argparse.Namespace) -> None:
     face.neutral(identity)  # refuses an unknown one before any work
     own = None if options.face is None else load_head(options.face, face)
     started = time.perf_counter()
-    with progress_bar("capture") as progress:
+    with progress_bar("capture", quiet=options.quiet) as progress:
         reference = load_reference(
             options.video,
             face,
@@ -66,7 +67,7 @@ def run(options: argparse.Namespace) -> None:
     performance, sound = reference.performance, own_sound(options.video)
     animation = captured(performance, sound, identity)
     read = time.perf_counter()
-    with progress_bar("write") as progress:
+    with progress_bar("write", quiet=options.quiet) as progress:
         if own is None:
             written = save_animation(animation, face, options.output, progress=progress)
         else:

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from kmspeaker.cli.options import Commands, add_workers, stopped
+from kmspeaker.cli.options import Commands, add_quiet, add_workers, stopped
 from kmspeaker.progress import progress_bar
 
 
@@ -15,6 +15,7 @@ def add_parser(commands: Commands) -> None:
     build.add_argument("config", type=Path, help="what it is made of, .toml")
     build.add_argument("-o", "--output", type=Path, required=True, help="folder of the corpus")
     add_workers(build)
+    add_quiet(build)
     build.set_defaults(run=run)
 
 
@@ -26,7 +27,7 @@ def run(options: argparse.Namespace) -> int:
 
     config, workers = read_config(options.config), Workers(options.jobs, options.ray)
     try:
-        with progress_bar("corpus") as progress:
+        with progress_bar("corpus", quiet=options.quiet) as progress:
             report = build(config, options.output, workers=workers, progress=progress)
     except KeyboardInterrupt:
         return stopped()

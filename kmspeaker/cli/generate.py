@@ -11,6 +11,8 @@ from kmspeaker.cli.options import (
     add_max_seconds,
     add_model,
     add_neutral,
+    add_quiet,
+    add_reference_fps,
     controls_of,
     print_written,
 )
@@ -41,6 +43,8 @@ def add_parser(commands: Commands) -> None:
         add_neutral(command)
         add_model(command)
         add_max_seconds(command)
+        add_reference_fps(command)
+        add_quiet(command)
         add_controls(command).add_argument(
             "--takes",
             type=int,
@@ -66,7 +70,7 @@ def run(options: argparse.Namespace) -> None:
     seeds = range(options.seed, options.seed + options.takes)
     check_seeds(seeds)
     sound = load_sound(options.speech, max_seconds=options.max_seconds)
-    with progress_bar("load") as progress:
+    with progress_bar("load", quiet=options.quiet) as progress:
         pipeline = Pipeline.load(options.model, device=options.device, progress=progress)
     if options.identity is not None:
         pipeline.face.neutral(options.identity)
@@ -76,13 +80,17 @@ def run(options: argparse.Namespace) -> None:
     first = getattr(options, options.reference_argument)
     for path, neutral in ((first, options.neutral), (options.second, None)):
         if path is not None:
-            with progress_bar("reference") as progress:
+            with progress_bar("reference", quiet=options.quiet) as progress:
                 reference = pipeline.reference(
-                    path, progress=progress, max_seconds=options.max_seconds, neutral=neutral
+                    path,
+                    progress=progress,
+                    max_seconds=options.max_seconds,
+                    neutral=neutral,
+                    rate=options.reference_fps if path == first else None,
                 )
             performances.append(reference.performance)
     referenced = time.perf_counter()
-    with stage_bars() as report:
+    with stage_bars(quiet=options.quiet) as report:
         animations = pipeline.animate(
             sound,
             performances[0],
@@ -100,7 +108,7 @@ def run(options: argparse.Namespace) -> None:
         path = options.output
         if options.takes > 1:
             path = path.with_stem(f"{path.stem}-seed{animation.seed}")
-        with progress_bar("write") as progress:
+        with progress_bar("write", quiet=options.quiet) as progress:
             if own is None:
                 written += save_animation(animation, pipeline.face, path, progress=progress)
             else:

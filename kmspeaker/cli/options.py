@@ -42,6 +42,27 @@ def add_workers(command: argparse.ArgumentParser) -> None:
     )
 
 
+def add_quiet(command: argparse.ArgumentParser) -> None:
+    """No progress; before the command's name it means the same."""
+    command.add_argument(
+        "-q",
+        "--quiet",
+        action="store_true",
+        default=argparse.SUPPRESS,  # what was said before the command's name stays
+        help="show no progress, only the result and errors",
+    )
+
+
+def add_reference_fps(command: argparse.ArgumentParser) -> None:
+    """The rate of a CSV that does not tell."""
+    command.add_argument(
+        "--reference-fps",
+        type=float,
+        metavar="RATE",
+        help="rows a second of a Live Link Face CSV whose time codes do not tell",
+    )
+
+
 def add_max_seconds(command: argparse.ArgumentParser) -> None:
     """How long an input may be."""
     command.add_argument(

@@ -8,6 +8,7 @@ from kmspeaker.cli.options import (
     Commands,
     add_max_seconds,
     add_neutral,
+    add_quiet,
     print_written,
     require_suffix,
 )
@@ -22,22 +23,23 @@ def add_parser(commands: Commands) -> None:
     track.add_argument("--overlay", type=Path, help="also write the video with its keypoints, .mp4")
     add_neutral(track)
     add_max_seconds(track)
+    add_quiet(track)
     track.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> None:
     """Track, save, and draw the overlay where one is asked for."""
-    from kmspeaker.export import check_writable
+    from kmspeaker.media.files import check_place
     from kmspeaker.reference.load import load_track
     from kmspeaker.reference.overlay import write_overlay
 
     require_suffix(options.output, ".npz")
-    check_writable(options.output)
+    check_place(options.output)
     if options.overlay is not None:
         require_suffix(options.overlay, ".mp4")
-        check_writable(options.overlay)
+        check_place(options.overlay)
     started = time.perf_counter()
-    with progress_bar("track") as progress:
+    with progress_bar("track", quiet=options.quiet) as progress:
         track = load_track(
             options.video,
             progress=progress,
@@ -49,7 +51,7 @@ def run(options: argparse.Namespace) -> None:
     stages = {"track": tracked - started}
     written = [options.output]
     if options.overlay is not None:
-        with progress_bar("overlay") as progress:
+        with progress_bar("overlay", quiet=options.quiet) as progress:
             write_overlay(track, options.video, options.overlay, progress=progress)
         stages["overlay"] = time.perf_counter() - tracked
         written.append(options.overlay)

@@ -38,6 +38,7 @@ from kmspeaker.progress import Progress
 __all__ = [
     "FORMATS",
     "Format",
+    "check_drawable",
     "check_writable",
     "provenance",
     "save_animation",
@@ -60,6 +61,8 @@ FORMATS: Mapping[str, Format] = MappingProxyType(
     {".zip": Format("ZIP of everything", _write_zip), **SINGLE}
 )
 """The endings ``save_animation`` knows, with a few words on each."""
+_DRAWN = frozenset((".mp4", ".zip"))
+"""Endings of files that hold pictures of the head."""
 
 
 def save_animation(
@@ -81,7 +84,8 @@ def save_animation(
         The files written: ``path`` first, then what lies beside it.
 
     Raises:
-        InputError: The ending is unknown, the folder cannot be written, or the disk is full.
+        InputError: The ending is unknown, the folder cannot be written, the disk is full, or
+            there is no OpenGL library for pictures.
     """
     path = Path(path)
     check_writable(path)
@@ -166,7 +170,8 @@ def check_writable(path: Path) -> None:
     """Refuse a name that ``save_animation`` could not write, before any work is done for it.
 
     Raises:
-        InputError: The ending is unknown, or no file can be made in the folder.
+        InputError: The ending is unknown, no file can be made in the folder, or there is no
+            OpenGL library for pictures.
     """
     if path.suffix.lower() not in FORMATS:
         *most, last = FORMATS
@@ -174,6 +179,19 @@ def check_writable(path: Path) -> None:
             f"Got the output name {path.name!r}; it must end in {', '.join(most)} or {last}."
         )
     check_place(path)
+    check_drawable(path.suffix.lower())
+
+
+def check_drawable(ending: str) -> None:
+    """Refuse an ending of ``FORMATS`` whose files hold pictures where none can be drawn.
+
+    Raises:
+        InputError: There is no OpenGL library.
+    """
+    if ending in _DRAWN:
+        from kmspeaker.export.render import check_opengl
+
+        check_opengl()
 
 
 def _ignore(fraction: float) -> None:

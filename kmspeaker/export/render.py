@@ -4,6 +4,8 @@ Each frame is the rig's vertices with fresh normals, drawn by VTK
 through EGL with the skin and light of ``head.glsl``, larger than asked and scaled down.
 """
 
+import ctypes
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +15,7 @@ from jaxtyping import Float, Float32, Float64, Int32, UInt8
 from PIL import Image
 from scipy.sparse import csr_matrix
 
+from kmspeaker.errors import InputError
 from kmspeaker.export.material import BOTH_SIDES, hair_normals, hair_surface, surface
 from kmspeaker.face.hair import OPAQUE
 from kmspeaker.face.head_pose import head_rotations, turn_head
@@ -29,6 +32,24 @@ _SUPERSAMPLING, _SUPERSAMPLING_LARGE = 2.0, 1.25
 """Drawn so many times larger each way; multisampling costs more where there is no GPU."""
 _BACKGROUND = ((246, 247, 249), (178, 184, 194))
 """RGB behind the head and in the corners."""
+NO_OPENGL = (
+    "Got no OpenGL library to draw the head with; install libegl1 and libgles2 "
+    "(apt-get install libegl1 libgles2)."
+)
+
+
+def check_opengl() -> None:
+    """Refuse where there is nothing to draw with; VTK does not look, and crashes.
+
+    Raises:
+        InputError: There is no EGL library.
+    """
+    if sys.platform != "linux":
+        return
+    try:
+        ctypes.CDLL("libEGL.so.1")  # by the name that VTK loads it by
+    except OSError as error:
+        raise InputError(NO_OPENGL) from error
 
 
 class HeadRenderer:
@@ -57,6 +78,7 @@ class HeadRenderer:
         *,
         yaw: float = 12.0,
     ) -> None:
+        check_opengl()
         from kmspeaker.export.vtk_scene import VtkScene
 
         self._face = face

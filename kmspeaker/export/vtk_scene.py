@@ -13,6 +13,7 @@ from vtkmodules.vtkRenderingCore import vtkActor, vtkRenderer, vtkRenderWindow, 
 from vtkmodules.vtkRenderingOpenGL2 import vtkOpenGLPolyDataMapper
 
 from kmspeaker.errors import InputError
+from kmspeaker.export.render import NO_OPENGL
 
 _CENTRE = np.array([0.0, -19.0, -30.0])
 """mm; what the camera looks at, from between the eyes."""
@@ -156,10 +157,7 @@ def _window(width: int, height: int) -> vtkRenderWindow:
     window.SetAlphaBitPlanes(True)
     window.SetSize(width, height)
     if not window.SupportsOpenGL():
-        raise InputError(
-            "Got no OpenGL library to draw the head with; install libegl1 and libgles2 "
-            "(apt-get install libegl1 libgles2)."
-        )
+        raise InputError(NO_OPENGL)
     return window
 
 

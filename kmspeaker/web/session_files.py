@@ -63,6 +63,7 @@ def write_reference(
         motion=motion,
         video=video,
         read_seconds=seconds,
+        notes=reference.notes,
     )
     session.keep(entry)
     return entry

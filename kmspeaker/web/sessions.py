@@ -45,6 +45,8 @@ class SessionReference:
     """How long it took to read."""
     neutral_at: float | None = None
     """The moment that the visitor called neutral, seconds."""
+    notes: tuple[str, ...] = ()
+    """What had to be assumed to read it."""
 
     @property
     def files(self) -> set[Path]:

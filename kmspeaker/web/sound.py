@@ -19,7 +19,7 @@ _CHUNK = 48_000
 def write_opus(path: Path, sound: Sound) -> None:
     """Write the sound so that it plays in step with the motion: players skip the codec's delay."""
     samples = np.clip(sound.resampled(OPUS_RATE).samples, -1, 1)
-    with av.open(str(path), "w", format="webm") as container:
+    with av.open(f"file:{path}", "w", format="webm") as container:
         stream = container.add_stream("libopus", rate=OPUS_RATE)
         assert isinstance(stream, AudioStream)
         stream.bit_rate = BIT_RATE

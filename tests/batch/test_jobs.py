@@ -49,6 +49,35 @@ def test_what_has_no_partner_or_two_is_told_and_the_rest_stays(tmp_path: Path):
     ]
 
 
+@pytest.mark.parametrize(
+    ("speech", "performance"),
+    [
+        ("a.amr", "a.csv"),
+        ("a.caf", "a.npz"),
+        ("a.m4b", "a.mp4"),
+        ("a.MKA", "a.ts"),
+        ("a.au", "a.3gp"),
+    ],
+)
+def test_what_phones_and_studios_record_is_paired(speech: str, performance: str, tmp_path: Path):
+    (pair,) = read_pairs(touched(tmp_path, speech, performance))
+    assert not pair.fault
+    assert (pair.speech.name, pair.performance.name) == (speech, performance)
+
+
+def test_an_ending_that_says_nothing_is_named(tmp_path: Path):
+    touched(tmp_path, "a.sesx", "a.csv", "b.wav", "b.braw", "c.mov", "c.csv")
+    faults = [pair.fault for pair in read_pairs(tmp_path)]
+    assert [fault.split(";")[0] for fault in faults] == [
+        "There is no speech of the name a, and no ending that batch knows on a.sesx",
+        "There is no performance of the name b, and no ending that batch knows on b.braw",
+        "There is no speech of the name c, since c.csv and c.mov are performances by their endings",
+    ]
+    rows = "speech,performance\na.sesx,b.braw\n"
+    (pair,) = read_pairs(table(tmp_path, rows))
+    assert not pair.fault, "what the sentence advises works"
+
+
 def test_a_row_may_ask_anything_and_inherits_the_rest(tmp_path: Path):
     path = table(
         tmp_path,

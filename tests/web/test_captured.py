@@ -153,6 +153,8 @@ def test_frames_in_doubt_are_marked_and_counted_where_the_face_is_seen(
     assert (recorded[:60] == BRIDGED).all()
     assert "the fit in doubt in 67%" in reference_facts(replace(reference, performance=performance))
     assert "doubt" not in reference_facts(reference)
+    assumed = replace(reference, notes=("Weights are read as <percent>.",))
+    assert "Weights are read as &lt;percent&gt;." in reference_facts(assumed)
 
 
 def test_the_stage_alone_is_saved_as_a_video_with_the_references_sound(

@@ -37,4 +37,5 @@ def reference_facts(reference: SessionReference) -> str:
         text += f" ({bridged:.1f} s of it bridged)"
     if performance.doubtful.any():
         text += f", the fit in doubt in {performance.doubtful.mean():.0%}"
-    return f"<p class='km-facts'>{text}. Read in {reference.read_seconds:.1f} s.</p>"
+    notes = "".join(f" {html.escape(note)}" for note in reference.notes)
+    return f"<p class='km-facts'>{text}. Read in {reference.read_seconds:.1f} s.{notes}</p>"
