@@ -82,7 +82,7 @@ SCENES = (
             identity="sofia",
             voice="af_bella",
             line="Oh, this is wonderful! I never thought we would make it, and here we are!",
-            articulation=Articulation(jaw=1.15, lips=1.15, spread=1.5),
+            articulation=Articulation(jaw=1.0, lips=1.1, spread=1.5, rest=1.0),
             expression={
                 "mouthSmile": 0.65,
                 "cheekSquint": 0.6,
@@ -124,7 +124,7 @@ SCENES = (
             identity="victor",
             voice="bm_george",
             line="So, you were at home, all night? And nobody saw you? How strange.",
-            articulation=Articulation(jaw=0.85, lips=0.95, spread=0.8, asymmetry=0.25),
+            articulation=Articulation(jaw=0.8, lips=0.95, spread=0.8, asymmetry=0.25, rest=0.9),
             expression={
                 "eyeSquint": 0.55,
                 "browDownLeft": 0.7,

@@ -6,6 +6,8 @@ PYTHONPATH=EARLIER python scripts/draw_expression_sheet.py --save FOLDER
     what the program in EARLIER, a checkout of a former version, reads and says; nothing is drawn
 python -m scripts.draw_expression_sheet --before FOLDER
     with columns of that version
+python -m scripts.draw_expression_sheet --video docs/styles.mp4
+    also eight of them as a video with its sound: the reference, and beside it the take
 
 Ten of our heads hold an expression from the first frame to the last while they talk; each is drawn,
 encoded, and tracked as any video is. Retargeting learnt from drawings of this same rig, these six
@@ -14,7 +16,7 @@ expression`` to say.
 """
 
 import argparse
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -63,6 +65,12 @@ SHOWN = ("browDown", "browInnerUp", "mouthSmile", "mouthFrown", "eyeSquint")
 """In the table."""
 MARGIN, GUTTER, HEADER, GAP = 116, 12, 56, 3
 """Pixels beside rows, between groups of columns, above them, and below each row."""
+CAPTION = 26
+"""Pixels above each pair of the video."""
+IN_VIDEO = (
+    *("angry", "disgusted", "fearful", "happy", "sad", "surprised"),
+    *("raised brows", "sneer"),
+)
 INK, FAINT = (40, 44, 52), (120, 126, 138)
 
 Picture = UInt8[np.ndarray, "height width 3"]
@@ -130,14 +138,16 @@ def main() -> None:
     parser.add_argument("-o", "--output", type=Path, default=ROOT / "docs/expressions_kept.jpg")
     parser.add_argument("--save", type=Path, help="write what is read here, and draw nothing")
     parser.add_argument("--before", type=Path, help="what an earlier version saved")
+    parser.add_argument("--video", type=Path, help=".mp4 of references and takes side by side")
     options = parser.parse_args()
     before = None if options.before is None else saved_before(options.before)
     pipeline, sound = Pipeline.load(device="cpu"), load_sound(SPEECH)
     acted = {role.name: act(role) for role in ROLES}
-    references, now = {}, {}
+    references, now, films = {}, {}, {}
     for role in ROLES:
         frames = film(pipeline.face, role.performer, *acted[role.name])
         references[role.name] = frames[round(REFERENCE_AT * FPS)]
+        films[role.name] = [cut_out(frame) for frame in frames]
         now[role.name] = read(pipeline, frames, sound)
         print(f"{role.name}, {role.performer}: read", flush=True)
     if options.save is not None:
@@ -145,6 +155,10 @@ def main() -> None:
         for name, reading in now.items():
             reading.save(options.save / f"{name}.npz")
         return
+    if options.video is not None:
+        pictures = video(pipeline.face, films, {name: one.take for name, one in now.items()})
+        write_video(options.video, pictures, FPS, sound)
+        print(f"{options.video}: {options.video.stat().st_size:,} bytes")
     versions = {"now": now} if before is None else {"before": before, "now": now}
     picture = sheet(pipeline.face, references, versions)
     picture.save(options.output, quality=76, optimize=True)
@@ -254,6 +268,33 @@ def sheet(
         draw.text((MARGIN - 10, y - 10), role.name, INK, font, anchor="rm")
         draw.text((MARGIN - 10, y + 10), role.performer, FAINT, small, anchor="rm")
     return image
+
+
+def video(
+    face: FaceModel, films: Mapping[str, Sequence[Picture]], takes: Mapping[str, Weights]
+) -> Iterator[Picture]:
+    """Frames of ``IN_VIDEO`` in two rows, each the reference, played to and fro, and its take."""
+    high, wide = next(iter(films.values()))[0].shape[:2]
+    columns = len(IN_VIDEO) // 2
+    size = (columns * (2 * wide + GUTTER) - GUTTER) // 2 * 2, 2 * (high + CAPTION)
+    font = ImageFont.load_default(15)
+    with HeadRenderer(face, PLAYER, SIZE, SIZE, yaw=0.0) as renderer:
+        for frame in range(min(map(len, takes.values()))):
+            image = Image.new("RGB", size, "white")
+            draw = ImageDraw.Draw(image)
+            for number, name in enumerate(IN_VIDEO):
+                x = number % columns * (2 * wide + GUTTER)
+                y = number // columns * (high + CAPTION)
+                film = films[name]
+                turn = frame % (2 * len(film) - 2)
+                shown = film[turn if turn < len(film) else 2 * len(film) - 2 - turn]
+                for picture, left in (
+                    (shown, x),
+                    (cut_out(renderer.frame(takes[name][frame])), x + wide),
+                ):
+                    image.paste(Image.fromarray(picture), (left, y + CAPTION))
+                draw.text((x + wide, y + CAPTION / 2), name, INK, font, anchor="mm")
+            yield np.asarray(image)
 
 
 def awake(takes: Sequence[Weights]) -> int:

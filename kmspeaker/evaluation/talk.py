@@ -49,6 +49,8 @@ FOLLOWS = Target(least=0.76)
 PAUSED = Target(least=0.35, most=0.50)
 
 Curve = Float64[np.ndarray, " frames"]
+Curves = Sequence[Float64[np.ndarray, " _"]]
+"""Of several clips, each of its own length."""
 Animate = Callable[[Float32[np.ndarray, "frames dim"]], Curve]
 """Speech features to the lips' opening above the neutral's, mm."""
 
@@ -266,7 +268,7 @@ def part(talkers: Sequence[Talker], animate: Animate, ridge: Ridge | None) -> Pa
 
 
 def _band_rows(
-    talkers: Sequence[Talker], curves: Mapping[str, Sequence[Curve]], names: Mapping[str, str]
+    talkers: Sequence[Talker], curves: Mapping[str, Curves], names: Mapping[str, str]
 ) -> list[Finding]:
     rows: list[Finding] = []
     for low, high in BANDS:
@@ -293,7 +295,7 @@ def _band_rows(
     return rows
 
 
-def _pause_rows(talkers: Sequence[Talker], curves: Sequence[Curve]) -> list[Finding]:
+def _pause_rows(talkers: Sequence[Talker], curves: Curves) -> list[Finding]:
     moments = [pauses(one.sound, len(one.opening)) for one in talkers]
     found = {
         "takes": [pausing(c, m) for c, m in zip(curves, moments, strict=True)],
@@ -317,7 +319,7 @@ def _pause_rows(talkers: Sequence[Talker], curves: Sequence[Curve]) -> list[Find
     ]
 
 
-def _closure_rows(talkers: Sequence[Talker], curves: Sequence[Curve]) -> list[Finding]:
+def _closure_rows(talkers: Sequence[Talker], curves: Curves) -> list[Finding]:
     counts = [closing(one.opening, curve) for one, curve in zip(talkers, curves, strict=True)]
     closures = [float(one.closures) for one in counts]
     frames = [float(one.closed_frames) for one in counts]

@@ -84,6 +84,10 @@ class State:
         return int(metadata["step"])
 
 
+SAMPLER = ("steps", "bend")
+"""Settings of a model that say how it is sampled; training does not depend on them."""
+
+
 def config_of_run(run: Path) -> ModelConfig | None:
     """The config of the model that a run trains; None if it has no checkpoint.
 
@@ -136,7 +140,7 @@ def _require_same(path: Path, metadata: dict[str, str], setup: RunSetup) -> None
             raise _mismatch(path, f"option {name}", value, options[name])
     config: dict[str, Any] = json.loads(metadata["config"])
     for name, value in dataclasses.asdict(setup.config).items():
-        if name in config and config[name] != value:
+        if name in config and config[name] != value and name not in SAMPLER:
             raise _mismatch(path, f"model setting {name}", value, config[name])
     if metadata.get("data", setup.data) != setup.data:
         raise InputError(

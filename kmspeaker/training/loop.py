@@ -19,7 +19,7 @@ from kmspeaker.hub import verify_model
 from kmspeaker.model.motion_space import MotionSpace, rig_fingerprint
 from kmspeaker.model.network import KMSpeaker, ModelConfig
 from kmspeaker.training.card import model_card
-from kmspeaker.training.checkpoint import RunSetup, State, config_of_run, initial_state
+from kmspeaker.training.checkpoint import SAMPLER, RunSetup, State, config_of_run, initial_state
 from kmspeaker.training.data import Clip, ClipFrames, read_clips
 from kmspeaker.training.distributed import Processes, join_processes
 from kmspeaker.training.held_styles import Wearer
@@ -207,7 +207,7 @@ def _config_from(trained: ModelConfig, preset: ModelConfig, folder: Path) -> Mod
     config = dataclasses.replace(preset, n_coeffs=trained.n_coeffs)
     for name, value in dataclasses.asdict(config).items():
         trained_value = getattr(trained, name)
-        if trained_value != value and name not in ("steps", "bend", "dropout"):
+        if trained_value != value and name not in (*SAMPLER, "dropout"):
             raise InputError(
                 f"Got a model in {folder} with {name} = {trained_value!r}, but this training "
                 f"needs {value!r}; choose another --size, another corpus or another model."
