@@ -136,6 +136,7 @@ def generate_batch(
         return x_1
 
     x_0 = torch.stack([frame_noise(frames, config.n_coeffs, seed) for seed in seeds]).to(device)
+    x_0 = torch.lerp(x_0 @ _on_upper(model), x_0, config.lower_noise)
     coefficients = flow.sample(
         windows.predict(predict),
         x_0,
@@ -150,10 +151,15 @@ def generate_batch(
 
 def _guidance_matrix(model: KMSpeaker, guidance: float) -> Float[Tensor, "coeffs coeffs"]:
     """What guidance makes of the step from the free to the conditional motion."""
-    upper = torch.from_numpy(UPPER_SHAPES).to(model.motion.mean)
-    on_upper = model.motion.basis * upper @ model.motion.analysis
+    on_upper = _on_upper(model)
     whole = min(guidance, 1.0) * torch.eye(len(on_upper), device=on_upper.device)
     return whole + max(guidance - 1.0, 0.0) * on_upper
+
+
+def _on_upper(model: KMSpeaker) -> Float[Tensor, "coeffs coeffs"]:
+    """From coefficients to those of their upper face alone."""
+    upper = torch.from_numpy(UPPER_SHAPES).to(model.motion.mean)
+    return model.motion.basis * upper @ model.motion.analysis
 
 
 def _check(model: KMSpeaker, face: FaceModel, speech: np.ndarray, steps: int | None) -> None:

@@ -177,7 +177,7 @@ def a_recording(name: str, seconds: float = 3.0, **changes) -> Recording:
 def test_recordings_become_clips_of_ten_to_twenty_seconds(config):
     recordings = [a_recording("long", 100.0), *(a_recording(f"t{n}") for n in range(40))]
     plans = [
-        p for p in plan_clips(replace(config, turns={"film": 2}), (), recordings) if p.recordings
+        p for p in plan_clips(replace(config, turns={"film": 2.0}), (), recordings) if p.recordings
     ]
     assert all(5 <= plan.seconds < 25 and plan.split == "train" for plan in plans)
     assert np.median([plan.seconds for plan in plans]) == pytest.approx(15, abs=3)
@@ -195,7 +195,7 @@ def test_few_voices_are_used_more_often_than_many(config):
         *(a_recording(f"t{n}") for n in range(20)),
         *(a_recording(f"s{n}", source="show", speaker="her") for n in range(20)),
     ]
-    plans = plan_clips(replace(config, turns={"film": 3, "show": 1}), (), recordings)
+    plans = plan_clips(replace(config, turns={"film": 3.0, "show": 1.0}), (), recordings)
     used = Counter(recording.name for plan in plans for recording in plan.recordings)
     assert (used["t7"], used["s7"]) == (3, 1)
 

@@ -6,7 +6,7 @@ import torch
 from tiny_model import TINY, awake, some_weights
 
 from kmspeaker.errors import InputError
-from kmspeaker.face.rig import ARKIT_INDEX, FaceModel
+from kmspeaker.face.rig import ARKIT_INDEX, UPPER_SHAPES, FaceModel
 from kmspeaker.model.network import KMSpeaker
 from kmspeaker.model.sampling import generate, global_style_of
 from kmspeaker.reference.performance import Performance
@@ -42,6 +42,20 @@ def test_the_same_seed_gives_the_same_motion_and_another_seed_another(model, fac
     first, again, other = (generate(model, face, speech(40), style, seed=s) for s in (1, 1, 2))
     assert np.array_equal(first, again)
     assert not np.array_equal(first, other)
+
+
+def test_without_noise_below_seeds_differ_above(model, face, style):
+    """The lower face begins without noise; some of the upper one's may still reach it."""
+
+    def apart(lower_noise: float) -> tuple[float, float]:
+        other = awake(face=face)
+        other.config = dataclasses.replace(other.config, lower_noise=lower_noise, steps=1)
+        one, two = (generate(other, face, speech(40), style, seed=s) for s in (1, 2))
+        moved = np.abs(one - two).mean(axis=0)
+        return float(moved[UPPER_SHAPES].mean()), float(moved[~UPPER_SHAPES].mean())
+
+    noisy, calm = apart(1.0), apart(0.0)
+    assert calm[1] < noisy[1] and calm[0] > 1e-4
 
 
 def test_two_calls_do_not_affect_each_other(model, face, style):
