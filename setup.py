@@ -11,6 +11,7 @@ setup(
     package_data={
         "kmspeaker": ["py.typed"],
         "kmspeaker.bundled": ["**/*"],
+        "kmspeaker.corpus": ["people.toml"],
         "kmspeaker.corpus.speech": ["sentences.toml"],
         "kmspeaker.export": ["*.glsl"],
         "kmspeaker.web": ["static/**"],

@@ -19,6 +19,7 @@ import numpy as np
 from PIL import Image
 
 from kmspeaker.corpus.lips.coarticulation import Articulation, articulate
+from kmspeaker.corpus.lips.contacts import Contacts
 from kmspeaker.corpus.lips.visemes import Phone
 from kmspeaker.corpus.performances.upper_face import pose
 from kmspeaker.corpus.speech.forced_alignment import Aligner
@@ -203,7 +204,7 @@ def speak(kokoro: Kokoro, voice: str, speech: str) -> Sound:
 def render_video(face: FaceModel, performance: Performance, sound: Sound, name: str) -> None:
     """Render the performance with its own voice."""
     phones = Aligner().align(sound.resampled(SAMPLE_RATE).samples, performance.line)
-    weights = play(performance, phones, sound.seconds)
+    weights = Contacts.of(face).enforce(play(performance, phones, sound.seconds), phones, FPS)
     with HeadRenderer(face, performance.identity, DRAWN, DRAWN, yaw=4.0) as renderer:
         frames = [crop_picture(renderer.frame(each)) for each in weights]
     write_video(EXAMPLES / f"{name}.mp4", frames, FPS, sound)

@@ -172,9 +172,9 @@ def _parse(text: str, kind: Any) -> Any:
             raise ValueError
         return text
     if kind is bool:
-        if text not in ("true", "false"):
+        if text.lower() not in ("true", "false"):
             raise ValueError
-        return text == "true"
+        return text.lower() == "true"
     return kind(text)
 
 

@@ -22,7 +22,7 @@ from kmspeaker.training.paper_differences import network_differences, option_dif
 FPS = 30.0
 SECONDS = 15.0
 """Of each recording, which makes a clip of its own."""
-TURNS = {"lips_few": 10, "lips_many": 3}
+TURNS = {"lips_few": 10.0, "lips_many": 3.0}
 
 
 def recording(source: str, number: int) -> Recording:
