@@ -210,7 +210,7 @@ def draw_step(
         time=torch.rand(batch, generator=generator) ** options.time_power,
         style_noise=torch.randn(batch, config.d_model, generator=generator),
         held=held,
-        temporal_held=held.rows(torch.from_numpy(temporal_items)),
+        temporal_held=held[torch.from_numpy(temporal_items)],
     )
 
 

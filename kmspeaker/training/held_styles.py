@@ -61,11 +61,7 @@ class HeldStyle:
     liveliness: Float[Tensor, "*items"]
     """Factor on how far the upper face departs from its mean."""
 
-    def rows(self, items: Tensor) -> "HeldStyle":
-        """Those of some items, in the shape of their numbers."""
-        return HeldStyle(self.pose[items], self.liveliness[items])
-
-    def __getitem__(self, items: slice) -> "HeldStyle":
+    def __getitem__(self, items: slice | Tensor) -> "HeldStyle":
         return HeldStyle(self.pose[items], self.liveliness[items])
 
     def passes_first(self) -> "HeldStyle":

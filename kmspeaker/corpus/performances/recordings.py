@@ -70,8 +70,8 @@ class UpperFaces:
     ) -> "UpperFaces":
         """All Live Link Face files of a folder, gzipped or not, resampled to ``fps``.
 
-        ``talkers`` are upper faces of people who talk, at ``fps``, which are replayed as often as
-        the files: how brows and lids move in talk is not how they move when they are shown.
+        ``talkers`` are upper faces of people who talk, at ``fps``, of which ``TALK`` of the replays
+        are: how brows and lids move in talk is not how they move when they are shown.
 
         Raises:
             InputError: There are none.
