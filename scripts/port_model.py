@@ -74,7 +74,22 @@ def _ported(former: KMSpeaker, model: KMSpeaker) -> dict[str, Tensor]:
     _rescale(parameters, "temporal_style.layers.0", scale[upper], offset[upper])
     weight = parameters["temporal_style.linear.weight"]
     parameters["temporal_style.linear.weight"] = weight * scale[upper]
+    if former.statistics_out is not None:
+        _port_statistics(parameters, outward, *_standard(former, model, "keypoint"))
     return {name: tensor.float() for name, tensor in parameters.items()}
+
+
+def _port_statistics(
+    parameters: dict[str, Tensor], outward: Tensor, scale: Tensor, offset: Tensor
+) -> None:
+    """Means change by scale and offset, spreads by scale; biases beside them take the offsets."""
+    scales = torch.cat([scale.expand(-1, 3).flatten(), scale.flatten()])
+    offsets = torch.cat([offset.flatten(), torch.zeros(len(scale), dtype=offset.dtype)])
+    parameters["statistics_out.weight"] = outward.T @ parameters["statistics_out.weight"]
+    for name, bias in (("statistics_out", "head.2.bias"), ("statistics_in", "time.2.bias")):
+        weight = parameters[f"{name}.weight"]
+        parameters[bias] = parameters[bias] + weight @ offsets
+        parameters[f"{name}.weight"] = weight * scales
 
 
 def _standard(former: KMSpeaker, model: KMSpeaker, what: str) -> tuple[Tensor, Tensor]:

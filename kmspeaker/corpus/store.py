@@ -188,8 +188,9 @@ def write_shard(
     for clip in clips:
         motion = motions[clip.name]
         check_arrays(clip.name, clip.frames, motion.weights, motion.features)
-        tensors[f"{clip.name}/weights"] = motion.weights.astype(np.float16)
-        tensors[f"{clip.name}/features"] = motion.features.astype(np.float16)
+        # In rows: safetensors writes memory as it lies, and a mirrored face's lies in columns.
+        tensors[f"{clip.name}/weights"] = np.ascontiguousarray(motion.weights, np.float16)
+        tensors[f"{clip.name}/features"] = np.ascontiguousarray(motion.features, np.float16)
     # One key, because safetensors writes several in no certain order.
     plan = {"fingerprint": fingerprint, "clips": [asdict(clip) for clip in clips]}
     header = {PLAN: json.dumps(plan, allow_nan=False)}
