@@ -24,7 +24,7 @@ from kmspeaker.corpus.lips.visemes import Phone, viseme
 from kmspeaker.errors import InputError
 from kmspeaker.media.files import replacing
 
-VERSION = 2
+VERSION = 3
 INDEX = "corpus.json"
 PLAN = "plan"
 """Key of a shard's header."""

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
+from kmspeaker.corpus.performances.recordings import mirror
 from kmspeaker.corpus.store import PLAN, Clip, Corpus, Motion, write_index, write_shard
 from kmspeaker.errors import InputError
 
@@ -80,6 +81,16 @@ def test_a_changed_record_is_told(tmp_path, changes, message):
     with pytest.raises(InputError, match=message):
         Corpus.open(folder)
     assert {path: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_a_motion_is_read_as_it_was_whatever_its_order_in_memory(tmp_path):
+    face = np.random.default_rng(0).random((40, 52)).astype(np.float32)
+    seen_in_a_mirror = Motion(mirror(face), np.zeros((40, 6), np.float32))
+    assert not seen_in_a_mirror.weights.flags.c_contiguous  # what this is about
+    write_shard(tmp_path / a_clip().shard, [a_clip()], {a_clip().name: seen_in_a_mirror}, "plan")
+    write_index(tmp_path, [a_clip()], fps=30.0, encoder="whisper-tiny.en", seed=0)
+    read = Corpus.open(tmp_path).read(a_clip())
+    np.testing.assert_allclose(read.weights, mirror(face), atol=1e-3)
 
 
 def test_an_unfinished_or_damaged_corpus_is_refused(tmp_path):

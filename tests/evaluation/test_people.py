@@ -121,7 +121,8 @@ class TestKeptStyle:
         )
         assert rows["diversity over seeds, upper keypoints"] == 0
         assert rows["upper keypoints off the performance: dubs"] == 0
-        assert rows["upper keypoints off the performance: linear readout"] < 0.03
+        assert rows["upper keypoints off the performance: its upper weights copied"] == 0
+        assert rows["keypoints no mouth reaches off the performance: a linear readout"] < 0.03
         assert rows["upper keypoints off the performance: its mean pose"] > 0.05
 
     def test_takes_that_keep_all_are_found_and_others_are_not(self, face: FaceModel):
