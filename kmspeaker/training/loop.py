@@ -25,7 +25,7 @@ from kmspeaker.training.distributed import Processes, join_processes
 from kmspeaker.training.held_styles import Wearer
 from kmspeaker.training.log import RunLog, read_log
 from kmspeaker.training.normalization import all_weights, set_mean_style, set_statistics
-from kmspeaker.training.objective import Objective
+from kmspeaker.training.objective import Objective, in_bf16
 from kmspeaker.training.optimizer_step import take_step
 from kmspeaker.training.options import TrainingOptions, preset_of
 from kmspeaker.training.preview import write_preview
@@ -235,4 +235,5 @@ def _machine(processes: Processes, options: TrainingOptions) -> str:
         kind = torch.cuda.get_device_name(processes.device)
     else:
         kind = f"CPU process ({platform.machine()}, {torch.get_num_threads()} threads)"
-    return f"{processes.count} x {kind}, {options.precision}"
+    precision = "bf16" if in_bf16(processes.device, options) else "fp32"
+    return f"{processes.count} x {kind}, {precision}"

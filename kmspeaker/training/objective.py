@@ -28,6 +28,15 @@ from kmspeaker.training.losses import (
 from kmspeaker.training.options import TrainingOptions
 
 
+def in_bf16(device: torch.device, options: TrainingOptions) -> bool:
+    """Whether the network runs in bfloat16: asked for, and the device computes it.
+
+    Processors without AVX-512 only imitate it, fifty times slower than single precision.
+    """
+    able = device.type != "cpu" or torch.backends.cpu.get_cpu_capability() == "AVX512"
+    return able and options.precision == "bf16"
+
+
 @dataclass(frozen=True)
 class Objective:
     """The loss, with the fixed tensors of the face that it needs."""
@@ -76,7 +85,7 @@ class Objective:
         x_t = flow.interpolate(batch.noise, x_1, t[:, None, None])
         keypoints = self.keypoints(batch.temporal_weights)
         style_keypoints = self.keypoints(batch.style_weights)
-        with torch.autocast(device.type, torch.bfloat16, enabled=options.precision == "bf16"):
+        with torch.autocast(device.type, torch.bfloat16, enabled=in_bf16(device, options)):
             style_mean, log_variance = model.encode_global(style_keypoints, batch.style_present)
             style_vector = style_mean + batch.style_noise * (0.5 * log_variance).exp()
             statistics = model.style_statistics(style_keypoints, batch.style_present)

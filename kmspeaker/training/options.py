@@ -42,8 +42,9 @@ class TrainingOptions:
     ema_decay: float = 0.998
     """Of the average of the weights that is saved (ours; the paper names none)."""
     precision: Literal["fp32", "bf16"] = "bf16"
-    """bf16 is autocast, for speed (ours; the paper names none). ``python -m kmspeaker.training
-    --measure`` with ``--set precision=fp32`` and without prints what it saves here."""
+    """bf16 is autocast, for speed, where the device has it (ours; the paper names none). ``python
+    -m kmspeaker.training --measure`` with ``--set precision=fp32`` and without prints what it saves
+    here."""
 
     keypoints: Literal["ours", "ibug68", "dense"] = "ours"
     """Which of ``FaceModel.keypoints`` the styles are read from: 55, 68 or about 1,660. The paper's
