@@ -245,6 +245,7 @@ def part(talkers: Sequence[Talker], animate: Animate, ridge: Ridge | None) -> Pa
     ]
     findings += _band_rows(talkers, shifted, names)
     findings += _pause_rows(talkers, curves["model"])
+    findings += _loudness_rows(talkers, curves["model"])
     findings += _closure_rows(talkers, shifted["model"])
     rivals = "; ".join(
         f"{names[who]} {significance(follows['model'], own)}"
@@ -317,6 +318,24 @@ def _pause_rows(talkers: Sequence[Talker], curves: Curves) -> list[Finding]:
         for kind, title in kinds.items()
         for who, own in found.items()
     ]
+
+
+def _loudness_rows(talkers: Sequence[Talker], curves: Curves) -> list[Finding]:
+    """Whether lips open by loudness alone: real ones hardly do."""
+    levels = [loudness(one.sound, FPS, len(one.opening)) for one in talkers]
+    rows: list[Finding] = []
+    for what, own in (("takes", curves), ("people", [one.opening for one in talkers])):
+        for tenth, name in ((0, "quietest"), (9, "loudest")):
+            shares = []
+            for curve, level in zip(own, levels, strict=True):
+                low, high = np.quantile(level, (tenth / 10, (tenth + 1) / 10))
+                chosen = (low <= level) & (level <= high)
+                share = curve[chosen].mean() / max(float(np.quantile(curve, 0.95)), 1e-6)
+                shares.append(float(share))
+            rows.append(
+                Finding(f"opening in the {name} tenth of the sound: {what}", median(shares))
+            )
+    return rows
 
 
 def _closure_rows(talkers: Sequence[Talker], curves: Curves) -> list[Finding]:

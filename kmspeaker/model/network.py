@@ -57,7 +57,10 @@ class ModelConfig:
     lower_noise: float = 1.0
     """Share of the noise with which the sampler begins the lower face, which speech and style tell
     nearly all of. Less than 1 follows the speech more closely and varies less from seed to seed;
-    the upper face keeps all of its own. The paper has 1."""
+    the upper face keeps its own. The paper has 1."""
+    upper_noise: float = 1.0
+    """The same of the upper face. More than 1 makes up for the liveliness that few steps and a
+    network of means lose; much more, and it blinks all the time. The paper has 1."""
     n_coeffs: int = 128
     """Components of the motion space; set by the data when training begins."""
     speech_reach: float = 0.2
@@ -124,6 +127,7 @@ BASE = ModelConfig(
     steps=8,
     bend=1.5,
     lower_noise=0.0,
+    upper_noise=1.2,
     speech_kernel=5,
     aligned_conditions=True,
     style_statistics=True,
