@@ -52,6 +52,28 @@ def test_a_licence_that_is_unknown_or_changed_is_told(tmp_path, folder, licence,
         read_videos(tmp_path, [folder])
 
 
+def a_folder_with_lag(tmp_path, lag: str) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "a.mp4").write_bytes(b"")
+    (tmp_path / "mine" / "clips.tsv").write_text(
+        f"file\ttext\tlicence\tlag_ms\na.mp4\thello\tCC0\t{lag}\n"
+    )
+
+
+@pytest.mark.parametrize(("stated", "late"), [("-60", -0.06), ("", 0.0)])
+def test_a_clips_own_lag_is_read_from_its_index(tmp_path, stated, late):
+    a_folder_with_lag(tmp_path, stated)
+    (video,) = read_videos(tmp_path, ["mine"])
+    assert video.late == late
+
+
+@pytest.mark.parametrize("stated", ["soon", "nan", "900"])
+def test_a_lag_that_cannot_be_is_told(tmp_path, stated):
+    a_folder_with_lag(tmp_path, stated)
+    with pytest.raises(InputError, match=f"lag_ms '{stated}' of a.mp4"):
+        read_videos(tmp_path, ["mine"])
+
+
 def test_cremads_layout_needs_no_index(tmp_path):
     folder = tmp_path / "cremad"
     folder.mkdir()

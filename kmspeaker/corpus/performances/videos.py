@@ -5,6 +5,7 @@ can be used. A video whose lips cannot be trusted is left out and the reason is 
 """
 
 import csv
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,6 +35,8 @@ STATED_LICENCES = {
     "ODbL": "ODbL-1.0",
 }
 """Beginnings of what a row of ``clips.tsv`` may state, and the licence that is."""
+MOST_LAG = 0.3
+"""Seconds; whoever is further out of step has another fault."""
 LEAST_CORRELATION = 0.95
 """Of the tracked and the retargeted lip opening; a video with less is not used."""
 
@@ -50,6 +53,8 @@ class Video:
     licence: str
     whole: bool = False
     """Whether its upper face is used too: natural talk, and acted emotions."""
+    late: float = 0.0
+    """Seconds by which its lips follow its sound, besides what the config says of its folder."""
 
 
 @dataclass(frozen=True)
@@ -65,11 +70,14 @@ def read_videos(data: Path, folders: Sequence[str]) -> tuple[Video, ...]:
     """The videos that the ``clips.tsv`` of each folder names; its columns are file and text.
 
     A folder of several people has the column speaker (or person_id) too; clips without a text are
-    natural talk, of which the whole face is used. A folder in CREMA-D's layout needs no index.
-    People who are not for training (``people``) are left out.
+    natural talk, of which the whole face is used. ``lag_ms`` is by how much a clip's lips follow
+    its sound: films from everywhere differ by a frame or two, which would smear what syllables
+    teach. A folder in CREMA-D's layout needs no index. People who are not for training
+    (``people``) are left out.
 
     Raises:
-        InputError: No such index, a column is missing, or a video is not there.
+        InputError: No such index, a column is missing, a lag is no number of milliseconds within
+            ``MOST_LAG``, or a video is not there.
     """
     return tuple(video for folder in folders for video in _videos_of(data / folder))
 
@@ -82,7 +90,7 @@ def open_screener(config: Config) -> Callable[[Video], Recording | RejectedVideo
     tracks = config.tracks
 
     def screen(video: Video) -> Recording | RejectedVideo:
-        late = config.lips_late.get(video.source, 0.0)
+        late = config.lips_late.get(video.source, 0.0) + video.late
         result = retarget_video(video, face, aligner, tracks, fps=config.fps, late=late)
         if isinstance(result, Recording):
             return result
@@ -166,8 +174,24 @@ def _videos_of(folder: Path) -> list[Video]:
             licence = _licence(row, folder)
             person = row.get("speaker") or row.get("person_id")
             speaker = f"{source}_{person}" if person else source
-            videos.append(Video(folder / name, source, speaker, text, licence, whole=not text))
+            late = _late(row, index)
+            path = folder / name
+            videos.append(Video(path, source, speaker, text, licence, whole=not text, late=late))
     return videos
+
+
+def _late(row: Mapping[str, str], index: Path) -> float:
+    stated = row.get("lag_ms") or "0"
+    try:
+        late = float(stated) / 1000
+    except ValueError:
+        late = math.nan
+    if not abs(late) <= MOST_LAG:  # NaN neither
+        raise InputError(
+            f"Got lag_ms {stated!r} of {row['file']} in {index}; it needs milliseconds within "
+            f"{1000 * MOST_LAG:.0f} of 0."
+        )
+    return late
 
 
 def _licence(row: Mapping[str, str], folder: Path) -> str:
