@@ -5,7 +5,7 @@ their session.
 """
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -22,6 +22,7 @@ from kmspeaker.reference.load import Reference
 from kmspeaker.reference.performance import Performance
 from kmspeaker.reference.retarget import retarget
 from kmspeaker.web.errors import Stopped, page_progress
+from kmspeaker.web.gpu import on_gpu
 from kmspeaker.web.limits import Limits, RateLimit, check_reference, check_speech
 from kmspeaker.web.models import Models
 from kmspeaker.web.session_files import file_name, write_reference, write_takes
@@ -258,26 +259,13 @@ def job(session: Session, *uploads: str | Path | None) -> Iterator[Stop]:
         uploads: What it reads, to be deleted with the session.
     """
     session.uploads.update(Path(path) for path in uploads if path)
-    stop = Stop()
+    stop = Stop(session.file("job", ""))
     session.jobs.add(stop)
     try:
         yield stop
     finally:
         session.jobs.discard(stop)
-
-
-def on_gpu(function: Callable, seconds: Callable[..., int]) -> Callable:
-    """Borrow a GPU for the call where Hugging Face lends them (ZeroGPU); elsewhere nothing.
-
-    Args:
-        function: What needs it.
-        seconds: For how long, from the same arguments.
-    """
-    try:
-        import spaces  # pyright: ignore[reportMissingImports]
-    except ImportError:
-        return function
-    return spaces.GPU(duration=seconds)(function)
+        stop.set()
 
 
 def _gpu_seconds(sound: Sound, performance: Performance, order: Order, *rest: object) -> int:

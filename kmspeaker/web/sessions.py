@@ -95,19 +95,32 @@ class SessionTake:
 
 
 class Stop:
-    """A flag that a job reads at each report of progress: the visitor wants it no more."""
+    """A flag that a job reads at each report of progress: the visitor wants it no more.
 
-    def __init__(self) -> None:
-        """Let the job go on."""
-        self._event = threading.Event()
+    A job may run in another process (``web.gpu``), which gets a copy. So the flag is a file, which
+    is there as long as the job may go on and is gone with the visitor's folder.
+    """
+
+    def __init__(self, path: Path | None = None) -> None:
+        """Let the job go on.
+
+        Args:
+            path: The flag's own file, which is made; without it only this process sees the flag.
+        """
+        self._path = path
+        self._set = False
+        if path is not None:
+            path.touch()
 
     def set(self) -> None:
         """Let the job end at its next report of progress."""
-        self._event.set()
+        self._set = True
+        if self._path is not None:
+            self._path.unlink(missing_ok=True)
 
     def is_set(self) -> bool:
         """Whether the job shall end."""
-        return self._event.is_set()
+        return self._set or (self._path is not None and not self._path.exists())
 
 
 @dataclass
