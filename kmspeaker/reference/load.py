@@ -108,7 +108,7 @@ def load_track(
 
 
 def _load_track(path: Path, max_seconds: float) -> FaceTrack:
-    track = FaceTrack.load(path)
+    track = FaceTrack.load(path, max_seconds=max_seconds)
     if track.times[-1] > max_seconds:
         raise InputError(
             f"Got {track.times[-1]:.0f} s of performance in {path.name}, the limit is "

@@ -4,7 +4,6 @@ Place in the flow: ``landmarker`` finds faces in each frame -> here -> ``retarge
 stands in for its video and does not show the person.
 """
 
-import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
@@ -17,6 +16,7 @@ from kmspeaker.errors import InputError
 from kmspeaker.face.rig import ARKIT_NAMES
 from kmspeaker.limits import MAX_SECONDS
 from kmspeaker.media.files import replacing
+from kmspeaker.media.npz import read_npz
 from kmspeaker.media.video_reader import Frame, probe_video, read_frames
 from kmspeaker.progress import Progress
 from kmspeaker.reference.landmarker import Detection, detect_faces
@@ -37,7 +37,8 @@ NEUTRAL_REACH = 0.1
 """Seconds to both sides of a moment whose frames say what is neutral."""
 
 FORMAT = "kmspeaker-track-1"
-MAX_BYTES = 4 * 1024**3
+FRAME_BYTES = 4 * (478 * 3 + 52 + 16 + 1) + 8
+"""Of a frame of a saved track."""
 
 
 @dataclass(frozen=True)
@@ -133,35 +134,38 @@ class FaceTrack:
             np.savez(file, allow_pickle=False, format=np.asarray(FORMAT), **arrays)
 
     @classmethod
-    def load(cls, path: Path | str) -> "FaceTrack":
+    def load(cls, path: Path | str, *, max_seconds: float = MAX_SECONDS) -> "FaceTrack":
         """Read what ``save`` wrote.
+
+        Args:
+            path: The file.
+            max_seconds: More than so many at ``MAX_FPS`` are not unpacked.
 
         Raises:
             InputError: No such file, not a track, of another version, or damaged.
         """
         path = Path(path)
+        most_bytes = round((max_seconds * MAX_FPS + 2) * FRAME_BYTES)
         try:
-            with zipfile.ZipFile(path) as archive:
-                if sum(entry.file_size for entry in archive.infolist()) > MAX_BYTES:
-                    raise InputError(f"Got {path.name}, which is too large to be a face track.")
-            with np.load(path, allow_pickle=False) as file:
-                file_format = str(file["format"]) if "format" in file.files else "no face track"
-                if file_format != FORMAT:
-                    raise InputError(
-                        f"Got {path.name}, which is {file_format}; a track of this version "
-                        f"({FORMAT}) is needed, track the video again."
-                    )
-                arrays = {name: file[name] for name in _SAVED}
-                neutral = None
-                if "neutral_landmarks" in file.files:
-                    neutral = NeutralFace(
-                        file["neutral_landmarks"].astype(np.float32),
-                        file["neutral_scores"].astype(np.float32),
-                    )
+            saved = read_npz(path, ("format",), most_bytes=4 * 200)
+            file_format = str(saved["format"])[:40]
+            if file_format != FORMAT:
+                raise InputError(
+                    f"Got {path.name}, which is {file_format}; a track of this version "
+                    f"({FORMAT}) is needed, track the video again."
+                )
+            arrays = read_npz(path, _SAVED, _NEUTRAL, most_bytes=most_bytes)
+            numbers = {
+                name: arrays[name].astype(np.float32, copy=False)
+                for name in ("landmarks", "scores", "pose", "confidence", *_NEUTRAL)
+                if name in arrays
+            }
+            neutral = None
+            if numbers.keys() >= {*_NEUTRAL}:
+                neutral = NeutralFace(*(numbers.pop(name) for name in _NEUTRAL))
             return cls(
-                *(arrays[n].astype(np.float32) for n in ("landmarks", "scores", "pose")),
-                confidence=arrays["confidence"].astype(np.float32),
-                times=arrays["times"].astype(np.float64),
+                **{name: numbers[name] for name in _SAVED if name in numbers},
+                times=arrays["times"].astype(np.float64, copy=False),
                 width=int(arrays["width"]),
                 height=int(arrays["height"]),
                 neutral=neutral,
@@ -170,13 +174,14 @@ class FaceTrack:
             raise
         except FileNotFoundError as error:
             raise InputError(f"Cannot read {path}, there is no such file.") from error
-        except (OSError, ValueError, KeyError, TypeError, MemoryError, zipfile.BadZipFile) as error:
+        except (OSError, ValueError, KeyError, TypeError, OverflowError, MemoryError) as error:
             raise InputError(
                 f"Got {path.name}, which is no face track or is damaged; track the video again."
             ) from error
 
 
 _SAVED = tuple(field.name for field in fields(FaceTrack) if field.name != "neutral")
+_NEUTRAL = ("neutral_landmarks", "neutral_scores")
 
 
 def track_video(
