@@ -14,6 +14,7 @@ setup(
         "kmspeaker.corpus": ["people.toml"],
         "kmspeaker.corpus.speech": ["sentences.toml"],
         "kmspeaker.export": ["*.glsl"],
+        "kmspeaker.study": ["ready/*.yaml"],
         "kmspeaker.web": ["static/**"],
     },
 )

@@ -7,7 +7,7 @@ cd "$(dirname "$0")/.."
 purpose=$1
 shift
 requirements=(requirements.txt)
-if [ "$purpose" = test ]; then requirements+=(requirements-train.txt requirements-dev.txt); fi
+if [ "$purpose" = test ]; then requirements+=(requirements-train.txt requirements-study.txt requirements-dev.txt); fi
 
 # Debian packages: the tracker and the renderer need EGL, the viewer's files come by npm.
 wanted=$(tr '\n' ' ' < packages.txt)

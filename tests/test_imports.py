@@ -19,7 +19,7 @@ FLOORS = (
     ("animation", "model", "heads"),
     ("pipeline", "export", "corpus"),
     ("batch", "training", "benchmark"),
-    ("evaluation",),
+    ("evaluation", "study"),
     ("web",),
     ("cli",),
     ("__main__",),
