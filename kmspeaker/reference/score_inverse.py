@@ -25,6 +25,8 @@ AMPLITUDE = 1.2
 """How much larger the answer is to be than the change that was scored: what is left of it in the
 end is then about 1 on development clips (``evaluate expression``, round trip)."""
 ROUNDS = 4
+_PIECE = 256
+"""Frames solved together: each needs some 100 kB meanwhile."""
 TRUST_IN_GUESS, TRUST_IN_GUESS_OF = 0.1, {"brow": 0.04, "eyeSquint": 0.003}
 """Of a guessed weight against an answered score, and by how a shape's name begins: a guess is the
 mean of what may be behind a score, and so too small, most of all for narrow eyes, which our head
@@ -95,7 +97,13 @@ class ScoreInverse:
 
         Gauss-Newton within [0, 1] on ``|answer(w) - change|² + trust |w - guess|² + 2 cost |w|``.
         """
-        change = AMPLITUDE * change
+        pieces = range(0, len(change), _PIECE)
+        found = [self._weights(AMPLITUDE * change[start : start + _PIECE]) for start in pieces]
+        return np.concatenate(found) if found else np.zeros_like(change)
+
+    def _weights(
+        self, change: Float64[np.ndarray, "frames 52"]
+    ) -> Float64[np.ndarray, "frames 52"]:
         guess = self.guess(change).clip(0, 1)
         weights = guess
         for _ in range(ROUNDS):
