@@ -32,6 +32,8 @@ MOST_STIMULI = 12
 MOST_ITEMS = 500
 MOST_WORDS = 4000
 """Letters in a text of the design."""
+MOST_LETTERS = 2000
+"""Of a free-text answer."""
 
 
 @dataclass(frozen=True)
@@ -128,6 +130,24 @@ class Question:
                 "kind choice needs two or more, other kinds none."
             )
 
+    def checked(self, answer: str) -> str:
+        """The answer without signs that cannot be printed; HTML is text like any other.
+
+        Raises:
+            InputError: It is too long, none of the choices, or missing.
+        """
+        kept = "".join(sign for sign in answer if sign.isprintable() or sign in "\n\t").strip()
+        if len(kept) > MOST_LETTERS:
+            raise InputError(f"Got an answer of {len(kept)} letters; {MOST_LETTERS} is the most.")
+        if not kept:
+            if self.required:
+                raise InputError(f"Got no answer to the question {self.text!r}; give one.")
+        elif self.answer == "choice" and kept not in self.choices:
+            raise InputError(f"Got {kept[:40]!r}; choose one of {', '.join(self.choices)}.")
+        elif self.answer == "scale" and kept not in {str(k) for k in range(1, 8)}:
+            raise InputError(f"Got {kept[:40]!r}; give a number from 1 to 7.")
+        return kept
+
 
 @dataclass(frozen=True)
 class Design:
@@ -211,7 +231,18 @@ class Design:
         plain = json.dumps(asdict(self), sort_keys=True, ensure_ascii=False)
         return hashlib.sha256(plain.encode()).hexdigest()
 
-    def check_rating(self, value: float) -> None:
+    def answer_to(self, name: str, answer: str) -> str:
+        """A question's answer as it is kept, see ``Question.checked``.
+
+        Raises:
+            InputError: There is no such question, or the answer cannot be used.
+        """
+        for question in self.questionnaire:
+            if question.name == name:
+                return question.checked(answer)
+        raise InputError(f"Got an answer to {name!r}, which is not asked.")
+
+    def check_rating(self, value: float | int) -> None:
         """Refuse a rating that the protocol's scale has not.
 
         Raises:
