@@ -4,15 +4,17 @@ Place in the flow: for ``heads.mesh``, which looks at the header's counts before
 decoded. Each row of an element is as long as its first: faces are triangles, or are refused.
 """
 
+from array import array
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from typing import BinaryIO
 
 import numpy as np
 from jaxtyping import Float, Int
 
-_LONGEST_LINE, _MOST_LINES = 4096, 256
+_LONGEST_LINE, _MOST_LINES = 4096, 96
 """Bytes of a line, and lines of the header."""
 _MOST_ROWS = 1_000_000
 """Of all elements before the two that are needed."""
@@ -26,7 +28,10 @@ _DTYPES = {
 }
 _ORDERS = {"ascii": "", "binary_little_endian": "<", "binary_big_endian": ">"}
 _CORNERS = ("vertex_indices", "vertex_index")
+_LONGEST_NUMBER = 12
+"""Digits of a count."""
 _UV = (("s", "t"), ("u", "v"), ("texture_u", "texture_v"))
+_LOOKED_AT = {*"xyz", "texcoord", *_CORNERS, *chain(*_UV)}
 
 Triangles = tuple[
     Float[np.ndarray, "vertices 3"],
@@ -141,6 +146,9 @@ def _read_binary(
         file.seek(width * np.dtype(kind).itemsize, 1)
     file.seek(start)
     row = np.dtype(fields)
+    if start + count * row.itemsize > file.seek(0, 2):
+        raise ValueError("cut off")
+    file.seek(start)
     data = file.read(count * row.itemsize)
     values = np.frombuffer(data, row, count)
     for index, (name, _, size) in enumerate(properties):
@@ -152,20 +160,22 @@ def _read_binary(
 def _read_text(
     file: BinaryIO, count: int, properties: tuple[Property, ...]
 ) -> dict[str, np.ndarray]:
-    """Each property's numbers, one row an element, from a line an element."""
-    columns: list[list[list[float]]] = [[] for _ in properties]
+    """The numbers of each property that is looked at, one row an element, from a line an element.
+
+    A number of two bytes would be an object of fifty: they are kept as numbers, and others are
+    passed over.
+    """
+    columns = {name: array("d") for name, _, _ in properties if name in _LOOKED_AT}
+    widths: dict[str, int] = {}
     for _ in range(count):
-        numbers = [float(word) for word in _line(file)]
-        at = 0
-        for column, (_, _, size) in zip(columns, properties, strict=True):
+        words, at = _line(file), 0
+        for name, _, size in properties:
             width = 1
             if size:
-                width, at = int(numbers[at]), at + 1
-            column.append(numbers[at : at + width])
+                width, at = int(words[at][:_LONGEST_NUMBER]), at + 1
+            if name in columns:
+                columns[name].extend(map(float, words[at : at + width]))
             at += width
-            if at > len(numbers) or width < 0:
-                raise ValueError("a line too short")
-    return {
-        name: np.array(column).reshape(count, -1)
-        for (name, _, _), column in zip(properties, columns, strict=True)
-    }
+            if at > len(words) or width < 0 or widths.setdefault(name, width) != width:
+                raise ValueError("a line too short, or faces of several kinds")
+    return {name: np.array(own).reshape(count, -1) for name, own in columns.items()}

@@ -5,7 +5,7 @@ there is one, so that sound and picture stay in step, and the first sample elsew
 """
 
 import wave
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -62,9 +62,10 @@ class Sound:
         """The same sound at ``rate`` Hz, as long and in the same place to within a sample."""
         if rate == self.sample_rate:
             return self
-        resampler = _Resampler(rate)
-        parts = (resampler(self.samples, self.sample_rate), resampler.flush())
-        return Sound(_fit_length(parts, round(self.seconds * rate)), rate)
+        resampler, joined = _Resampler(rate), bytearray()
+        joined += resampler(self.samples, self.sample_rate).tobytes()
+        joined += resampler.flush().tobytes()
+        return Sound(_fit_length(joined, round(self.seconds * rate)), rate)
 
 
 def load_sound(
@@ -147,6 +148,14 @@ class _Resampler:
         frame.sample_rate = source_rate
         return np.concatenate([before, _join(self.resampler.resample(frame))])
 
+    def silence(self, seconds: float, source_rate: int) -> Iterator[Samples]:
+        """The same of silence, a second at a time: ten minutes may be two gigabytes."""
+        left = round(seconds * source_rate)
+        while left > 0:
+            some = min(left, source_rate)
+            yield self(np.zeros(some, np.float32), source_rate)
+            left -= some
+
     def flush(self) -> Samples:
         """What was held back; the next samples start afresh."""
         rest = _join(self.resampler.resample(None))
@@ -159,7 +168,7 @@ def _read(
 ) -> tuple[Samples, float, Findings]:
     """The samples of all parts of a file, how many seconds they are, and what there is to say."""
     resampler, findings = _Resampler(sample_rate), Findings()
-    parts, seconds = [], 0.0
+    joined, seconds = bytearray(), 0.0  # grows in place, where a list of parts would be joined
     for wav in wav_parts(path) or (None,):
         options = {"ignore_length": "1"} if wav and wav.endless else {}
         with open_media(path, "sound", span=wav and wav.span, options=options) as container:
@@ -171,18 +180,17 @@ def _read(
                 seconds += silence + sound.seconds
                 if seconds > max_seconds + 1e-3:  # the limit is allowed; sums are not exact
                     raise _too_long(path, max_seconds)
-                if silence:
-                    rate = sound.sample_rate
-                    parts.append(resampler(np.zeros(round(silence * rate), np.float32), rate))
-                parts.append(resampler(sound.samples, sound.sample_rate))
+                for part in resampler.silence(silence, sound.sample_rate):
+                    joined += part.tobytes()
+                joined += resampler(sound.samples, sound.sample_rate).tobytes()
             heard, boxed = seconds - began, "mov" in container.format.name
         if stated is not None and heard < stated - MAX_MISSING and (not boxed or ends_early(path)):
             raise InputError(
                 f"Got {path.name} cut off after {heard:.1f} of {stated:.1f} s; "
                 "copy or download the whole file again."
             )
-    parts.append(resampler.flush())
-    return _fit_length(parts, round(seconds * sample_rate)), seconds, findings
+    joined += resampler.flush().tobytes()
+    return _fit_length(joined, round(seconds * sample_rate)), seconds, findings
 
 
 def _track(container: InputContainer, path: Path) -> AudioStream:
@@ -279,11 +287,7 @@ def _join(frames: list[AudioFrame]) -> Samples:
     return np.concatenate([np.zeros(0, np.float32), *(frame.to_ndarray()[0] for frame in frames)])
 
 
-def _fit_length(parts: Iterable[np.ndarray], length: int) -> Float32[np.ndarray, " {length}"]:
-    """Joined, and cut or ended with silence; resampling is a few samples off at the end."""
-    samples, position = np.zeros(length, np.float32), 0
-    for part in parts:
-        part = part[: length - position]
-        samples[position : position + len(part)] = part
-        position += len(part)
-    return samples
+def _fit_length(joined: bytearray, length: int) -> Float32[np.ndarray, " {length}"]:
+    """Cut, or ended with silence; resampling is a few samples off at the end."""
+    joined.extend(bytes(max(0, 4 * length - len(joined))))
+    return np.frombuffer(joined, np.float32, length)

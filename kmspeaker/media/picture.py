@@ -15,8 +15,11 @@ from kmspeaker.media.video_reader import MAX_SIDE, SIDES, Frame
 
 FORMATS = ("JPEG", "PNG", "WEBP")
 MOST_BYTES = 50 * 1024**2
-_MOST_PIXELS = {"JPEG": 50_000_000, "PNG": 50_000_000, "WEBP": 25_000_000}
-"""A pixel takes 8 bytes while it is decoded, with its opacity or not; WebP's reader needs twice."""
+_MOST_PIXELS = {"JPEG": 50_000_000, "PNG": 20_000_000, "WEBP": 12_000_000}
+"""A pixel takes 8 bytes while it is decoded, with its opacity or not; WebP's reader needs more, a
+JPEG less, as it is decoded at a fraction of its size, ..."""
+_MOST_PROGRESSIVE = 16_000_000
+"""... unless it is progressive."""
 _MOST_SCANS = 30
 """Of a progressive JPEG, each of which costs time; programs write about ten."""
 
@@ -42,6 +45,8 @@ def read_picture(path: Path | str) -> Frame:
                     f"picture must have {smallest} to {largest}."
                 )
             most = _MOST_PIXELS[str(picture.format)]
+            if picture.info.get("progressive"):
+                most = _MOST_PROGRESSIVE
             if picture.width * picture.height > most:
                 raise InputError(
                     f"Got {path.name} of {picture.width}x{picture.height} pixels; a picture may "
