@@ -110,6 +110,14 @@ class HeadRenderer:
         self, weights: Float[np.ndarray, "52"], head: Float[np.ndarray, "3"] | None = None
     ) -> UInt8[np.ndarray, "height width 3"]:
         """The head with these ARKit weights, RGB; ``head`` turns it (yaw, pitch, roll, radians)."""
+        small = self.cutout(weights, head).astype(np.uint16)
+        behind = self._background * (256 - small[..., 3:]) >> 8
+        return np.minimum(small[..., :3] + behind, 255).astype(np.uint8)
+
+    def cutout(
+        self, weights: Float[np.ndarray, "52"], head: Float[np.ndarray, "3"] | None = None
+    ) -> UInt8[np.ndarray, "height width 4"]:
+        """As ``frame`` with nothing behind it: RGBA, the colours multiplied by their opacity."""
         pose = weights[None].astype(np.float32)
         vertices = self._face.vertices(pose, self._identity)[0]
         depths = self._face.wrinkling(pose, self._identity)[0]
@@ -128,9 +136,7 @@ class HeadRenderer:
         drawn = self._scene.draw()
         # "RGBa" is Pillow's word for colours that are already multiplied by their opacity.
         picture = Image.frombytes("RGBa", drawn.shape[1::-1], drawn.tobytes())
-        small = np.asarray(picture.resize(self._size, Image.Resampling.BOX)).astype(np.uint16)
-        behind = self._background * (256 - small[..., 3:]) >> 8
-        return np.minimum(small[..., :3] + behind, 255).astype(np.uint8)
+        return np.asarray(picture.resize(self._size, Image.Resampling.BOX))
 
     def project(self, points: Float[np.ndarray, "points 3"]) -> Float64[np.ndarray, "points 3"]:
         """Where points of the head, mm, are in the picture: x and y in pixels, and their depth."""
