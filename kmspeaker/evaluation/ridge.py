@@ -9,9 +9,8 @@ from jaxtyping import Float, Float32, Float64
 from kmspeaker.corpus.store import Clip, Corpus
 from kmspeaker.errors import InputError
 from kmspeaker.evaluation.context import evenly
+from kmspeaker.model.opening import CONTEXT, STRENGTH, with_context
 
-CONTEXT = 2
-"""Frames on either side; five in all."""
 MINUTES = 90
 """Training speech it is fitted on, spread over the corpus."""
 STRENGTHS = (1e1, 1e2, 1e3, 1e4, 1e5)
@@ -31,13 +30,6 @@ class Ridge:
     def predict(self, features: Features) -> Float64[np.ndarray, " frames"]:
         """Lip opening above the neutral's, mm."""
         return (with_context(features) - self.mean) @ self.slope + self.level
-
-
-def with_context(features: Features) -> Float64[np.ndarray, "frames inputs"]:
-    """Each frame's features joined to its neighbours', the first and last frame repeated."""
-    padded = np.pad(features, ((CONTEXT, CONTEXT), (0, 0)), mode="edge").astype(np.float64)
-    width = 2 * CONTEXT + 1
-    return np.concatenate([padded[i : i + len(features)] for i in range(width)], axis=1)
 
 
 def fit_ridge(corpus: Corpus, gap: Float32[np.ndarray, " 52"]) -> Ridge:
@@ -83,7 +75,7 @@ def fit_ridge(corpus: Corpus, gap: Float32[np.ndarray, " 52"]) -> Ridge:
 
 def fit_ridge_on(
     pairs: Sequence[tuple[Float[np.ndarray, "_ dim"], Float64[np.ndarray, " _"]]],
-    strength: float = 1e4,
+    strength: float = STRENGTH,
 ) -> Ridge:
     """Fit on features and curves at hand, with a penalty that suits a few minutes of talk.
 

@@ -20,7 +20,8 @@ from kmspeaker.hub import verify_model, write_manifest
 from kmspeaker.media.files import replacing
 from kmspeaker.model.conditions import GlobalStyleEncoder, SpeechProjection, TemporalStyleEncoder
 from kmspeaker.model.layers import FlowLayer, band, sinusoids
-from kmspeaker.model.motion_space import MotionSpace
+from kmspeaker.model.motion_space import WEIGHTS, MotionSpace
+from kmspeaker.model.opening import CONTEXT
 
 CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "model.safetensors"
@@ -61,6 +62,9 @@ class ModelConfig:
     upper_noise: float = 1.0
     """The same of the upper face. More than 1 makes up for the liveliness that few steps and a
     network of means lose; much more, and it blinks all the time. The paper has 1."""
+    opening_share: float = 0.0
+    """Of a linear reading of the speech in how far lips open (``model.opening``). Ours; the paper
+    has none."""
     n_coeffs: int = 128
     """Components of the motion space; set by the data when training begins."""
     speech_reach: float = 0.2
@@ -128,6 +132,7 @@ BASE = ModelConfig(
     bend=1.5,
     lower_noise=0.0,
     upper_noise=1.2,
+    opening_share=0.5,
     speech_kernel=5,
     aligned_conditions=True,
     style_statistics=True,
@@ -164,6 +169,11 @@ class KMSpeaker(nn.Module):
     speech_scale: Tensor
     style_mean: Tensor
     """(d_style,) the mean global style of the training data, which ``style_strength`` leads to."""
+    opening_slope: Tensor
+    """(d_speech with context,) the linear reading of the lips' opening; zeros without natural talk
+    to fit it on."""
+    opening_direction: Tensor
+    """(52,) the weights that move with one mm of opening."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
@@ -177,6 +187,9 @@ class KMSpeaker(nn.Module):
         self.register_buffer("speech_mean", torch.zeros(config.d_speech))
         self.register_buffer("speech_scale", torch.ones(config.d_speech))
         self.register_buffer("style_mean", torch.zeros(d + config.d_statistics))
+        inputs = (2 * CONTEXT + 1) * config.d_speech
+        self.register_buffer("opening_slope", torch.zeros(inputs))
+        self.register_buffer("opening_direction", torch.zeros(WEIGHTS))
 
         self.speech = SpeechProjection(
             config.d_speech, d, config.speech_kernel, config.speech_dropout

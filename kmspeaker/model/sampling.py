@@ -17,6 +17,7 @@ from kmspeaker.face.rig import UPPER_SHAPES, FaceModel, Weights
 from kmspeaker.model import flow
 from kmspeaker.model.motion_space import playable, rig_fingerprint
 from kmspeaker.model.network import KMSpeaker
+from kmspeaker.model.opening import blend_opening
 from kmspeaker.model.windows import Windows, frame_noise
 from kmspeaker.reference.performance import Performance
 
@@ -146,8 +147,20 @@ def generate_batch(
         progress=progress,
     )
     weights = model.motion.decode(coefficients).cpu().numpy().astype(np.float64)
+    slope, direction = (
+        buffer.cpu().numpy().astype(np.float64)
+        for buffer in (model.opening_slope, model.opening_direction)
+    )
     gram = face.gram()
-    return tuple(playable(take, gram) for take in weights)
+    return tuple(
+        playable(
+            blend_opening(
+                take, speech, slope, direction, face.lip_opening, share=config.opening_share
+            ),
+            gram,
+        )
+        for take in weights
+    )
 
 
 def _guidance_matrix(model: KMSpeaker, guidance: float) -> Float[Tensor, "coeffs coeffs"]:

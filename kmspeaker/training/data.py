@@ -32,6 +32,8 @@ class Clip:
     features: Float16[np.ndarray, "frames d_speech"]
     made_lips: bool = False
     """Whether its lips were made by rule."""
+    talk: bool = False
+    """Whether it is natural talk: captured lips of which no text is known."""
 
     def __len__(self) -> int:
         return len(self.weights)
@@ -159,6 +161,7 @@ def read_clips(corpus: Corpus, split: Split, window: int) -> list[Clip]:
                     motion.weights.astype(np.float16),
                     motion.features.astype(np.float16),
                     clip.lips == "made",
+                    clip.lips == "captured" and not clip.phones,
                 )
             )
     if not clips:

@@ -10,6 +10,7 @@ from kmspeaker.face.keypoints import keypoint_set, keypoint_track
 from kmspeaker.face.rig import FaceModel
 from kmspeaker.model.motion_space import WEIGHTS, MotionSpace
 from kmspeaker.model.network import KMSpeaker
+from kmspeaker.model.opening import fit_opening
 from kmspeaker.training.data import Clip, ClipFrames, cut, draw_step
 from kmspeaker.training.held_styles import Wearer, draw_held_styles
 from kmspeaker.training.objective import Objective
@@ -61,6 +62,7 @@ def set_statistics(
     variance = np.einsum("wkx,wv,vkx->kx", per_weight, covariance, per_weight, optimize=True)
     deviation = np.sqrt(variance.mean(1, keepdims=True))
     speech_mean, speech_deviation = _feature_statistics(clips)
+    set_opening(model, clips, face)
     model.motion.load_state_dict(space.state_dict())
     for buffer, values in (
         (model.keypoint_mean, mean),
@@ -70,6 +72,18 @@ def set_statistics(
         (model.speech_scale, np.maximum(speech_deviation, 1e-3)),
     ):
         buffer.copy_(torch.from_numpy(np.asarray(values)))
+
+
+def set_opening(model: KMSpeaker, clips: Sequence[Clip], face: FaceModel) -> None:
+    """Fill the linear reading of the lips' opening from natural talk, where there is any."""
+    fitted = fit_opening(
+        ((clip.features, clip.weights) for clip in clips if clip.talk), face.lip_opening
+    )
+    if fitted is not None:
+        for buffer, values in zip(
+            (model.opening_slope, model.opening_direction), fitted, strict=True
+        ):
+            buffer.copy_(torch.from_numpy(values))
 
 
 @torch.no_grad()
