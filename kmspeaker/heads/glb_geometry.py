@@ -86,8 +86,9 @@ def head_geometry(head: ArkitHead, face: FaceModel) -> HeadGeometry:
     opaque = [np.full(len(p.vertices), opacity(p.material)) for p in pieces]
     turn, scale, shift = _fit_to_rig(vertices, shapes, face)
     vertices = (vertices @ turn.T * scale + shift).astype(np.float32)
+    spread = (turn.T * scale).astype(np.float32)
     for shape, (which, by) in shapes.items():
-        shapes[shape] = which, (by @ turn.T * scale).astype(np.float32)
+        shapes[shape] = which, _turned(by, spread)
     first, source = _weld(vertices, shapes)
     return HeadGeometry(
         vertices=vertices[first],
@@ -191,11 +192,21 @@ def _shapes(
             own = glb.accessor(part)
             if own.shape[1] != 3:
                 raise InputError("Got a GLB whose morph targets are damaged; export it again.")
-            moved += (own @ turn.T.astype(np.float32)).astype(np.float32)
+            moved += _turned(own, turn.T.astype(np.float32))
         x, y, z = moved.T
         which = np.flatnonzero((x != 0) | (y != 0) | (z != 0))
         shapes[shape] = which, moved[which]
     return shapes
+
+
+def _turned(
+    moved: Float32[np.ndarray, "moved 3"], by: Float32[np.ndarray, "3 3"]
+) -> Float32[np.ndarray, "moved 3"]:
+    """``moved @ by``, of whose nine numbers most are 0: heads stand upright, or lie."""
+    result = np.zeros(moved.shape, np.float32)
+    for row, column in zip(*np.nonzero(by), strict=True):
+        result[:, column] += moved[:, row] * by[row, column]
+    return result
 
 
 def _targets(primitive: dict[str, Any], names: tuple[int | None, ...]) -> dict[int, list[Any]]:
@@ -319,7 +330,10 @@ def _weld(
         mixed[which] += mixing[shape] * by
     rows = np.round(np.hstack([vertices, mixed]), 3)
     _, first, source = np.unique(rows, axis=0, return_index=True, return_inverse=True)
-    return first, source.ravel()
+    order = np.argsort(first)  # so that vertices keep theirs
+    place = np.empty_like(order)
+    place[order] = np.arange(len(order))
+    return first[order], place[source.ravel()]
 
 
 def _keep(moved: tuple[np.ndarray, np.ndarray], first: np.ndarray, vertices: int) -> Sparse:
@@ -327,8 +341,8 @@ def _keep(moved: tuple[np.ndarray, np.ndarray], first: np.ndarray, vertices: int
     which, by = moved
     welded = np.full(vertices, -1)
     welded[first] = np.arange(len(first))
-    kept = np.flatnonzero((welded[which] >= 0) & (np.abs(by).max(axis=1, initial=0) > 0.005))
-    kept = kept[np.argsort(welded[which[kept]])]
+    far = np.abs(by) > 0.005
+    kept = np.flatnonzero((welded[which] >= 0) & (far[:, 0] | far[:, 1] | far[:, 2]))
     return welded[which[kept]], by[kept]
 
 
