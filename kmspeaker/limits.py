@@ -14,3 +14,18 @@ TAKES = 20
 
 TAKES_WINDOW = 600.0
 """Seconds."""
+
+JOBS_PER_TAKE = 3
+"""Other work for each take a visitor may make: videos read, files written, heads tried."""
+
+WAITING = 2
+"""Places in the queue that each visitor of a public page may hold; ``--waiting`` changes it."""
+
+QUEUE = 40
+"""Places in the queue of all visitors together."""
+
+SERVER_MEMORY_MB = 2000
+"""Of all visitors' takes and references together; ``--memory-mb`` changes it."""
+
+SERVER_DISK_MB = 4000
+"""Of all visitors' files together; ``--disk-mb`` changes it."""

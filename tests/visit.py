@@ -13,7 +13,8 @@ from kmspeaker.web.handlers import Handlers, PageFields
 from kmspeaker.web.limits import Limits
 from kmspeaker.web.models import Models
 from kmspeaker.web.service import Service
-from kmspeaker.web.sessions import Session, Sessions
+from kmspeaker.web.session import Session
+from kmspeaker.web.sessions import Sessions
 
 RATE = 16_000
 

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from kmspeaker.cli.options import Commands, add_max_seconds, add_model, add_quiet
-from kmspeaker.limits import TAKES
+from kmspeaker.limits import SERVER_DISK_MB, SERVER_MEMORY_MB, TAKES, WAITING
 from kmspeaker.progress import progress_bar
 
 
@@ -35,6 +35,32 @@ def add_parser(commands: Commands) -> None:
         help="takes each visitor may make in ten minutes, 0 for any number (default "
         f"{TAKES}; any number where only this machine can open the page)",
     )
+    app.add_argument(
+        "--waiting",
+        type=int,
+        metavar="N",
+        help=f"places in the queue each visitor may hold, 0 for any number (default {WAITING}; any "
+        "number where only this machine can open the page)",
+    )
+    app.add_argument(
+        "--trusted-proxies",
+        metavar="ADDRESSES",
+        help="addresses or networks of proxies before this page, with commas between, or "
+        "`private`: visitors are told apart by the address that these forward (default: none)",
+    )
+    app.add_argument(
+        "--memory-mb",
+        type=int,
+        default=SERVER_MEMORY_MB,
+        help="memory for the takes and references of all visitors; beyond it those of whoever was "
+        "away for longest are deleted (default %(default)s)",
+    )
+    app.add_argument(
+        "--disk-mb",
+        type=int,
+        default=SERVER_DISK_MB,
+        help="the same for their files (default %(default)s)",
+    )
     app.add_argument("--mcp", action="store_true", help="also serve MCP clients; needs gradio[mcp]")
     add_model(app)
     add_max_seconds(app)
@@ -50,11 +76,14 @@ def run(options: argparse.Namespace) -> None:
     with progress_bar(f"loading the model {options.model}", quiet=options.quiet) as progress:
         from kmspeaker.pipeline import Pipeline
         from kmspeaker.web.models import models_to_compare
+        from kmspeaker.web.visitors import TrustedProxies
 
+        TrustedProxies.read(options.trusted_proxies)  # refused before the model is loaded
         others = models_to_compare(options.models, options.device)
         pipeline = Pipeline.load(options.model, device=options.device, progress=progress)
         import_page()
-    same = ("host", "port", "max_seconds", "takes", "mcp")
+    same = ("host", "port", "max_seconds", "takes", "waiting", "trusted_proxies")
+    same += ("memory_mb", "disk_mb", "mcp")
     serve(
         pipeline,
         others=others,

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from kmspeaker.errors import InputError
-from kmspeaker.limits import MAX_SECONDS, TAKES
+from kmspeaker.limits import MAX_SECONDS, SERVER_DISK_MB, SERVER_MEMORY_MB, TAKES, WAITING
 
 if TYPE_CHECKING:
     from kmspeaker.web.models import Speaker
@@ -26,6 +26,10 @@ def serve(
     port: int = 7860,
     max_seconds: float = MAX_SECONDS,
     takes: int | None = None,
+    waiting: int | None = None,
+    memory_mb: int = SERVER_MEMORY_MB,
+    disk_mb: int = SERVER_DISK_MB,
+    trusted_proxies: str | None = None,
     others: "Mapping[str, Callable[[], Speaker]] | None" = None,
     mcp: bool = False,
     browser: bool = False,
@@ -41,6 +45,14 @@ def serve(
         max_seconds: Longer speech or video is refused.
         takes: How many a visitor may make in ten minutes, 0 for any number; ``limits.TAKES`` where
             None, or any number if nobody but this machine can reach the page.
+        waiting: Places in the queue that a visitor may hold, 0 for any number; ``limits.WAITING``
+            where None, with the same exception.
+        memory_mb: What all visitors' takes and references may take together; beyond it those of the
+            visitor who was away for longest are deleted.
+        disk_mb: The same of their files.
+        trusted_proxies: Addresses and networks of proxies, with commas between, or ``private``:
+            the visitor is whom the last of them names in ``X-Forwarded-For``. Where None it is
+            whoever opens the connection, and that header is not read.
         others: Ways to load further models to compare, by name.
         mcp: Also offer the endpoints as tools to MCP clients, under ``/gradio_api/mcp``.
         browser: Also open the page in this machine's browser.
@@ -51,11 +63,15 @@ def serve(
         The running page (``gr.Blocks``).
 
     Raises:
-        InputError: ``takes`` below 0, ``mcp`` without the package it needs, or a port that is
-            taken.
+        InputError: A limit out of its range, proxies that are no addresses, ``mcp`` without the
+            package it needs, or a port that is taken.
     """
-    if takes is not None and takes < 0:
-        raise InputError(f"Got --takes {takes}; it must be 0 or more.")
+    for name, number in (("takes", takes), ("waiting", waiting)):
+        if number is not None and number < 0:
+            raise InputError(f"Got --{name} {number}; it must be 0 or more.")
+    for name, size in (("memory-mb", memory_mb), ("disk-mb", disk_mb)):
+        if size <= 0:
+            raise InputError(f"Got --{name} {size}; it must be more than 0.")
     if mcp and importlib.util.find_spec("mcp") is None:
         raise InputError(
             "An MCP server needs the package mcp, which is not here; pip install 'gradio[mcp]'."
@@ -64,6 +80,11 @@ def serve(
     import_page()
     from kmspeaker.web.limits import Limits
     from kmspeaker.web.page.layout import build_demo, launch_options
+    from kmspeaker.web.queueing import bound_queue
+    from kmspeaker.web.room import Room
+    from kmspeaker.web.visitors import TrustedProxies
+
+    trusted = TrustedProxies.read(trusted_proxies)
 
     stop = threading.Event()
     if block:
@@ -71,19 +92,25 @@ def serve(
         # files are deleted at exit.
         for told in (signal.SIGINT, signal.SIGTERM):
             signal.signal(told, lambda *unused: stop.set())
-    if takes is None:
-        takes = 0 if host in ("127.0.0.1", "localhost", "::1") else TAKES
-    limits = Limits(max_seconds=max_seconds, takes=takes)
+    public = bool(trusted.networks) or host not in ("127.0.0.1", "localhost", "::1")
+    limits = Limits(
+        max_seconds=max_seconds,
+        takes=(TAKES if public else 0) if takes is None else takes,
+        waiting=(WAITING if public else 0) if waiting is None else waiting,
+        room=Room(memory_mb * 1_000_000, disk_mb * 1_000_000),
+    )
     demo = build_demo(pipeline, limits=limits, others=others)
-    demo.queue(max_size=limits.queue, default_concurrency_limit=4)
+    # No way around the queue, whose places ``bound_queue`` counts.
+    demo.queue(default_concurrency_limit=4, api_open=False)
+    bound_queue(demo, limits)
     try:
-        with _no_proxy():
+        with _no_proxy(), _environment("FORWARDED_ALLOW_IPS", ""):  # ``visitors`` reads it instead
             demo.launch(
                 server_name=f"[{host}]" if ":" in host else host,
                 server_port=port,
                 prevent_thread_lock=True,
                 mcp_server=mcp,
-                **launch_options(limits),
+                **launch_options(limits, trusted),
             )
     except Exception as error:  # Gradio raises plain ones where it cannot reach itself
         raise InputError(
@@ -147,12 +174,18 @@ def _no_proxy() -> Iterator[None]:
     Naming these in ``no_proxy`` is not enough: Gradio's clients set up every proxy, some while it
     is imported, and for SOCKS they need a package.
     """
-    former = os.environ.get("no_proxy")
-    os.environ["no_proxy"] = "*"
+    with _environment("no_proxy", "*"):
+        yield
+
+
+@contextmanager
+def _environment(name: str, value: str) -> Iterator[None]:
+    former = os.environ.get(name)
+    os.environ[name] = value
     try:
         yield
     finally:
         if former is None:
-            del os.environ["no_proxy"]
+            del os.environ[name]
         else:
-            os.environ["no_proxy"] = former
+            os.environ[name] = former

@@ -16,11 +16,11 @@ from kmspeaker.errors import InputError
 from kmspeaker.export import FORMATS, provenance
 from kmspeaker.reference.performance import Performance
 from kmspeaker.web.errors import page_progress, readable_plain
-from kmspeaker.web.handlers import visitor
+from kmspeaker.web.queueing import ONE_AT_A_TIME
 from kmspeaker.web.service import Order, Service, job, seeds_of
-from kmspeaker.web.sessions import Session, Sessions
-
-_QUEUED: dict[str, Any] = {"concurrency_id": "gpu", "concurrency_limit": 1}
+from kmspeaker.web.session import Session
+from kmspeaker.web.sessions import Sessions
+from kmspeaker.web.visitors import visitor
 
 
 class Api:
@@ -119,6 +119,7 @@ class Api:
         if not video:
             raise InputError("There is no video; give one.")
         session = self._sessions.of(request.session_hash)
+        self._service.count_job(visitor(request))
         with job(session, video) as stop:
             reference = self._service.read(session, Path(video), progress, stop)
         if reference.track is None:
@@ -156,13 +157,14 @@ class Api:
         session = self._sessions.of(request.session_hash)
         identity = identity or self._service.face.identities[0]
         self._service.face.neutral(identity)  # refuses an unknown one before any work
+        self._service.count_job(visitor(request))
         with job(session, video) as stop:
             reference = self._service.read(session, Path(video), progress, stop)
             if neutral is not None:
                 fit = self._service.fit(reference, neutral, progress, stop)
                 reference = replace(reference, performance=fit.performance)
             animation = reference.captured(identity)
-        files = self._write(session, animation, format, identity, progress)
+            files = self._write(session, animation, format, identity, progress)
         facts = {"fps": animation.fps, **_seen(reference.performance), **provenance(animation)}
         return files, facts
 
@@ -196,6 +198,10 @@ class Api:
             The files: the animation first, then what lies beside it.
         """
         session = self._sessions.of(request.session_hash)
+        notice, session.notice = session.notice, ""
+        if notice and not session.takes:
+            raise InputError(notice)
+        self._service.count_job(visitor(request))
         return self._write(session, session.take(take).animation, format, identity, progress)
 
     def _make(
@@ -226,8 +232,8 @@ class Api:
         session = self._sessions.of(request.session_hash)
         with job(session, speech, reference, second) as stop:
             (take,) = self._service.make(session, order, visitor(request), progress, stop)
-        animation = take.animation
-        files = self._write(session, animation, format, "", progress)
+            animation = take.animation
+            files = self._write(session, animation, format, "", progress)
         facts = {
             "take": take.key,
             "seconds": animation.seconds,
@@ -288,12 +294,12 @@ def endpoints(service: Service, sessions: Sessions) -> None:
     controls.api_info = lambda: {"type": "object", "description": "field names and their values"}
     fields = [speech, reference, identity, seed, controls, second, format]
     calls: list[tuple[Any, Any, Any, dict[str, Any]]] = [
-        (api.stylize, fields, [files, facts], _QUEUED),
-        (api.localize, fields, [files, facts], _QUEUED),
-        (api.track, [video], [file, facts], _QUEUED),
-        (api.capture, [video, wearer, neutral, format], [files, facts], _QUEUED),
+        (api.stylize, fields, [files, facts], ONE_AT_A_TIME),
+        (api.localize, fields, [files, facts], ONE_AT_A_TIME),
+        (api.track, [video], [file, facts], ONE_AT_A_TIME),
+        (api.capture, [video, wearer, neutral, format], [files, facts], ONE_AT_A_TIME),
         (api.identities, [], heads, {"queue": False}),
-        (api.export, [take, format, wearer], files, _QUEUED),
+        (api.export, [take, format, wearer], files, ONE_AT_A_TIME),
     ]
     for call, inputs, outputs, options in calls:
         trigger.click(call, inputs, outputs, api_name=call.__name__, **options)

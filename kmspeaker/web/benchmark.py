@@ -19,7 +19,8 @@ from kmspeaker.pipeline import Pipeline
 from kmspeaker.web.limits import Limits
 from kmspeaker.web.models import Models
 from kmspeaker.web.service import Order, Service
-from kmspeaker.web.sessions import Sessions, Stop
+from kmspeaker.web.session import Stop
+from kmspeaker.web.sessions import Sessions
 from kmspeaker.web.stage_value import stage_value
 
 ROOT = Path(__file__).resolve().parents[2]

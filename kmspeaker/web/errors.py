@@ -12,11 +12,11 @@ from fastapi.responses import JSONResponse
 
 from kmspeaker.errors import InputError
 from kmspeaker.progress import Progress
-from kmspeaker.web.sessions import Stop
+from kmspeaker.web.session import Stop
 
 _log = logging.getLogger(__name__)
 _SORRY = "Something went wrong here, not with your files; please try once more."
-_FULL = "Too many others are waiting for this page just now; please try again in a few minutes."
+FULL = "Too many others are waiting for this page just now; please try again in a few minutes."
 
 
 class Stopped(Exception):
@@ -46,18 +46,23 @@ def readable_plain(handler: Callable) -> Callable:
 
 
 def unavailable(request: Request, error: Exception) -> JSONResponse:
-    """What Gradio answers with 503, its full queue, in our words.
+    """What Gradio answers with 503 where ``queueing`` found no place, so that it is read.
 
-    Its page has a sentence of its own for that number and shows the answer's for any other; its
-    Python client knows the number and looks no further.
+    Gradio's page has a sentence of its own for that number and shows the answer's for any other;
+    its Python client knows the number and looks no further, and of others reads only 422's.
     """
     detail = str(getattr(error, "detail", ""))
-    if not detail.startswith("Queue is full"):
+    if detail.startswith("Queue is stopped"):
         return JSONResponse({"detail": detail}, 503)
+    full = detail == FULL
     if not request.url.path.endswith("/queue/join"):
-        return JSONResponse({"detail": _FULL}, 503)
-    python = request.headers.get("user-agent", "").startswith("gradio_client")
-    return JSONResponse({"detail": _titled("Please come back", _FULL)}, 503 if python else 429)
+        return JSONResponse({"detail": detail}, 503 if full else 429)
+    if not request.headers.get("user-agent", "").startswith("gradio_client"):
+        return JSONResponse({"detail": _titled("Please come back", detail)}, 429)
+    if full:
+        return JSONResponse({"detail": detail}, 503)
+    wrong = {"__type__": "validate", "is_valid": False, "parameter_name": "queue"}
+    return JSONResponse({"detail": [{**wrong, "message": detail}]}, 422)
 
 
 def _with_notices(handler: Callable, wording: Callable[[str, str], str]) -> Callable:

@@ -16,7 +16,7 @@ from kmspeaker.media.audio import load_sound
 from kmspeaker.reference.load import Reference
 from kmspeaker.reference.performance import Performance
 from kmspeaker.reference.tracking import FaceTrack
-from kmspeaker.web.sessions import SessionReference
+from kmspeaker.web.session import SessionReference
 
 
 @dataclass(frozen=True)

@@ -20,9 +20,11 @@ from kmspeaker.web.errors import readable
 from kmspeaker.web.example_takes import ExampleTakes
 from kmspeaker.web.page.facts import reference_facts, take_facts
 from kmspeaker.web.service import Order, Service, detail, job, seeds_of
+from kmspeaker.web.session import OWN_PREFIX, Session, SessionTake
 from kmspeaker.web.session_files import write_fit, write_reference, write_takes
-from kmspeaker.web.sessions import OWN_PREFIX, Session, Sessions, SessionTake
+from kmspeaker.web.sessions import Sessions
 from kmspeaker.web.stage_value import MOST_SHOWN, stage_value
+from kmspeaker.web.visitors import visitor
 
 PageUpdate = tuple[dict[str, Any], str, str, dict[str, Any]]
 """The stage's value, what to say of the reference and of the takes, and the list of takes."""
@@ -80,16 +82,57 @@ class Handlers:
         Returns:
             The page's update, and nothing for the other input.
         """
-        session = self._session(request)
+        session = self._session(request, uses=False)
         if source is None:
             if session.current is not None:
                 session.forget(session.current)
             session.current = None
             return *self._update(session, identity, [], ""), None
         _require_consent(consent, source)
+        self._service.count_job(visitor(request))
         with job(session, source) as stop:
             session.current = self._service.read(session, Path(source), progress, stop)
         return *self._update(session, identity, [], reference_facts(session.current)), None
+
+    @readable
+    def take_voice(
+        self,
+        source: str | None,
+        consent: bool,
+        request: gr.Request,
+        progress: gr.Progress = _PROGRESS,
+    ) -> str | None:
+        """The sound of a video, or of a recording that browsers do not play, as the speech.
+
+        Returns:
+            The speech.
+        """
+        if source is None:
+            return None
+        session = self._session(request, uses=False)
+        _require_consent(consent, source)
+        self._service.count_job(visitor(request))
+        with job(session, source):
+            return str(self._service.voice(session, Path(source), progress))
+
+    @readable
+    def take_own_voice(self, request: gr.Request, progress: gr.Progress = _PROGRESS) -> str:
+        """What is heard in the reference's own video, as the speech.
+
+        Returns:
+            The speech.
+        """
+        session = self._session(request)
+        reference = session.current
+        if reference is None:
+            raise InputError("There is no face to follow yet; give a video first.")
+        if not reference.heard:
+            raise InputError(
+                "Got a reference without sound; give a video that is heard, or a speech of its own."
+            )
+        self._service.count_job(visitor(request))
+        with job(session):
+            return str(self._service.voice(session, reference.source, progress))
 
     @readable
     def say_neutral(
@@ -105,6 +148,7 @@ class Handlers:
         if reference is None:
             raise InputError("There is no face to follow yet; give a video first.")
         seconds = None if moment is None else float(moment)
+        self._service.count_job(visitor(request))
         with job(session) as stop:
             fit = self._service.fit(reference, seconds, progress, stop)
         session.current = write_fit(session, reference, fit, seconds, self._service.face)
@@ -113,14 +157,17 @@ class Handlers:
     @readable
     def check(self, fields: PageFields, request: gr.Request) -> None:
         """Say at once what is missing or too much, before a place in the queue is taken."""
-        self._service.check(_order(fields, self._service.face), visitor(request))
+        order = _order(fields, self._service.face)
+        self._session(request, uses=_gone(order))
+        self._service.check(order, visitor(request))
 
     @readable
     def generate(
         self, fields: PageFields, request: gr.Request, progress: gr.Progress = _PROGRESS
     ) -> PageUpdate:
         """Make the takes."""
-        session, order = self._session(request), _order(fields, self._service.face)
+        order = _order(fields, self._service.face)
+        session = self._session(request, uses=_gone(order))
         with job(session, fields.speech, fields.reference, fields.second) as stop:
             takes = self._service.make(session, order, visitor(request), progress, stop)
         return self._update_with(session, fields.identity, takes)
@@ -135,7 +182,7 @@ class Handlers:
             Speech, video, no file, use, identity, seed, then what ``generate`` returns.
         """
         example = self._examples[name]
-        session = self._session(request)
+        session = self._session(request, uses=False)
         bundled = self.example_takes.of(name)
         if bundled is None:
             fields = PageFields(
@@ -192,6 +239,7 @@ class Handlers:
             The file's path.
         """
         session = self._session(request)
+        self._service.count_job(visitor(request))
         with job(session) as stop:
             animation = session.animation(key, identity)
             files = self._service.export(session, animation, suffix, identity, progress, stop)
@@ -208,6 +256,7 @@ class Handlers:
         """
         session = self._session(request)
         keys, identity = stage["shown"][:MOST_SHOWN], stage["identity"]
+        self._service.count_job(visitor(request))
         with job(session) as stop:
             return str(self._service.export_shown(session, keys, identity, progress, stop))
 
@@ -221,14 +270,26 @@ class Handlers:
 
     def cancel(self, request: gr.Request) -> None:
         """Stop what this visitor waits for."""
-        self._session(request).stop()
+        self._sessions.of(request.session_hash).stop()
 
     def leave(self, request: gr.Request) -> None:
         """Forget the visitor."""
         self._sessions.close(request.session_hash)
 
-    def _session(self, request: gr.Request) -> Session:
-        return self._sessions.of(request.session_hash)
+    def _session(self, request: gr.Request, *, uses: bool = True) -> Session:
+        """The visitor's; what happened to their files meanwhile is told once.
+
+        Args:
+            request: Theirs.
+            uses: Whether what is asked needs what was there: then nothing else is said.
+        """
+        session = self._sessions.of(request.session_hash)
+        notice, session.notice = session.notice, ""
+        if notice and uses:
+            raise InputError(notice)
+        if notice:
+            gr.Warning(notice, title="Please give your files once more")
+        return session
 
     def _update_with(self, session: Session, identity: str, takes: list[SessionTake]) -> PageUpdate:
         reference = takes[0].reference
@@ -258,12 +319,6 @@ class Handlers:
         return stage_value(session, identity, keys), about_reference, about_takes, take_list
 
 
-def visitor(request: gr.Request) -> str:
-    """Whose turns are counted: an address, whatever pages it has open."""
-    client = getattr(request, "client", None) if request.request is not None else None
-    return client.host if client is not None else request.session_hash or "unknown"
-
-
 def _order(fields: PageFields, face: FaceModel) -> Order:
     if fields.speech is None:
         raise InputError("There is no speech yet; upload a recording or use the microphone.")
@@ -287,6 +342,11 @@ def _order(fields: PageFields, face: FaceModel) -> Order:
         controls=Controls.read(fields.controls),
         models=tuple(fields.models),
     )
+
+
+def _gone(order: Order) -> bool:
+    """Whether a file that is asked for is not on this server any more."""
+    return not all(path.is_file() for path in (order.speech, order.reference))
 
 
 def _require_consent(consent: bool, upload: str) -> None:

@@ -8,16 +8,17 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import av
 
 from kmspeaker.errors import InputError
-from kmspeaker.limits import MAX_SECONDS, TAKES_WINDOW
+from kmspeaker.limits import JOBS_PER_TAKE, MAX_SECONDS, QUEUE, TAKES_WINDOW
 from kmspeaker.media.container import open_media
 from kmspeaker.media.video_reader import probe_video
 from kmspeaker.reference.load import kind_of
+from kmspeaker.web.room import Room
 
 
 @dataclass(frozen=True)
@@ -31,8 +32,24 @@ class Limits:
     """Pixels of all frames together: ten minutes of 1920 x 1080 at 30 frames/s."""
     takes: int = 0
     """Takes a visitor may make within ``TAKES_WINDOW``; 0 for any number."""
-    queue: int = 40
-    """Visitors who may wait; one more is asked to come back."""
+    queue: int = QUEUE
+    """Places for work to wait in; who finds none is asked to come back."""
+    waiting: int = 0
+    """Of them a visitor's own; 0 for any number."""
+    room: Room = field(default_factory=Room)
+    """What all visitors' things may take of the machine."""
+
+    @property
+    def jobs(self) -> int:
+        """Other work than takes, within ``TAKES_WINDOW``; 0 for any amount."""
+        return JOBS_PER_TAKE * self.takes
+
+    def waiting_sentence(self) -> str:
+        """What is said to a visitor who has no place left."""
+        return (
+            f"You have {self.waiting} jobs waiting already, as many as each visitor may have; "
+            "please ask again when one of them is done, or press Stop."
+        )
 
     def sentence(self) -> str:
         """All of it, for the page."""
@@ -89,15 +106,18 @@ def check_speech(path: Path, limits: Limits) -> None:
 
 
 class RateLimit:
-    """How many takes each visitor made lately."""
+    """How many takes, or how much else, each visitor asked for lately."""
 
     def __init__(
         self,
         most: int,
         window: float = TAKES_WINDOW,
         clock: Callable[[], float] = time.monotonic,
+        *,
+        words: tuple[str, str] = ("makes", "takes"),
     ) -> None:
         """Let everyone start; ``most`` 0 lets everyone go on."""
+        self._verb, self._things = words
         self._most = most
         self._window = window
         self._clock = clock
@@ -114,7 +134,7 @@ class RateLimit:
             return
         if takes > self._most:
             raise InputError(
-                f"Got {takes} takes at once, this page makes {self._most} in "
+                f"Got {takes} {self._things} at once, this page {self._verb} {self._most} in "
                 f"{spoken_time(self._window)}; ask for fewer."
             )
         with self._lock:
@@ -124,8 +144,9 @@ class RateLimit:
                 return
             wait = times[over - 1] + self._window - self._clock()
         raise InputError(
-            f"This page makes {self._most} takes in {spoken_time(self._window)} for each visitor, "
-            f"so that others have a turn; there is room again in {spoken_time(wait)}."
+            f"This page {self._verb} {self._most} {self._things} in {spoken_time(self._window)} "
+            "for each visitor, so that others have a turn; there is room again in "
+            f"{spoken_time(wait)}."
         )
 
     def count(self, visitor: str, takes: int = 1) -> None:

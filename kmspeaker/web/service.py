@@ -16,7 +16,8 @@ from kmspeaker.animation.animation import FaceAnimation, Use
 from kmspeaker.animation.controls import Controls
 from kmspeaker.errors import InputError
 from kmspeaker.export import FORMATS, save_animation, save_comparison, save_on_head
-from kmspeaker.media.audio import Sound, load_sound
+from kmspeaker.face.rig import FaceModel
+from kmspeaker.media.audio import Sound, load_sound, write_wav
 from kmspeaker.pipeline import check_seeds
 from kmspeaker.reference.load import Reference
 from kmspeaker.reference.performance import Performance
@@ -25,8 +26,8 @@ from kmspeaker.web.errors import Stopped, page_progress
 from kmspeaker.web.gpu import on_gpu
 from kmspeaker.web.limits import Limits, RateLimit, check_reference, check_speech
 from kmspeaker.web.models import Models
+from kmspeaker.web.session import Session, SessionReference, SessionTake, Stop
 from kmspeaker.web.session_files import file_name, write_reference, write_takes
-from kmspeaker.web.sessions import Session, SessionReference, SessionTake, Stop
 
 _STAGE_TEXTS = {"listen": "Listening to the speech", "generate": "Making the face move"}
 MOST_TAKES = 4
@@ -35,6 +36,8 @@ _ON_ANY_HEAD = (".glb", ".csv")
 _NOT_OURS = (
     "Your own GLB is saved as GLB or CSV only: choose one of our heads for other files and videos."
 )
+VOICES_KEPT = 4
+"""Sounds taken out of a visitor's videos; older ones are deleted."""
 _GPU_SECONDS = (10, 120)
 """Least and most to borrow a GPU for."""
 
@@ -69,6 +72,7 @@ class Service:
         self.face = models.own.face
         self.limits = limits
         self.rate = RateLimit(limits.takes)
+        self._jobs = RateLimit(limits.jobs, words=("does", "jobs beside takes"))
         self._speak = on_gpu(self._speak_here, _gpu_seconds)
 
     def check(self, order: Order, visitor: str) -> None:
@@ -91,6 +95,30 @@ class Service:
         check_reference(order.reference, self.limits)
         if order.second is not None:
             check_reference(order.second, self.limits)
+
+    def count_job(self, visitor: str) -> None:
+        """Remember work that is no take: a video read, a file written, a head tried.
+
+        Raises:
+            InputError: It is too much.
+        """
+        self._jobs.count(visitor)
+
+    def voice(self, session: Session, source: Path, progress: gr.Progress | None) -> Path:
+        """The sound of a video or recording as a file that every browser plays.
+
+        Raises:
+            InputError: It has none, or none that can be used.
+        """
+        page_progress(progress, "Taking the sound out of the file")(0.0)
+        check_speech(source, self.limits)
+        sound = load_sound(source, max_seconds=self.limits.max_seconds)
+        session.reserve(2 * len(sound))
+        path = session.file("voice", ".wav")
+        write_wav(path, sound)
+        for old in session.voices()[:-VOICES_KEPT]:
+            old.unlink(missing_ok=True)
+        return path
 
     def read(
         self, session: Session, source: Path, progress: gr.Progress | None, stop: Stop
@@ -182,9 +210,8 @@ class Service:
             animation = replace(animation, identity=identity)
         elif suffix not in _ON_ANY_HEAD:
             raise InputError(_NOT_OURS)
-        folder = session.file("download", "")
-        folder.mkdir()
-        path = folder / f"{file_name(animation)}{suffix}"
+        session.reserve(_bytes_of(animation, suffix, face))
+        path = session.download() / f"{file_name(animation)}{suffix}"
         text = f"Writing {suffix[1:].upper()}"
         if head is not None and suffix == ".glb":
             return save_on_head(animation, head, path)
@@ -215,8 +242,7 @@ class Service:
         labels = [head.label for head in (*takes, *references)]
         animations = [take.animation for take in takes]
         animations += [reference.captured(identity) for reference in references]
-        folder = session.file("download", "")
-        folder.mkdir()
+        folder = session.download()
         return save_comparison(
             [replace(animation, identity=identity) for animation in animations],
             labels,
@@ -265,7 +291,15 @@ def job(session: Session, *uploads: str | Path | None) -> Iterator[Stop]:
         yield stop
     finally:
         session.jobs.discard(stop)
+        session.touched = time.monotonic()
+        session.reserve(0)
         stop.set()
+
+
+def _bytes_of(animation: FaceAnimation, suffix: str, face: FaceModel) -> int:
+    """About how large a file becomes; the formats with every vertex of every frame matter."""
+    vertices = face.neutral(face.identities[0]).size * 4 * len(animation.weights)
+    return {".npz": vertices, ".zip": 2 * vertices}.get(suffix, 0)
 
 
 def _gpu_seconds(sound: Sound, performance: Performance, order: Order, *rest: object) -> int:

@@ -3,14 +3,17 @@
 import re
 import shutil
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 from kmspeaker.animation.animation import FaceAnimation
+from kmspeaker.errors import InputError
 from kmspeaker.face.rig import FaceModel
+from kmspeaker.media.container import open_media
 from kmspeaker.reference.load import Reference
 from kmspeaker.web.packing import reference_arrays, take_arrays
-from kmspeaker.web.sessions import Session, SessionReference, SessionTake
+from kmspeaker.web.session import Session, SessionReference, SessionTake
 from kmspeaker.web.sound import write_opus
 
 _BROWSER_VIDEO = {".mp4", ".m4v", ".mov", ".webm", ".mkv", ".ogv"}
@@ -44,8 +47,9 @@ def write_reference(
     """Put a reference in the visitor's folder and catalogue."""
     motion = session.file("reference", ".bin")
     motion.write_bytes(reference_arrays(reference.performance, reference.track, face))
-    video, track = None, None
+    video, track, heard = None, None, False
     if reference.track is not None:
+        heard = has_sound(source)
         track = session.file("track", ".npz")
         reference.track.save(track)
         suffix = source.suffix.lower()
@@ -64,6 +68,7 @@ def write_reference(
         video=video,
         read_seconds=seconds,
         notes=reference.notes,
+        heard=heard,
     )
     session.keep(entry)
     return entry
@@ -95,6 +100,13 @@ def write_fit(
             entry = replace(entry, key=f"reference-{number}", label=f"Reference {number}")
         session.keep(entry)
     return entry
+
+
+def has_sound(source: Path) -> bool:
+    """Whether a video has a sound track; a saved track has none."""
+    with suppress(InputError), open_media(source, "video") as container:
+        return bool(container.streams.audio)
+    return False
 
 
 def file_name(take: FaceAnimation) -> str:

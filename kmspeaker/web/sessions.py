@@ -1,235 +1,67 @@
-"""What the page keeps of each visitor: a folder nobody else can guess, deleted when they leave."""
+"""All open pages: who has which, and who makes room when the machine has no more."""
 
 import secrets
 import shutil
 import threading
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections import OrderedDict
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Any
 
-from kmspeaker.animation.animation import FaceAnimation
-from kmspeaker.animation.capture import captured, own_sound
 from kmspeaker.errors import InputError
-from kmspeaker.face.rig import FaceModel
-from kmspeaker.heads.arkit_glb import ArkitHead
-from kmspeaker.reference.performance import Performance
-from kmspeaker.reference.tracking import FaceTrack
+from kmspeaker.web.room import Room, array_ids
+from kmspeaker.web.session import Session
 
 LONGEST_STAY = 3600.0
 """Seconds after which an unused folder is removed even if the visitor never said goodbye."""
-TAKES_KEPT = 12
-"""A visitor's newest takes; older ones are deleted."""
-REFERENCES_KEPT = 4
-OWN_PREFIX = "own-"
-"""Begins the name of every head that a visitor brought; no bundled one has it."""
-
-
-@dataclass(frozen=True)
-class SessionReference:
-    """A reference that was read already, so that Generate need not read it again."""
-
-    key: str
-    """What the stage calls it: ``reference``, ``reference-2``, ..."""
-    label: str
-    source: Path
-    performance: Performance
-    face_track: FaceTrack | None
-    track: Path | None
-    """The saved track, where there was a video."""
-    motion: Path
-    """What ``packing.reference_arrays`` packed."""
-    video: Path | None
-    read_seconds: float
-    """How long it took to read."""
-    neutral_at: float | None = None
-    """The moment that the visitor called neutral, seconds."""
-    notes: tuple[str, ...] = ()
-    """What had to be assumed to read it."""
-
-    @property
-    def files(self) -> set[Path]:
-        """What lies in the visitor's folder for it."""
-        return {path for path in (self.motion, self.track, self.video) if path is not None}
-
-    @property
-    def detail(self) -> str:
-        """How it was read, in a few words."""
-        if self.neutral_at is not None:
-            return f"captured · neutral at {self.neutral_at:.2f} s"
-        told = self.face_track is not None and self.face_track.neutral is not None
-        return "captured · neutral as its track says" if told else "captured"
-
-    def captured(self, identity: str) -> FaceAnimation:
-        """Its own performance on that head, with the video's own sound."""
-        return captured(self.performance, own_sound(self.source), identity)
-
-
-@dataclass(frozen=True)
-class SessionTake:
-    """A take and what the browser reads of it."""
-
-    key: str
-    """What the stage calls it: ``take-1``, ``take-2``, ..."""
-    label: str
-    detail: str
-    """How it was made, in a few words."""
-    animation: FaceAnimation
-    motion: Path
-    """What ``packing.take_arrays`` packed."""
-    sound: Path
-    """The speech, compressed; takes of one speech share it."""
-    reference: SessionReference | None
-    """Whom it follows."""
-
-    @property
-    def spectrum(self) -> Path:
-        """What the curves show of the speech; ``curves`` writes it."""
-        return self.sound.with_suffix(".bin")
-
-    @property
-    def files(self) -> set[Path]:
-        """What lies in the visitor's folder for it."""
-        return {self.motion, self.sound, self.spectrum}
-
-
-class Stop:
-    """A flag that a job reads at each report of progress: the visitor wants it no more.
-
-    A job may run in another process (``web.gpu``), which gets a copy. So the flag is a file, which
-    is there as long as the job may go on and is gone with the visitor's folder.
-    """
-
-    def __init__(self, path: Path | None = None) -> None:
-        """Let the job go on.
-
-        Args:
-            path: The flag's own file, which is made; without it only this process sees the flag.
-        """
-        self._path = path
-        self._set = False
-        if path is not None:
-            path.touch()
-
-    def set(self) -> None:
-        """Let the job end at its next report of progress."""
-        self._set = True
-        if self._path is not None:
-            self._path.unlink(missing_ok=True)
-
-    def is_set(self) -> bool:
-        """Whether the job shall end."""
-        return self._set or (self._path is not None and not self._path.exists())
-
-
-@dataclass
-class Session:
-    """One open page."""
-
-    folder: Path
-    takes: dict[str, SessionTake] = field(default_factory=dict)
-    """By key, oldest first."""
-    references: dict[str, SessionReference] = field(default_factory=dict)
-    """By key, oldest first."""
-    current: SessionReference | None = None
-    """The reference the inputs name now."""
-    uploads: set[Path] = field(default_factory=set)
-    jobs: set[Stop] = field(default_factory=set)
-    face: FaceModel | None = None
-    """The face with a head of the visitor's own, once there is one."""
-    head: ArkitHead | None = None
-    """A head of another mesh that takes can be written onto."""
-    identities: dict[str, dict[str, str]] = field(default_factory=dict)
-    """The browser's files of the visitor's own head."""
-    touched: float = field(default_factory=time.monotonic)
-    lock: threading.RLock = field(default_factory=threading.RLock)
-    _counts: dict[str, int] = field(default_factory=dict)
-
-    def file(self, kind: str, suffix: str) -> Path:
-        """A new name in the folder; nothing of it comes from the visitor."""
-        return self.folder / f"{kind}-{secrets.token_hex(6)}{suffix}"
-
-    def other_mesh(self, identity: str) -> ArkitHead | None:
-        """The visitor's head by that name, where it is none of the program's mesh."""
-        return self.head if "body" in self.identities.get(identity, {}) else None
-
-    def number(self, kind: str) -> int:
-        """1 for the first thing of its kind, and so on."""
-        with self.lock:
-            self._counts[kind] = self._counts.get(kind, 0) + 1
-            return self._counts[kind]
-
-    def keep(self, item: SessionTake | SessionReference) -> None:
-        """Put a take or reference in the catalogue, in the place of what has its key.
-
-        The oldest beyond the limit is deleted.
-        """
-        with self.lock:
-            if isinstance(item, SessionTake):
-                _keep(item, self.takes, TAKES_KEPT)
-            else:
-                _keep(item, self.references, REFERENCES_KEPT)
-
-    def forget(self, reference: SessionReference) -> None:
-        """Delete a reference that was taken away, unless a take follows it."""
-        with self.lock:
-            if any(take.reference is reference for take in self.takes.values()):
-                return
-            if self.references.pop(reference.key, None) is not None:
-                _delete_unused(reference.files, self.references)
-
-    def take(self, key: str | None = None) -> SessionTake:
-        """The take of that key, or the newest.
-
-        Raises:
-            InputError: There is none.
-        """
-        with self.lock:
-            if not self.takes:
-                raise InputError("There is no take to download yet; press Generate first.")
-            if not key:
-                return list(self.takes.values())[-1]
-            if key not in self.takes:
-                raise InputError(
-                    f"Got the take {key!r}, which is not here any more; "
-                    f"choose one of {', '.join(self.takes)}."
-                )
-            return self.takes[key]
-
-    def animation(self, key: str | None, identity: str) -> FaceAnimation:
-        """What can be downloaded under that key: a take, or a reference's own performance.
-
-        Args:
-            key: Of one or the other; the newest take where there is none.
-            identity: Whose head wears a performance; a take stays as it was made.
-
-        Raises:
-            InputError: There is none.
-        """
-        with self.lock:
-            reference = self.references.get(key or "")
-        return self.take(key).animation if reference is None else reference.captured(identity)
-
-    def stop(self) -> None:
-        """Let everything this visitor waits for end."""
-        for job in list(self.jobs):
-            job.set()
+LONGEST_LOOSE = 60.0
+"""Seconds after which an upload that nothing was made of is the first to go."""
+MADE_ROOM = (
+    "This page was full, and you had not used it for longest: your files and takes were deleted "
+    "to make room for others. Please give your files once more."
+)
+FORGOTTEN = (
+    "You had not used this page for an hour, so your files and takes were deleted; please give "
+    "your files once more."
+)
+LEFT = (
+    "The connection to this page was lost, and your files and takes were deleted as if you had "
+    "left; please give your files once more."
+)
+_MOST_TOLD = 10_000
 
 
 class Sessions:
     """All open pages, by Gradio's session hash."""
 
-    def __init__(self, root: Path, upload_root: Path) -> None:
+    def __init__(
+        self,
+        root: Path,
+        upload_root: Path,
+        *,
+        room: Room | None = None,
+        shared: Any = (),
+        alone: bool = False,
+    ) -> None:
         """Start with none.
 
         Args:
             root: Where the folders are made; what lies there is served to whoever knows its name.
             upload_root: Where Gradio puts uploads; only files in there are deleted with a session.
+            room: What all visitors together may take.
+            shared: What is in memory anyway, such as the face.
+            alone: Whether nobody else puts files in ``upload_root``.
         """
         self.root = root
         self._upload_root = upload_root.resolve()
+        self._alone = alone
+        self._room = room or Room()
+        self._shared_by = shared  # kept, so that the identities of its arrays stay theirs
+        self._shared = array_ids([shared])
         self._open: dict[str, Session] = {}
+        self._notices: OrderedDict[str, str] = OrderedDict()
         self._lock = threading.Lock()
 
     def of(self, key: str | None) -> Session:
@@ -240,7 +72,9 @@ class Sessions:
             if key not in self._open:
                 folder = self.root / secrets.token_urlsafe(24)
                 folder.mkdir(parents=True)
-                self._open[key] = Session(folder)
+                session = Session(folder, notice=self._notices.pop(key, ""))
+                session.reserve = partial(self._reserve, session)
+                self._open[key] = session
             session = self._open[key]
             session.touched = time.monotonic()
             return session
@@ -248,7 +82,7 @@ class Sessions:
     def close(self, key: str | None) -> None:
         """Stop the visitor's work and delete what they gave and got."""
         with self._lock:
-            session = self._open.pop(key, None) if key else None
+            session = self._end(key, LEFT) if key and key in self._open else None
         if session is not None:
             self._delete(session)
 
@@ -261,19 +95,99 @@ class Sessions:
                 for key, session in self._open.items()
                 if now - session.touched > LONGEST_STAY and not session.jobs
             ]
-            gone = [self._open.pop(key) for key in old]
+            gone = [self._end(key, FORGOTTEN) for key in old]
         for session in gone:
             self._delete(session)
 
+    def make_room(self, asker: Session | None = None, more: int = 0) -> bool:
+        """Delete until all visitors together, and ``more`` bytes on the disk, are within ``room``.
+
+        Uploads that nothing was made of go first, then the sessions that were not used for longest
+        and for which no work is done, then the asker's own oldest files and takes.
+
+        Args:
+            asker: For whom; weighed anew. All where None.
+            more: Bytes on the disk that the asker is about to need.
+
+        Returns:
+            Whether there is room now.
+        """
+        with self._lock:
+            weighed = list(self._open.values()) if asker is None else [asker]
+        for session in weighed:
+            session.weigh(self._shared)
+        loose = self._loose()
+        gone: list[Session] = []
+        with self._lock:
+            while loose and self._over(more, loose):
+                loose.pop(0)[0].unlink(missing_ok=True)
+            while self._over(more, loose):
+                idle = [k for k, s in self._open.items() if s is not asker and not s.jobs]
+                if not idle:
+                    break
+                oldest = min(idle, key=lambda key: self._open[key].touched)
+                gone.append(self._end(oldest, MADE_ROOM))
+        for session in gone:
+            self._delete(session)
+        while self._over(more, loose) and asker is not None and asker.drop_oldest():
+            asker.weigh(self._shared)
+        return not self._over(more, loose)
+
+    def weights(self) -> tuple[int, int]:
+        """Bytes in memory and on the disk of all sessions, when they were last weighed."""
+        with self._lock:
+            sessions = list(self._open.values())
+        return sum(s.memory for s in sessions), sum(s.disk for s in sessions)
+
     def watch(self, every: float = 60.0) -> None:
-        """Remove the forgotten also while nobody comes, as long as the program runs."""
+        """Remove what must go also while nobody comes, as long as the program runs."""
 
         def watching() -> None:
             while True:
                 time.sleep(every)
                 self.remove_forgotten()
+                self.make_room()
 
         threading.Thread(target=watching, name="forgotten sessions", daemon=True).start()
+
+    def _reserve(self, session: Session, more: int) -> None:
+        if not self.make_room(session, more) and more:
+            raise InputError(
+                f"This would take {more / 1e6:,.0f} MB, and all visitors of this page together "
+                f"have {self._room.disk / 1e6:,.0f} MB; choose another format or a shorter take."
+            )
+
+    def _over(self, more: int, loose: list[tuple[Path, int]]) -> bool:
+        sessions = list(self._open.values())
+        disk = sum(s.disk for s in sessions) + sum(size for _, size in loose) + more
+        return disk > self._room.disk or sum(s.memory for s in sessions) > self._room.memory
+
+    def _loose(self) -> list[tuple[Path, int]]:
+        """Uploads that belong to no session, and their bytes, oldest first."""
+        if not self._alone:
+            return []
+        with self._lock:
+            owned = set().union(*(session.uploads for session in self._open.values()))
+        owned = {path.resolve() for path in owned}
+        found: list[tuple[float, Path, int]] = []
+        latest = time.time() - LONGEST_LOOSE
+        for path in self._upload_root.rglob("*"):
+            try:
+                status = path.stat()
+            except OSError:
+                continue
+            if path.is_file() and path not in owned and status.st_mtime < latest:
+                found.append((status.st_mtime, path, status.st_size))
+        return [(path, size) for _, path, size in sorted(found)]
+
+    def _end(self, key: str, notice: str) -> Session:
+        """Take a session off the list; its owner is told if they come back."""
+        session = self._open.pop(key)
+        if session.holds:
+            self._notices[key] = notice
+            while len(self._notices) > _MOST_TOLD:
+                self._notices.popitem(last=False)
+        return session
 
     def _delete(self, session: Session) -> None:
         session.stop()
@@ -282,24 +196,9 @@ class Sessions:
             # Two visitors who upload the same file share Gradio's one copy of it.
             others = set().union(*(other.uploads for other in self._open.values()))
         for upload in session.uploads - others:
-            if upload.resolve().is_relative_to(self._upload_root):
+            folder = upload.resolve().parent
+            if folder.is_relative_to(self._upload_root):
                 upload.unlink(missing_ok=True)
-
-
-Item = TypeVar("Item", SessionTake, SessionReference)
-
-
-def _keep(item: Item, items: dict[str, Item], most: int) -> None:
-    replaced = items.get(item.key)
-    items[item.key] = item
-    if replaced is not None:
-        _delete_unused(replaced.files, items)
-    while len(items) > most:
-        oldest = items.pop(next(iter(items)))
-        _delete_unused(oldest.files, items)
-
-
-def _delete_unused(files: set[Path], items: Mapping[str, SessionTake | SessionReference]) -> None:
-    used = set().union(*(item.files for item in items.values()))
-    for path in files - used:
-        path.unlink(missing_ok=True)
+                if folder != self._upload_root:  # Gradio gives each upload a folder of its own
+                    with suppress(OSError):
+                        folder.rmdir()

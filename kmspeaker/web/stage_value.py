@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
-from kmspeaker.web.sessions import Session, SessionReference, SessionTake
+from kmspeaker.web.session import Session, SessionReference, SessionTake
 
 MOST_SHOWN = 4
 """Heads beside each other on the stage."""

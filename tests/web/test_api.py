@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
-from gradio_client.utils import QueueError
+from gradio_client.utils import QueueError, extract_validation_message
 from speaker import FakeSpeaker
 from visit import Page
 
@@ -210,3 +210,69 @@ def test_one_visitor_at_a_time_keeps_the_machine_busy_and_every_format_has_a_but
     assert busy and all(fn.concurrency_limit == 1 for fn in busy)
     names = {fn.api_name for fn in demo.fns.values() if fn.api_visibility == "public"}
     assert names == NAMES
+
+
+@pytest.fixture(scope="module")
+def public():
+    """A page behind a proxy on this machine, busy for long: each visitor may have two waiting."""
+    demo = serve(
+        FakeSpeaker(steps=600, step_seconds=0.1),
+        port=0,
+        block=False,
+        trusted_proxies="127.0.0.1",
+        waiting=2,
+    )
+    yield demo
+    demo.close()
+
+
+def asked(address: str, who: str, endpoint: str = "track", agent: str = "curl") -> httpx.Response:
+    """Work asked for by somebody behind the proxy."""
+    video = {"path": str(VIDEO), "meta": {"_type": "gradio.FileData"}}
+    body = {"data": [video], "session_hash": who.rpartition(" ")[2]}
+    headers = {"X-Forwarded-For": who, "User-Agent": agent}
+    return httpx.post(f"{address}gradio_api/call/{endpoint}", json=body, headers=headers)
+
+
+def test_each_visitor_has_places_of_their_own_whatever_they_forge(public):
+    address = public.local_url
+    first = [asked(address, f"192.0.2.{k}, 203.0.113.1") for k in range(5)]
+    codes = [answer.status_code for answer in first]
+    assert codes in ([200, 200, 200, 429, 429], [200, 200, 429, 429, 429])  # one may run already
+    assert "2 jobs waiting already" in first[-1].json()["detail"]
+    assert "<" not in first[-1].json()["detail"]
+    other = [asked(address, "203.0.113.1, 203.0.113.2").status_code for _ in range(3)]
+    assert other == [200, 200, 429]
+    free = httpx.post(
+        f"{address}gradio_api/call/identities",
+        json={"data": []},
+        headers={"X-Forwarded-For": "203.0.113.1"},
+    )
+    assert free.status_code == 200, "what costs nothing needs no place"
+
+
+def test_the_page_and_the_python_client_get_the_sentence_too(public):
+    address = public.local_url
+    number = next(k for k, fn in public.fns.items() if fn.api_name == "track")
+    video = {"path": str(VIDEO), "meta": {"_type": "gradio.FileData"}}
+    body = {"data": [video], "fn_index": number, "session_hash": "somebody"}
+    answers = {}
+    for agent, count in (("Mozilla/5.0", 3), ("gradio_client/2", 1)):
+        headers = {"X-Forwarded-For": "203.0.113.3", "User-Agent": agent}
+        for _ in range(count):
+            answers[agent] = httpx.post(
+                f"{address}gradio_api/queue/join", json=body, headers=headers
+            )
+    browser, python = answers.values()
+    assert browser.status_code == 429 and "jobs waiting already" in browser.json()["detail"]
+    message = extract_validation_message(python)
+    assert message is not None and "jobs waiting already" in message
+
+
+def test_there_is_no_way_around_the_queue_and_no_word_of_a_proxy_is_taken_unasked(
+    public, address: str
+):
+    for path in ("run", "api"):
+        answer = httpx.post(f"{public.local_url}gradio_api/{path}/track", json={"data": [None]})
+        assert answer.status_code in (400, 401, 403, 404), answer.text
+    assert public.server.config.forwarded_allow_ips == ""

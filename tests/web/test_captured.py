@@ -21,8 +21,9 @@ from kmspeaker.web.models import Models
 from kmspeaker.web.packing import DOUBTFUL, reference_arrays
 from kmspeaker.web.page.facts import reference_facts
 from kmspeaker.web.service import Service
+from kmspeaker.web.session import Session
 from kmspeaker.web.session_files import write_reference
-from kmspeaker.web.sessions import Session, Sessions
+from kmspeaker.web.sessions import Sessions
 
 VISITOR = gr.Request(session_hash="one visitor")
 SPEECH = FOLDER / "delighted.wav"

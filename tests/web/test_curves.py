@@ -75,7 +75,7 @@ def test_a_dubs_reference_lies_where_its_controls_put_it(page: Page, inspector: 
 
 
 def test_the_sounds_picture_goes_with_its_last_take(page: Page, inspector: Inspector, monkeypatch):
-    monkeypatch.setattr("kmspeaker.web.sessions.TAKES_KEPT", 1)
+    monkeypatch.setattr("kmspeaker.web.session.TAKES_KEPT", 1)
     page.generate()
     spectrum = Path(inspector.of(page.session())["heads"][0]["spectrum"])
     assert spectrum.exists()

@@ -23,7 +23,7 @@ from kmspeaker.web.errors import Stopped
 from kmspeaker.web.limits import Limits
 from kmspeaker.web.models import Models
 from kmspeaker.web.service import Order, Service, job
-from kmspeaker.web.sessions import Stop
+from kmspeaker.web.session import Stop
 
 
 def forked(duration: Callable[..., int]) -> Callable:

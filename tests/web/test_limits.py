@@ -20,7 +20,8 @@ from kmspeaker.errors import InputError
 from kmspeaker.limits import TAKES_WINDOW
 from kmspeaker.web import sessions as sessions_module
 from kmspeaker.web.limits import Limits, RateLimit, check_speech, spoken_time
-from kmspeaker.web.sessions import TAKES_KEPT, Sessions
+from kmspeaker.web.session import TAKES_KEPT
+from kmspeaker.web.sessions import Sessions
 
 
 @pytest.fixture

@@ -20,8 +20,9 @@ from kmspeaker.web.limits import Limits
 from kmspeaker.web.models import Models
 from kmspeaker.web.page.own_head_panel import OwnHeads
 from kmspeaker.web.service import Service
+from kmspeaker.web.session import Session, Stop
 from kmspeaker.web.session_files import write_takes
-from kmspeaker.web.sessions import Session, Sessions, Stop
+from kmspeaker.web.sessions import Sessions
 from kmspeaker.web.stage_value import stage_value
 
 SLIDERS = {"age": 70, "gender": 1, "european": 0, "asian": 1, "african": 0.5, "weight": -0.5}
@@ -34,7 +35,7 @@ def sessions(tmp_path: Path) -> Sessions:
 
 @pytest.fixture
 def own(face: FaceModel, sessions: Sessions) -> OwnHeads:
-    return OwnHeads(face, sessions)
+    return OwnHeads(Service(Models(FakeSpeaker()), Limits()), sessions)
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ The browser draws curves from the weights it has anyway (``metrics.rows`` times 
 take costs only its sound's spectrogram, fetched when the panel is opened. Numbers come from here.
 """
 
+import threading
 from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
@@ -27,9 +28,11 @@ from kmspeaker.errors import InputError
 from kmspeaker.face.rig import ARKIT_NAMES, FaceModel
 from kmspeaker.limits import MAX_SECONDS
 from kmspeaker.media.audio import SAMPLE_RATE, Sound, load_sound
+from kmspeaker.web.errors import readable
 from kmspeaker.web.packing import pack_arrays
 from kmspeaker.web.page.viewer import STATIC, mounting
-from kmspeaker.web.sessions import Session, SessionReference, Sessions, SessionTake
+from kmspeaker.web.session import Session, SessionReference, SessionTake
+from kmspeaker.web.sessions import Sessions
 from kmspeaker.web.stage_value import stage_value
 
 NUMBERS: Mapping[str, str] = {
@@ -96,7 +99,9 @@ class Inspector:
         self._face = face
         self._sessions = sessions
         self._numbers: dict[Path, Numbers] = {}
+        self._lock = threading.Lock()
 
+    @readable
     def inspect(self, request: gr.Request) -> dict[str, Any]:
         """The panel's value for the visitor who asks."""
         return self.of(self._sessions.of(request.session_hash))
@@ -110,7 +115,7 @@ class Inspector:
         """
         with session.lock:
             takes, current = list(session.takes.values()), session.current
-        self._numbers = {path: each for path, each in self._numbers.items() if path.exists()}
+        self._forget_deleted()
         extras = {take.key: self._curves_of(take) for take in takes}
         heads = stage_value(session, "")["heads"]
         return {
@@ -118,17 +123,28 @@ class Inspector:
             "reference": current.key if current else None,
         }
 
+    def _forget_deleted(self) -> None:
+        with self._lock:  # another visitor's take may be inspected meanwhile
+            known = list(self._numbers)
+        gone = [path for path in known if not path.exists()]
+        with self._lock:
+            for path in gone:
+                self._numbers.pop(path, None)
+
     def _curves_of(self, take: SessionTake) -> dict[str, Any]:
         if not take.spectrum.exists():
             take.spectrum.write_bytes(sound_arrays(take.animation.sound))
         curves: dict[str, Any] = {"spectrum": str(take.spectrum)}
         if take.reference is None:
             return curves
-        if take.motion not in self._numbers:
-            self._numbers[take.motion] = inspect(
+        with self._lock:
+            numbers = self._numbers.get(take.motion)
+        if numbers is None:
+            numbers = inspect(
                 self._face, take.animation, take.reference.performance, _sound(take.reference)
             )
-        numbers = self._numbers[take.motion]
+            with self._lock:
+                self._numbers[take.motion] = numbers
         return {
             **curves,
             "reference": take.reference.key,

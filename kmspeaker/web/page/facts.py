@@ -4,7 +4,7 @@ import html
 from collections.abc import Sequence
 
 from kmspeaker.animation.animation import FaceAnimation
-from kmspeaker.web.sessions import SessionReference
+from kmspeaker.web.session import SessionReference
 
 
 def take_facts(takes: Sequence[FaceAnimation], reference_seconds: float) -> str:
@@ -38,4 +38,5 @@ def reference_facts(reference: SessionReference) -> str:
     if performance.doubtful.any():
         text += f", the fit in doubt in {performance.doubtful.mean():.0%}"
     notes = "".join(f" {html.escape(note)}" for note in reference.notes)
-    return f"<p class='km-facts'>{text}. Read in {reference.read_seconds:.1f} s.{notes}</p>"
+    heard = " km-heard" if reference.heard else ""  # page.css offers the video's own voice then
+    return f"<p class='km-facts{heard}'>{text}. Read in {reference.read_seconds:.1f} s.{notes}</p>"

@@ -11,6 +11,7 @@ from gradio.components import Component
 from kmspeaker.web.handlers import PageFields
 from kmspeaker.web.limits import Limits
 from kmspeaker.web.page.direct import Direct, direct
+from kmspeaker.web.page.limits_table import limits_table
 from kmspeaker.web.page.viewer import STATIC, choices
 
 USES = [
@@ -42,6 +43,10 @@ class Inputs:
 
     consent: gr.Checkbox
     speech: gr.Audio
+    voice: gr.File
+    """Takes what ``speech`` refuses, filled by ``speech.js``: a video, or sound of a rare kind."""
+    own_voice: gr.Button
+    """Shown where the reference is a video with sound."""
     video: gr.Video
     file: gr.File
     reference_facts: gr.HTML
@@ -99,13 +104,16 @@ def inputs(models: tuple[str, ...], limits: Limits, load: Any) -> Inputs:
     load(None, None, consent, js=_REMEMBERED, **private)
     consent.input(None, consent, None, js=_REMEMBER, **private)
     consent.change(None, None, None, js=_TELL, **private)
-    with _step("1", "Speech", "What the head will say. Any language."):
+    with _step("1", "Speech", "What the head will say: sound or a video, any language."):
         speech = gr.Audio(
             label="Speech",
             show_label=False,
             type="filepath",
             sources=["upload", "microphone"],
             elem_classes=["km-audio", "km-gated"],
+        )
+        voice = gr.File(
+            label="Speech from a video", type="filepath", visible="hidden", elem_id="voice"
         )
     with _step("2", "Face to follow", "How it will say it: a few seconds are enough."):
         with gr.Tabs(elem_classes="km-tabs"):
@@ -125,14 +133,31 @@ def inputs(models: tuple[str, ...], limits: Limits, load: Any) -> Inputs:
                     elem_classes="km-gated",
                 )
         reference_facts = gr.HTML("", apply_default_css=False)
+        own_voice = gr.Button("Use the video's own voice", size="sm", elem_id="own-voice")
         use = choices(USES, name="What to take from the reference", value="stylize", elem_id="use")
     panel = direct(models)
     with gr.Row(elem_classes="km-go"):
         seed = gr.Number(0, label="Seed", precision=0, minimum=0, min_width=84, scale=0)
         generate = gr.Button("Generate", variant="primary", elem_id="generate")
         cancel = gr.Button("Stop", variant="stop", elem_id="cancel")
-    gr.HTML(f"<p class='km-notice'>{limits.sentence()}</p>", apply_default_css=False)
-    return Inputs(consent, speech, video, file, reference_facts, use, panel, seed, generate, cancel)
+    gr.HTML(
+        f"<p class='km-notice'>{limits.sentence()}</p>{limits_table(limits)}",
+        apply_default_css=False,
+    )
+    return Inputs(
+        consent=consent,
+        speech=speech,
+        voice=voice,
+        own_voice=own_voice,
+        video=video,
+        file=file,
+        reference_facts=reference_facts,
+        use=use,
+        direct=panel,
+        seed=seed,
+        generate=generate,
+        cancel=cancel,
+    )
 
 
 @contextmanager

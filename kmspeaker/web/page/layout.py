@@ -12,6 +12,7 @@ from typing import Any
 import gradio as gr
 from gradio.components import Component
 from gradio.events import Dependency
+from starlette.middleware import Middleware
 
 from kmspeaker.examples import FOLDER as EXAMPLE_FOLDER
 from kmspeaker.examples import load_examples, portrait
@@ -29,8 +30,10 @@ from kmspeaker.web.page.own_head_panel import OwnHeads
 from kmspeaker.web.page.result import Result, result
 from kmspeaker.web.page.theme import theme
 from kmspeaker.web.page.viewer import STATIC, mounting, three_folder, viewer_assets
+from kmspeaker.web.queueing import ONE_AT_A_TIME, TWO_AT_A_TIME
 from kmspeaker.web.service import Service
 from kmspeaker.web.sessions import Sessions
+from kmspeaker.web.visitors import KnowVisitors, TrustedProxies
 
 _FORGET_SECONDS = (600, 3000)
 """How often Gradio looks for old uploads, and how old they may get."""
@@ -45,6 +48,7 @@ _ON_STAGE = (
 )
 """Which heads the visitor looks at is known only to the browser."""
 
+_HEARD = "() => { document.dispatchEvent(new Event('km-heard')); return null; }"
 _MOMENT = (
     "(moment, person) => "
     "[JSON.parse(document.querySelector('#neutral').dataset.moment ?? 'null'), person]"
@@ -71,7 +75,13 @@ def build_demo(
     limits = limits or Limits()
     root = Path(tempfile.mkdtemp(prefix="km-speaker-")).resolve()
     atexit.register(shutil.rmtree, root, ignore_errors=True)
-    sessions = Sessions(root / "visitors", _upload_folder())
+    sessions = Sessions(
+        root / "visitors",
+        _upload_folder(root),
+        room=limits.room,
+        shared=pipeline.face,
+        alone=_upload_folder(root).is_relative_to(root),
+    )
     sessions.watch()
     face_folder = root / "face"
     face_folder.mkdir()
@@ -108,7 +118,7 @@ def build_demo(
             inspector.inspect, None, output.curves, show_progress="hidden", **PRIVATE
         )
         output.own.connect(
-            OwnHeads(service.face, sessions),
+            OwnHeads(service, sessions),
             person=output.person,
             stage=output.screen,
             take=output.take,
@@ -119,8 +129,15 @@ def build_demo(
     return demo
 
 
-def launch_options(limits: Limits | None = None) -> dict[str, Any]:
-    """What ``launch`` needs for this page, address apart."""
+def launch_options(
+    limits: Limits | None = None, trusted: TrustedProxies | None = None
+) -> dict[str, Any]:
+    """What ``launch`` needs for this page, address apart.
+
+    Args:
+        limits: The page's.
+        trusted: The proxies before it.
+    """
     return {
         "theme": theme(),
         "css_paths": [STATIC / name for name in ("page.css", "viewer.css", "curves.css")],
@@ -128,7 +145,10 @@ def launch_options(limits: Limits | None = None) -> dict[str, Any]:
         "footer_links": ["api", "settings"],
         "max_file_size": f"{(limits or Limits()).max_file_mb}mb",
         "show_error": True,
-        "app_kwargs": {"exception_handlers": {503: unavailable}},
+        "app_kwargs": {
+            "exception_handlers": {503: unavailable},
+            "middleware": [Middleware(KnowVisitors, trusted=trusted or TrustedProxies())],
+        },
         "run_history": False,
         "enable_monitoring": False,
         "share": False,
@@ -140,6 +160,7 @@ def _connect(handlers: Handlers, form: Inputs, output: Result, own_model: str) -
     """Bind the controls to what they do."""
     update = [output.screen, form.reference_facts, output.facts, output.take]
     work: list[Any] = [
+        *_connect_voice(handlers, form),
         *_connect_reference(handlers, form, output, update),
         output.neutral.click(
             handlers.say_neutral,
@@ -155,6 +176,18 @@ def _connect(handlers: Handlers, form: Inputs, output: Result, own_model: str) -
     # The shapes are the same for all heads: changing the head needs no new take and no server.
     output.person.change(None, [output.person, output.screen], output.screen, js=_WEAR)
     form.cancel.click(handlers.cancel, None, None, cancels=work, queue=False, **PRIVATE)
+
+
+def _connect_voice(handlers: Handlers, form: Inputs) -> Iterator[Dependency]:
+    """The speech may be a video, and the reference's own voice may be the speech."""
+    options = {"show_progress_on": form.speech, **TWO_AT_A_TIME, **PRIVATE}
+    event = form.voice.upload(
+        handlers.take_voice, [form.voice, form.consent], form.speech, **options
+    )
+    # Whether it could be used or not, the next file finds the input empty.
+    event.then(None, None, form.voice, js=_HEARD, **PRIVATE)
+    yield event
+    yield form.own_voice.click(handlers.take_own_voice, None, form.speech, **options)
 
 
 def _connect_reference(
@@ -230,12 +263,7 @@ def _connect_downloads(handlers: Handlers, output: Result) -> Iterator[Dependenc
 
 def _work(shown_on: Component) -> dict[str, Any]:
     """Options of events that keep the machine busy: one at a time, progress where one looks."""
-    return {
-        "concurrency_id": "gpu",
-        "concurrency_limit": 1,
-        "show_progress_on": shown_on,
-        **PRIVATE,
-    }
+    return {"show_progress_on": shown_on, **ONE_AT_A_TIME, **PRIVATE}
 
 
 def _header(model_name: str) -> str:
@@ -253,5 +281,6 @@ def _header(model_name: str) -> str:
     )
 
 
-def _upload_folder() -> Path:
-    return Path(os.environ.get("GRADIO_TEMP_DIR") or Path(tempfile.gettempdir()) / "gradio")
+def _upload_folder(root: Path) -> Path:
+    """Where Gradio puts uploads: a folder of this page, where nobody said another."""
+    return Path(os.environ.setdefault("GRADIO_TEMP_DIR", str(root / "uploads")))

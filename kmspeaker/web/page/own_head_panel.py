@@ -1,7 +1,7 @@
 """A head of the visitor's own: sliders, or a file, that the takes are worn on.
 
 For the page: ``own = own_head_panel()`` where it shall stand, and once all is laid out
-``own.connect(OwnHeads(face, sessions), person=..., stage=..., take=..., ready=...)`` with the
+``own.connect(OwnHeads(service, sessions), person=..., stage=..., take=..., ready=...)`` with the
 cards of heads, the stage, the list of takes and the hidden download button. A head of the program's
 mesh becomes one more identity of the session (``Session.face``); its name, ``own-1a2b3c4d``, is
 then the cards' value and works wherever an identity does. A GLB with ARKit's targets is shown too,
@@ -29,8 +29,12 @@ from kmspeaker.limits import DEFAULT_IDENTITY_INDEX
 from kmspeaker.web.errors import readable
 from kmspeaker.web.page.events import PRESS_DOWNLOAD, PRIVATE
 from kmspeaker.web.page.viewer import write_body, write_identity
+from kmspeaker.web.queueing import TWO_AT_A_TIME
+from kmspeaker.web.service import Service, job
+from kmspeaker.web.session import OWN_PREFIX, Session
 from kmspeaker.web.session_files import file_name
-from kmspeaker.web.sessions import OWN_PREFIX, Session, Sessions
+from kmspeaker.web.sessions import Sessions
+from kmspeaker.web.visitors import visitor
 
 _DRAFTS_KEPT = 8
 """Files, two a head, of heads a visitor has left again; the browser may still be reading them."""
@@ -42,9 +46,10 @@ StageUpdate = tuple[str, dict[str, Any], str]
 class OwnHeads:
     """What the part's controls do."""
 
-    def __init__(self, face: FaceModel, sessions: Sessions) -> None:
+    def __init__(self, service: Service, sessions: Sessions) -> None:
         """Start without visitors."""
-        self._face = face
+        self._service = service
+        self._face = service.face
         self._sessions = sessions
 
     @readable
@@ -54,9 +59,11 @@ class OwnHeads:
         """Wear the head where the sliders stand."""
         macros = Sliders(**{name: float(value) for name, value in values.items()})
         session = self._sessions.of(request.session_hash)
-        draft = sculpt(self._face, macros)
-        face = sculpt(self._face, macros, _name(draft, OWN))
-        return self._wear(session, face, stage, f"Wearing your own face, {macros.age:.0f} years.")
+        with job(session):  # moving a slider is not counted: it costs next to nothing
+            draft = sculpt(self._face, macros)
+            face = sculpt(self._face, macros, _name(draft, OWN))
+            message = f"Wearing your own face, {macros.age:.0f} years."
+            return self._wear(session, face, stage, message)
 
     @readable
     def upload(self, stage: dict[str, Any], path: str | None, request: gr.Request) -> StageUpdate:
@@ -68,23 +75,23 @@ class OwnHeads:
                 return stage["identity"], stage, ""
             session.identities = {}
             return _put_on(self._face.identities[DEFAULT_IDENTITY_INDEX], session, stage, "")
-        file = Path(path)
-        session.uploads.add(file)
-        own = load_head(file, self._face)
-        if isinstance(own, ArkitHead):
-            return self._wear_head(session, own, stage)
-        face = self._face.with_identity(_name(own, OWN), own.neutral(OWN))
-        return self._wear(session, face, stage, "Wearing the face you gave.")
+        self._service.count_job(visitor(request))
+        with job(session, path):
+            own = load_head(Path(path), self._face)
+            if isinstance(own, ArkitHead):
+                return self._wear_head(session, own, stage)
+            face = self._face.with_identity(_name(own, OWN), own.neutral(OWN))
+            return self._wear(session, face, stage, "Wearing the face you gave.")
 
     @readable
     def template(self, identity: str, request: gr.Request) -> str:
         """A head at rest as a mesh to sculpt from."""
         session = self._sessions.of(request.session_hash)
-        folder = session.file("download", "")
-        folder.mkdir()
-        path = folder / "km-speaker_head.obj"
-        write_neutral(session.face or self._face, identity, path)
-        return str(path)
+        self._service.count_job(visitor(request))
+        with job(session):
+            path = session.download() / "km-speaker_head.obj"
+            write_neutral(session.face or self._face, identity, path)
+            return str(path)
 
     @readable
     def save(self, key: str | None, request: gr.Request) -> str:
@@ -94,11 +101,11 @@ class OwnHeads:
             raise InputError(
                 "There is no head of yours yet; give a GLB with ARKit's morph targets first."
             )
-        animation = session.animation(key, self._face.identities[0])
-        folder = session.file("download", "")
-        folder.mkdir()
-        path = folder / f"{file_name(animation)}_own.glb"
-        return str(save_on_head(animation, session.head, path)[0])
+        self._service.count_job(visitor(request))
+        with job(session):
+            animation = session.animation(key, self._face.identities[0])
+            path = session.download() / f"{file_name(animation)}_own.glb"
+            return str(save_on_head(animation, session.head, path)[0])
 
     def _wear(
         self, session: Session, face: FaceModel, stage: dict[str, Any], text: str
@@ -164,15 +171,17 @@ class OwnHeadPanel:
             outputs,
             trigger_mode="always_last",
             show_progress="hidden",
+            **TWO_AT_A_TIME,
             **PRIVATE,
         )
+        options = {**TWO_AT_A_TIME, **PRIVATE}
         for event in (self.mesh.upload, self.mesh.clear):
-            event(own.upload, [stage, self.mesh], outputs, show_progress="hidden", **PRIVATE)
+            event(own.upload, [stage, self.mesh], outputs, show_progress="hidden", **options)
         for button, action, source in (
             (self.template, own.template, person),
             (self.save, own.save, take),
         ):
-            saving = button.click(action, source, ready, show_progress="hidden", **PRIVATE)
+            saving = button.click(action, source, ready, show_progress="hidden", **options)
             saving.success(None, js=PRESS_DOWNLOAD)
 
 

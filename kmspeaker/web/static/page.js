@@ -1,6 +1,7 @@
 // What the page does beside the stage: inputs rest until the box is ticked, a restarted server is noticed and reported.
 
 import { fileUrl } from "./files.js";
+import { offerVideos, takeAnySpeech } from "./speech.js";
 
 const ASK_EVERY = 15000; // milliseconds
 const SERVER = "km-server", HAD = "km-had";
@@ -8,6 +9,7 @@ const SERVER = "km-server", HAD = "km-had";
 export function mount(element, props) {
   const alert = element.querySelector(".km-alert");
   explain(element.querySelector(".km-how"), props.shows);
+  takeAnySpeech();
   rest();
   // Some inputs are drawn only when their tab is opened.
   new MutationObserver(rest).observe(document.querySelector(".km-inputs") ?? document.body, { childList: true, subtree: true });
@@ -40,9 +42,10 @@ function explain(how, { face, head }) {
   if (!still) play();
 }
 
-/** Uploads wait for the consent; keys and screen readers cannot reach them before. */
+/** Uploads wait for the consent, whatever Gradio draws anew; keys and screen readers cannot reach them before. */
 function rest() {
   const consent = document.querySelector("#consent input")?.checked ?? false;
+  offerVideos();
   for (const each of document.querySelectorAll(".km-gated")) if (each.inert === consent) each.inert = !consent;
 }
 
