@@ -1,11 +1,14 @@
 """A GLB with morph targets of any names, for the tests of other people's heads."""
 
+import json
+import struct
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from kmspeaker.media.gltf import write_glb_file
+from kmspeaker.face.rig import ARKIT_NAMES
+from kmspeaker.media.gltf import read_glb, write_glb_file
 
 
 def a_head(path: Path, names: list[str], *, copies: int = 2, **extra: Any) -> Path:
@@ -53,4 +56,31 @@ def a_head(path: Path, names: list[str], *, copies: int = 2, **extra: Any) -> Pa
         ],
     } | extra
     write_glb_file(path, document, b"".join(blob.tobytes() for blob in blobs))
+    return path
+
+
+def write(path: Path, document: dict[str, Any], binary: bytes) -> None:
+    """A container of whatever is given, also of what no program writes."""
+    text = json.dumps(document).encode()
+    text += b" " * (-len(text) % 4)
+    chunks = struct.pack("<II", len(text), 0x4E4F534A) + text
+    chunks += struct.pack("<II", len(binary), 0x004E4942) + binary
+    path.write_bytes(struct.pack("<III", 0x46546C67, 2, 12 + len(chunks)) + chunks)
+
+
+def with_picture(path: Path, picture: bytes, texture: dict[str, Any]) -> Path:
+    """A head whose one material shows a picture, and another besides that is none."""
+    glb = read_glb(a_head(path, list(ARKIT_NAMES), copies=1))
+    (mesh,) = glb.document["meshes"]
+    for primitive in mesh["primitives"]:
+        primitive["material"] = 0
+    start = len(glb.binary)
+    views = [*glb.document["bufferViews"], {"byteOffset": start, "byteLength": len(picture)}]
+    document = glb.document | {
+        "bufferViews": views,
+        "materials": [{"pbrMetallicRoughness": {"baseColorTexture": {"index": 0}}}],
+        "textures": [texture],
+        "images": [{"bufferView": len(views) - 1}, {"bufferView": 0}],
+    }
+    write(path, document, glb.binary + picture)
     return path

@@ -27,8 +27,9 @@ _FARTHEST = 1e9
 """Coordinates beyond are no head's, and their squares no numbers."""
 _LEAST_EXTENT = 1e-20
 """Of the squares by which the places that shapes move lie apart, whatever the unit."""
-_ROW, _SPARE = 12, 2**20
-"""Bytes of three numbers; and how much may be shared in any file, however small it is."""
+_ROW, _MOST_TIMES, _SPARE = 12, 4, 2**20
+"""Bytes of three numbers; how often they may be what lies in the file, where they may be of a byte
+each; and how much may be shared in any file, however small it is."""
 _ARKIT = 52
 
 Sparse = tuple[Int[np.ndarray, " moved"], Float32[np.ndarray, "moved 3"]]
@@ -109,12 +110,12 @@ def _decode(head: ArkitHead) -> list[_Piece]:
     pieces = []
     for mesh, primitive, place in _shown(head):
         attributes = primitive["attributes"]
-        own = glb.accessor(attributes["POSITION"])
+        own = glb.floats(attributes["POSITION"])
         corners = _corners(glb, primitive, len(own))
         uv = np.zeros((len(own), 2))
         if "TEXCOORD_0" in attributes:
-            uv = _shares(glb.accessor(attributes["TEXCOORD_0"]))
-        if own.shape[1] != 3 or uv.shape != (len(own), 2) or own.dtype.kind != "f":
+            uv = glb.floats(attributes["TEXCOORD_0"]).astype(float)
+        if own.shape[1] != 3 or uv.shape != (len(own), 2):
             raise InputError("Got a GLB whose vertices cannot be read; export it again.")
         points = own @ place[:3, :3].T + place[:3, 3]
         shapes = _shapes(glb, primitive, head.shapes.get(mesh, ()), len(own), place[:3, :3])
@@ -155,7 +156,7 @@ def _shown(head: ArkitHead) -> list[tuple[int, dict[str, Any], np.ndarray]]:
                     f"triangles or {_MOST_PIECES} pieces; give a simpler one to see it here."
                 )
     # A few bytes can say that a thousand targets are the same million numbers.
-    if max(rows, vertices) * _ROW > 2 * len(glb.binary) + _SPARE:
+    if max(rows, vertices) * _ROW > _MOST_TIMES * len(glb.binary) + _SPARE:
         raise InputError(
             "Got a GLB whose meshes and morph targets share their data; export it again with each "
             "its own."
@@ -189,7 +190,7 @@ def _shapes(
             raise InputError("Got a GLB whose morph targets are damaged; export it again.")
         moved = np.zeros((vertices, 3), np.float32)
         for part in parts:
-            own = glb.accessor(part)
+            own = glb.floats(part)
             if own.shape[1] != 3:
                 raise InputError("Got a GLB whose morph targets are damaged; export it again.")
             moved += _turned(own, turn.T.astype(np.float32))
@@ -344,8 +345,3 @@ def _keep(moved: tuple[np.ndarray, np.ndarray], first: np.ndarray, vertices: int
     far = np.abs(by) > 0.005
     kept = np.flatnonzero((welded[which] >= 0) & (far[:, 0] | far[:, 1] | far[:, 2]))
     return welded[which[kept]], by[kept]
-
-
-def _shares(values: np.ndarray) -> np.ndarray:
-    """Texture places may be stored as whole numbers: parts of the largest."""
-    return values / np.iinfo(values.dtype).max if values.dtype.kind == "u" else values.astype(float)

@@ -182,7 +182,7 @@ def _read_glb(path: Path, face: FaceModel) -> Mesh:
             raise _other_mesh(f"more than {3 * len(face.faces):,} vertices", face)
         if glb.count(primitive["indices"]) > 3 * max(_FORMER, len(face.faces)):
             raise _other_mesh(f"more than {len(face.faces):,} triangles", face)
-        own = glb.accessor(places["POSITION"])
+        own = glb.floats(places["POSITION"])
         corners = glb.accessor(primitive["indices"])
         if own.shape[1] != 3 or corners.shape[1] != 1 or len(corners) % 3:
             raise _other_mesh("no triangles", face)
@@ -190,7 +190,7 @@ def _read_glb(path: Path, face: FaceModel) -> Mesh:
             raise _other_mesh("no triangles", face)
         corners = corners.ravel().astype(int)
         if "TEXCOORD_0" in places:
-            uv.append(glb.accessor(places["TEXCOORD_0"]).astype(float))
+            uv.append(glb.floats(places["TEXCOORD_0"]).astype(float))
         vertices.append(own.astype(float))
         faces.append(corners.reshape(-1, 3) + count)
         count += len(own)

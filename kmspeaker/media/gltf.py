@@ -24,15 +24,16 @@ _DEEPEST = 64
 _LONGEST_NUMBER = 18
 """Digits of a whole number that fits 64 bits; a longer one is read as a float."""
 _MAGIC, _JSON, _BINARY = 0x46546C67, 0x4E4F534A, 0x004E4942
-_DTYPES = {5121: "u1", 5123: "<u2", 5125: "<u4", 5126: "<f4"}
+_DTYPES = {5120: "i1", 5121: "u1", 5122: "<i2", 5123: "<u2", 5125: "<u4", 5126: "<f4"}
 _WIDTHS = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4, "MAT4": 16}
 _MOST_SPARSE = 2**18
 """Elements of an accessor that says only which of them are not 0."""
-_PACKERS = (
-    "KHR_draco_mesh_compression",
-    "EXT_meshopt_compression",
-    "KHR_meshopt_compression",
-)
+_UNPACKED = {
+    "KHR_draco_mesh_compression": "in Blender untick Compression",
+    "EXT_meshopt_compression": "gltfpack: leave out -c and -cc",
+    "KHR_meshopt_compression": "gltfpack: leave out -c and -cc",
+}
+"""Ways of packing that are refused, and how each is undone."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,25 @@ class Glb:
             return values
         except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
             raise InputError(_UNREADABLE) from error
+
+    def floats(self, index: Any) -> np.ndarray:
+        """An accessor's values as float32, also of whole numbers (KHR_mesh_quantization).
+
+        Those that are normalised are shares of the largest of their kind, in [0, 1] or [-1, 1].
+
+        Args:
+            index: whatever the document has in its place.
+
+        Raises:
+            InputError: as ``accessor``.
+        """
+        values = self.accessor(index)
+        if values.dtype.kind == "f":
+            return values
+        shares = values.astype(np.float32)
+        if self.document["accessors"][index].get("normalized") is True:
+            shares = np.maximum(shares / np.float32(np.iinfo(values.dtype).max), np.float32(-1))
+        return shares
 
     def count(self, index: Any) -> int:
         """How many elements an accessor says it has.
@@ -214,9 +234,12 @@ def _check(document: dict[str, Any]) -> None:
     named = _names(document, "extensionsRequired")
     if outside or within or empty:
         named += _names(document, "extensionsUsed")
-    packed = [name for name in _PACKERS if name in named]
+    packed = [name for name in _UNPACKED if name in named]
     if packed:
-        raise InputError(f"Got a GLB compressed with {packed[0]}; export it without compression.")
+        raise InputError(
+            f"Got a GLB compressed with {packed[0]}, which is not read; export it without "
+            f"compression ({_UNPACKED[packed[0]]})."
+        )
     if outside:
         raise InputError(
             "Got a GLB that keeps parts in other files; export it with everything inside."

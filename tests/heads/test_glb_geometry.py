@@ -122,6 +122,46 @@ def test_it_is_put_where_our_heads_are_and_moves_as_it_says(face: FaceModel, tmp
     assert np.isfinite(own.uv).all() and own.triangles.max() < len(own.source)
 
 
+def test_numbers_of_two_bytes_and_of_one_are_the_same_head(face: FaceModel, tmp_path: Path):
+    """As gltfpack writes (KHR_mesh_quantization): the node scales whole numbers back to metres."""
+    exact = geometry(a_head(tmp_path / "exact.glb", face), face)
+    writer = Writer()
+    points = face.neutral("kenji")[face.render_source] @ TURN.T / 1000
+    deltas = face.deltas[:, face.render_source] @ TURN.T / 1000
+    step = np.abs(points).max() / 32_000
+    whole, moved = (
+        np.pad(np.round(a / step), ((0, 0), (0, 1))) for a in (points, np.vstack(deltas))
+    )
+    writer.views = []
+    shorts = {"kind": 5122, "shape": "VEC3"}
+    position = writer.accessor(whole.astype("<i2"), **shorts)
+    targets = [writer.accessor(each.astype("<i2"), **shorts) for each in np.split(moved, 52)]
+    uv = np.pad(np.round(face.render_uv * 65_535), ((0, 0), (0, 2)))
+    place = writer.accessor(uv.astype("<u2"), 5123, "VEC2", normalized=True)
+    for view in writer.views:
+        view["byteStride"] = 8
+    keep = np.flatnonzero(face.part[face.faces[:, 0]] == 0)[::2]
+    primitive = {
+        "attributes": {"POSITION": position, "TEXCOORD_0": place},
+        "indices": writer.accessor(face.render_faces[keep].astype("<u2").ravel(), 5123, "SCALAR"),
+        "targets": [{"POSITION": each} for each in targets],
+    }
+    document = {
+        "extensionsRequired": ["KHR_mesh_quantization"],
+        "nodes": [{"mesh": 0, "scale": [step] * 3}],
+        "meshes": [{"primitives": [primitive], "extras": {"targetNames": list(ARKIT_NAMES)}}],
+        "bufferViews": writer.views,
+        "accessors": writer.accessors,
+    }
+    write_glb_file(tmp_path / "whole.glb", document, writer.binary)
+    own = geometry(tmp_path / "whole.glb", face)
+    np.testing.assert_allclose(
+        own.vertices[own.source], exact.vertices[exact.source], atol=0.05, err_msg="mm"
+    )
+    np.testing.assert_allclose(own.uv, exact.uv, atol=1e-4)
+    assert own.shapes.keys() == exact.shapes.keys()
+
+
 @pytest.mark.parametrize(
     ("changes", "says"),
     [

@@ -1,21 +1,17 @@
 """A file of some kilobytes costs some megabytes and some tenths of a second, whatever it says."""
 
 import io
-import json
-import os
 import struct
 import time
 import tracemalloc
 import zlib
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-import trimesh
-from arkit_head import a_head
+from arkit_head import a_head, with_picture, write
 from PIL import Image
 
 from kmspeaker.errors import InputError
@@ -23,12 +19,9 @@ from kmspeaker.face.rig import ARKIT_NAMES, FaceModel
 from kmspeaker.heads.arkit_glb import ArkitHead
 from kmspeaker.heads.glb_geometry import head_geometry
 from kmspeaker.heads.load import load_head
-from kmspeaker.heads.mesh import write_neutral
 from kmspeaker.media.gltf import read_glb
 
 NAMES = list(ARKIT_NAMES)
-MUTATIONS = int(os.environ.get("KMSPEAKER_FUZZ", "200"))
-"""Of each kind of file; raise it for a longer search."""
 TIMES_THE_SIZE, AT_LEAST, SECONDS = 20, 32 * 2**20, 2.0
 """What a file may cost; the picture of a head's colours alone is 12 MB, however small the file."""
 
@@ -99,14 +92,6 @@ def test_targets_that_share_their_data_are_not_multiplied(face: FaceModel, tmp_p
         head_geometry(ArkitHead.read(path), face)
 
 
-def write(path: Path, document: dict[str, Any], binary: bytes) -> None:
-    text = json.dumps(document).encode()
-    text += b" " * (-len(text) % 4)
-    chunks = struct.pack("<II", len(text), 0x4E4F534A) + text
-    chunks += struct.pack("<II", len(binary), 0x004E4942) + binary
-    path.write_bytes(struct.pack("<III", 0x46546C67, 2, 12 + len(chunks)) + chunks)
-
-
 def png_header(width: int, height: int) -> bytes:
     def chunk(kind: bytes, data: bytes) -> bytes:
         return (
@@ -116,24 +101,6 @@ def png_header(width: int, height: int) -> bytes:
     size = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     data = chunk(b"IDAT", zlib.compress(bytes(1000)))
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", size) + data + chunk(b"IEND", b"")
-
-
-def with_picture(path: Path, picture: bytes, texture: dict[str, Any]) -> Path:
-    """A head whose one material shows a picture, and another besides that is none."""
-    glb = read_glb(a_head(path, NAMES, copies=1))
-    (mesh,) = glb.document["meshes"]
-    for primitive in mesh["primitives"]:
-        primitive["material"] = 0
-    start = len(glb.binary)
-    views = [*glb.document["bufferViews"], {"byteOffset": start, "byteLength": len(picture)}]
-    document = glb.document | {
-        "bufferViews": views,
-        "materials": [{"pbrMetallicRoughness": {"baseColorTexture": {"index": 0}}}],
-        "textures": [texture],
-        "images": [{"bufferView": len(views) - 1}, {"bufferView": 0}],
-    }
-    write(path, document, glb.binary + picture)
-    return path
 
 
 @pytest.mark.parametrize("size", [(30_000, 30_000), (2**31 - 1, 2), (4096, 4096), (0, 0)])
@@ -186,97 +153,3 @@ def test_a_ply_of_our_counts_that_holds_less_is_refused(face: FaceModel, tmp_pat
         with pytest.raises(InputError):
             load_head(tmp_path / "lie.ply", face)
         assert_costs_little(tmp_path / "lie.ply", face)
-
-
-EVIL: tuple[Any, ...] = (
-    *(None, True, -1, 0, 1, 2, 3, 10**6, 10**17, int("9" * 400), 0.5, 1e300, float("nan"), "", "0"),
-    *([], {}, [[]], [0], [1, 2, 3, 4], [None] * 16, {"a": {"b": []}}, "data:,", 5121, 5125, "MAT4"),
-)
-
-
-def places_in(document: Any) -> list[tuple[Any, Any]]:
-    keys = document if isinstance(document, dict) else range(len(document))
-    own = [(document, key) for key in keys]
-    inside = [document[key] for key in keys if isinstance(document[key], dict | list)]
-    return own + [place for each in inside for place in places_in(each)]
-
-
-def change_glb(data: bytes, random: np.random.Generator) -> bytes:
-    """Values of the description that lie; the bytes remain a container."""
-    size = struct.unpack_from("<I", data, 12)[0]
-    document = json.loads(data[20 : 20 + size])
-    for _ in range(random.integers(1, 4)):
-        places = places_in(document)
-        holder, key = places[random.integers(len(places))]
-        if random.random() < 0.2 and isinstance(holder, dict):
-            del holder[key]
-        else:
-            holder[key] = EVIL[random.integers(len(EVIL))]
-    text = json.dumps(document).encode()
-    rest = data[20 + size :]
-    start = struct.pack("<IIIII", 0x46546C67, 2, 20 + len(text) + len(rest), len(text), 0x4E4F534A)
-    return start + text + rest
-
-
-def change_bytes(data: bytes, random: np.random.Generator) -> bytes:
-    """Some bytes that are others, gone or there twice."""
-    own = bytearray(data)
-    for _ in range(random.integers(1, 8)):
-        at, length = int(random.integers(len(own) or 1)), int(random.integers(1, 9))
-        words = (b"", random.bytes(length), b"9" * 400, b"nan", b"-1", b"\n", own[at : at + 200])
-        own[at : at + length] = words[random.integers(len(words))]
-    return bytes(own)
-
-
-def textured_head(path: Path, face: FaceModel) -> Path:
-    picture = io.BytesIO()
-    Image.new("RGB", (4, 4)).save(picture, "WEBP")
-    return with_picture(path, picture.getvalue(), {"source": 0})
-
-
-def small_mesh(path: Path, face: FaceModel) -> Path:
-    trimesh.creation.box().export(str(path))
-    return path
-
-
-def whole_mesh(path: Path, face: FaceModel) -> Path:
-    """On the rig's topology: what comes after the reading is tried too."""
-    if path.suffix == ".obj":
-        write_neutral(face, "mei", path)
-    else:
-        trimesh.Trimesh(face.neutral("mei"), face.faces, process=False).export(str(path))
-    return path
-
-
-Change = Callable[[bytes, np.random.Generator], bytes]
-Make = Callable[[Path, FaceModel], Path]
-
-
-@pytest.mark.parametrize(
-    ("ending", "make", "change", "share"),
-    [
-        ("glb", textured_head, change_glb, 1),
-        ("glb", textured_head, change_bytes, 1),
-        ("obj", small_mesh, change_bytes, 1),
-        ("ply", small_mesh, change_bytes, 1),
-        *((ending, whole_mesh, change_bytes, 0.02) for ending in ("obj", "ply", "glb")),
-    ],
-)
-def test_whatever_is_changed_in_a_file_only_a_sentence_comes_out(
-    face: FaceModel,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    ending: str,
-    make: Make,
-    change: Change,
-    share: float,
-):
-    monkeypatch.setattr("kmspeaker.heads.glb_textures._SIDE", 64)  # for the time it takes
-    data = make(tmp_path / f"good.{ending}", face).read_bytes()
-    path = tmp_path / f"changed.{ending}"
-    for seed in range(int(np.ceil(MUTATIONS * share))):
-        path.write_bytes(change(data, np.random.default_rng(seed)))
-        try:
-            open_head(path, face)
-        except Exception as error:
-            pytest.fail(f"seed {seed}: {error!r}")

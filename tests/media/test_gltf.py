@@ -116,3 +116,27 @@ def test_rows_that_lie_apart_are_read_as_they_lie():
     document = {"accessors": [accessor], "bufferViews": [{"byteStride": 16}]}
     # The last row needs no room behind it.
     assert (Glb(document, rows.tobytes()[:-4]).accessor(0) == rows[:, :3]).all()
+
+
+@pytest.mark.parametrize(
+    ("kind", "component", "shares"),
+    [
+        ("i1", 5120, [-1, -1, 0, 1]),
+        ("u1", 5121, [0, 0, 0, 1]),
+        ("<i2", 5122, [-1, -1, 0, 1]),
+        ("<u2", 5123, [0, 0, 0, 1]),
+    ],
+)
+def test_whole_numbers_are_shares_where_they_are_normalised(
+    kind: str, component: int, shares: list[float]
+):
+    """KHR_mesh_quantization: the least of signed ones is -1 as the next is."""
+    most, signed = np.iinfo(kind).max, "i" in kind
+    values = np.array([np.iinfo(kind).min, -most if signed else 0, 0, most], kind)
+    accessor = {"bufferView": 0, "componentType": component, "count": 4, "type": "SCALAR"}
+    glb = Glb(
+        {"accessors": [accessor, accessor | {"normalized": True}], "bufferViews": [{}]},
+        values.tobytes(),
+    )
+    assert (glb.floats(0)[:, 0] == values).all()
+    assert glb.floats(1)[:, 0].tolist() == shares
