@@ -1,12 +1,15 @@
 """What the panel of curves is told of a visitor's takes."""
 
+import sys
+import threading
 from dataclasses import replace
 from pathlib import Path
 
+import gradio as gr
 import numpy as np
 import pytest
 from takes import moving_take
-from visit import Page
+from visit import Page, visitor
 
 from kmspeaker.animation.controls import Controls
 from kmspeaker.animation.metrics import Numbers
@@ -125,3 +128,49 @@ def test_a_reference_without_a_picture_has_no_sound(page: Page, inspector: Inspe
 
 def test_plotly_is_served_from_its_package():
     assert (plotly_folder() / "plotly.min.js").stat().st_size > 1e6
+
+
+def test_two_visitors_panels_at_once_know_each_their_own(
+    page: Page, inspector: Inspector, monkeypatch: pytest.MonkeyPatch
+):
+    made_up = numbers()
+    monkeypatch.setattr("kmspeaker.web.page.curves.inspect", lambda *given: made_up)
+    page.generate("one")
+    take = page.session("one").take()
+    errors: list[BaseException] = []
+
+    def look(who: str) -> None:
+        folder = page.session(who).folder
+        for number in range(60):
+            motion = folder / f"{number}.bin"
+            motion.touch()
+            page.session(who).takes = {"take-1": replace(take, motion=motion)}
+            try:
+                inspector.of(page.session(who))
+            except BaseException as error:
+                errors.append(error)
+            motion.unlink()
+
+    threads = [threading.Thread(target=look, args=(who,)) for who in ("one", "two", "three")]
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    try:
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(before)
+    assert not errors
+
+
+def test_what_goes_wrong_in_the_panel_is_a_sentence(
+    page: Page, inspector: Inspector, monkeypatch: pytest.MonkeyPatch
+):
+    def broken(*given: object) -> None:
+        raise RuntimeError("dictionary changed size")
+
+    monkeypatch.setattr(inspector, "of", broken)
+    with pytest.raises(gr.Error) as caught:
+        inspector.inspect(visitor("one"))
+    assert "dictionary" not in caught.value.message and "Sorry" in caught.value.message

@@ -48,6 +48,7 @@ _ON_STAGE = (
 )
 """Which heads the visitor looks at is known only to the browser."""
 
+_SHOW_SPEECH = "() => document.querySelector('.km-audio').scrollIntoView({block: 'nearest'})"
 _HEARD = "() => { document.dispatchEvent(new Event('km-heard')); return null; }"
 _MOMENT = (
     "(moment, person) => "
@@ -187,7 +188,9 @@ def _connect_voice(handlers: Handlers, form: Inputs) -> Iterator[Dependency]:
     # Whether it could be used or not, the next file finds the input empty.
     event.then(None, None, form.voice, js=_HEARD, **PRIVATE)
     yield event
-    yield form.own_voice.click(handlers.take_own_voice, None, form.speech, **options)
+    event = form.own_voice.click(handlers.take_own_voice, None, form.speech, **options)
+    event.success(None, js=_SHOW_SPEECH)
+    yield event
 
 
 def _connect_reference(

@@ -20,6 +20,8 @@ from kmspeaker.web.sessions import LONGEST_STAY
 from kmspeaker.web.stage_value import MOST_SHOWN
 
 Row = tuple[str, str]
+_FULL_HD = 1920 * 1080 * 30
+"""Pixels a second."""
 
 
 def limits_rows(limits: Limits) -> list[Row]:
@@ -36,8 +38,9 @@ def limits_rows(limits: Limits) -> list[Row]:
         (
             "Video",
             f"up to {longest}; sides of {SIDES[0]} to {SIDES[1]} pixels, up to "
-            f"{_millions(MOST_PIXELS)} a picture and {_millions(limits.max_picture)} in all; "
-            f"pictures beyond {MAX_FPS:g} a second are passed over",
+            f"{MOST_PIXELS / 1e6:.1f} million a picture, and in all what "
+            f"{spoken_time(limits.max_picture / _FULL_HD)} of full HD have; pictures "
+            f"beyond {MAX_FPS:g} a second are passed over",
         ),
         ("Saved track", f"up to {longest}"),
         (
@@ -84,9 +87,3 @@ def limits_table(limits: Limits) -> str:
         "<details class='km-limits'><summary>What this page takes</summary>"
         f"<table><tbody>{rows}</tbody></table></details>"
     )
-
-
-def _millions(pixels: int | float) -> str:
-    if pixels >= 1e9:
-        return f"{pixels / 1e9:,.0f} thousand million pixels"
-    return f"{pixels / 1e6:.1f} million pixels"
