@@ -59,9 +59,6 @@ class ModelConfig:
     """Share of the noise with which the sampler begins the lower face, which speech and style tell
     nearly all of. Less than 1 follows the speech more closely and varies less from seed to seed;
     the upper face keeps its own. The paper has 1."""
-    upper_noise: float = 1.0
-    """The same of the upper face. More than 1 makes up for the liveliness that few steps and a
-    network of means lose; much more, and it blinks all the time. The paper has 1."""
     opening_share: float = 0.0
     """Of a linear reading of the speech in how far lips open (``model.opening``). Ours; the paper
     has none."""
@@ -131,7 +128,6 @@ BASE = ModelConfig(
     steps=8,
     bend=1.5,
     lower_noise=0.0,
-    upper_noise=1.2,
     opening_share=0.5,
     speech_kernel=5,
     aligned_conditions=True,

@@ -137,8 +137,7 @@ def generate_batch(
         return x_1
 
     x_0 = torch.stack([frame_noise(frames, config.n_coeffs, seed) for seed in seeds]).to(device)
-    upper = x_0 @ _on_upper(model)
-    x_0 = config.upper_noise * upper + config.lower_noise * (x_0 - upper)
+    x_0 = torch.lerp(x_0 @ _on_upper(model), x_0, config.lower_noise)
     coefficients = flow.sample(
         windows.predict(predict),
         x_0,
