@@ -9,11 +9,22 @@ import sys
 from collections.abc import Sequence
 
 from kmspeaker import __version__
-from kmspeaker.cli import app, batch, bench, capture, corpus, evaluate, generate, identities, track
+from kmspeaker.cli import (
+    app,
+    batch,
+    bench,
+    capture,
+    corpus,
+    evaluate,
+    generate,
+    identities,
+    study,
+    track,
+)
 from kmspeaker.cli.options import add_quiet
 from kmspeaker.errors import InputError
 
-COMMANDS = (track, capture, generate, batch, identities, bench, corpus, evaluate, app)
+COMMANDS = (track, capture, generate, batch, identities, bench, corpus, evaluate, study, app)
 """In the order of ``--help``."""
 
 _EXAMPLES = """examples:

@@ -28,7 +28,8 @@ def t_test_power(effect: float, participants: int, alpha: float = ALPHA) -> floa
     shift = abs(effect) * participants**0.5
     if shift > edge + _CERTAIN:
         return 1.0  # far out scipy's noncentral t is not to be trusted
-    return float(nct.sf(edge, degrees, shift) + nct.cdf(-edge, degrees, shift))
+    wrong_side = float(nct.cdf(-edge, degrees, shift))  # scipy: not a number where next to nothing
+    return float(nct.sf(edge, degrees, shift)) + (wrong_side if wrong_side > 0 else 0.0)
 
 
 def participants_needed(
