@@ -140,7 +140,8 @@ class Service:
         if stop.is_set():
             raise Stopped
         seconds = time.perf_counter() - started
-        return write_reference(session, reference, source, seconds, self.face)
+        copying = page_progress(progress, "Making a copy that browsers can show", stop)
+        return write_reference(session, reference, source, seconds, self.face, copying)
 
     def fit(
         self,
@@ -289,6 +290,10 @@ def job(session: Session, *uploads: str | Path | None) -> Iterator[Stop]:
     session.jobs.add(stop)
     try:
         yield stop
+    except FileNotFoundError as error:
+        if stop.is_set():  # the visitor left, and the folder with them
+            raise Stopped from error
+        raise
     finally:
         session.jobs.discard(stop)
         session.touched = time.monotonic()

@@ -133,19 +133,30 @@ class Sessions:
             asker.weigh(self._shared)
         return not self._over(more, loose)
 
+    def sweep(self) -> None:
+        """Delete uploads of nobody: those of long ago, and the empty files that Gradio leaves."""
+        long_ago = time.time() - LONGEST_STAY
+        for path, size in self._loose():
+            with suppress(OSError):
+                if size == 0 or path.stat().st_mtime < long_ago:
+                    path.unlink()
+                    if path.parent != self._upload_root:
+                        path.parent.rmdir()
+
     def weights(self) -> tuple[int, int]:
         """Bytes in memory and on the disk of all sessions, when they were last weighed."""
         with self._lock:
             sessions = list(self._open.values())
         return sum(s.memory for s in sessions), sum(s.disk for s in sessions)
 
-    def watch(self, every: float = 60.0) -> None:
+    def watch(self, every: float = 20.0) -> None:
         """Remove what must go also while nobody comes, as long as the program runs."""
 
         def watching() -> None:
             while True:
                 time.sleep(every)
                 self.remove_forgotten()
+                self.sweep()
                 self.make_room()
 
         threading.Thread(target=watching, name="forgotten sessions", daemon=True).start()

@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 from visit import Page, visitor
 
+from kmspeaker.web.errors import Stopped
 from kmspeaker.web.limits import Limits
 from kmspeaker.web.room import Room, array_ids, disk_of, memory_of
+from kmspeaker.web.service import job
 from kmspeaker.web.session import DOWNLOADS_KEPT, OVERHEAD
 from kmspeaker.web.sessions import Sessions
 
@@ -175,3 +177,24 @@ def test_other_work_than_takes_is_counted_too(tmp_path: Path):
             work()
     assert len(page.speaker.read) == 2
     made(page, "two")
+
+
+def test_what_gradio_leaves_and_nobody_used_is_swept_away(tmp_path: Path):
+    sessions = Sessions(tmp_path / "visitors", tmp_path, alone=True)
+    ages = {"empty": 100, "old": 4000, "recent": 100, "just now": 0}
+    for name, age in ages.items():
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "file").write_bytes(b"" if name == "empty" else b"x")
+        os.utime(tmp_path / name / "file", (when := time.time() - age, when))
+    sessions.sweep()
+    assert {path.name for path in tmp_path.iterdir()} == {"recent", "just now"}
+
+
+def test_who_left_during_the_work_is_no_fault(tmp_path: Path):
+    page = Page(tmp_path)
+    session = page.session()
+    with pytest.raises(Stopped), job(session):
+        page.handlers.leave(visitor("one"))
+        (session.folder / "file").write_bytes(b"")
+    with pytest.raises(FileNotFoundError), job(page.session("two")):
+        (tmp_path / "nowhere" / "file").write_bytes(b"")
