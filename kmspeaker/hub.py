@@ -7,6 +7,8 @@ the size and sha256 of both. Nothing that could run code when it is loaded is ev
 import hashlib
 import json
 import re
+from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,7 @@ FETCHED = (CONFIG, WEIGHTS, MANIFEST, "README.md")
 ATTEMPTS = 3
 """A download that breaks off is taken up again this often, beyond what huggingface-hub does."""
 
+_IS_SHA256 = re.compile("[0-9a-f]{64}")
 HUB_NAME = re.compile(
     r"(?P<repo>[A-Za-z0-9][\w-]*(\.[\w-]+)*/[A-Za-z0-9][\w-]*(\.[\w-]+)*)"
     r"(@(?P<revision>[A-Za-z0-9][\w-]*(\.[\w-]+)*))?",
@@ -80,6 +83,61 @@ def verify_model(folder: Path) -> str:
                 "fetch the model again."
             )
     return files[WEIGHTS]["sha256"]
+
+
+@dataclass(frozen=True)
+class Pinned:
+    """Weights of other people's at one commit of the Hub."""
+
+    repo: str
+    revision: str
+    """The commit's whole name."""
+    sha256: str | None
+    """Of the weights; where None, what the Hub stated for that commit, which its cache keeps."""
+
+
+def fetch_pinned(pinned: Pinned) -> Path:
+    """The folder of pinned weights and their config, from the cache or the Hub, and verified.
+
+    Raises:
+        InputError: Neither has them, or the weights are not those that were pinned.
+    """
+    import httpx2
+    from huggingface_hub import HfApi, snapshot_download
+
+    without_telemetry()
+    request: dict[str, Any] = {
+        "repo_id": pinned.repo,
+        "revision": pinned.revision,
+        "allow_patterns": [CONFIG, WEIGHTS],
+    }
+    try:
+        folder = Path(snapshot_download(**request, local_files_only=True))
+        there = all((folder / name).is_file() for name in (CONFIG, WEIGHTS))
+    except OSError:
+        there = False
+    try:
+        if not there:
+            # Fails at once, where a download tries for half a minute.
+            HfApi().model_info(pinned.repo, revision=pinned.revision, timeout=10)
+            folder = Path(snapshot_download(**request))
+    except (OSError, ValueError, httpx2.HTTPError) as error:
+        raise InputError(
+            f"{pinned.repo} is not in the cache and cannot be downloaded "
+            f"({_first_line(error)}); connect to the internet once, or use a model with the "
+            "bundled encoder."
+        ) from error
+    weights = folder / WEIGHTS
+    if not weights.is_file():
+        raise InputError(_no_safetensors(pinned.repo))
+    name = weights.resolve().name  # the cache names files by the hash that the Hub stated
+    stated = pinned.sha256 or (name if _IS_SHA256.fullmatch(name) else None)
+    if stated is not None and _sha256(weights) != stated:
+        raise InputError(
+            f"Got {pinned.repo} with weights that are not those of the commit "
+            f"{pinned.revision[:8]}; delete {folder} and fetch them again."
+        )
+    return folder
 
 
 def write_manifest(folder: Path) -> None:
@@ -193,6 +251,14 @@ def _read_manifest(folder: Path) -> dict[str, dict[str, Any]]:
 
 
 def _sha256(path: Path) -> str:
+    """Of a file; counted anew only when the file is another than it was."""
+    stat = path.stat()
+    return _hashed(path.resolve(), stat.st_size, stat.st_mtime_ns, stat.st_ino)
+
+
+@lru_cache(maxsize=64)
+def _hashed(path: Path, *state: int) -> str:
+    del state
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

@@ -1,5 +1,6 @@
 """Models come whole, checked, or not at all; the Hub is a stand-in on loopback."""
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -10,7 +11,14 @@ from safetensors.numpy import save_file
 
 from kmspeaker import hub as models
 from kmspeaker.errors import InputError
-from kmspeaker.hub import bundled_models, resolve_model, verify_model, write_manifest
+from kmspeaker.hub import (
+    Pinned,
+    bundled_models,
+    fetch_pinned,
+    resolve_model,
+    verify_model,
+    write_manifest,
+)
 
 REPO = "someone/a-model"
 
@@ -211,3 +219,35 @@ def test_bundled_models_go_by_their_names(folder: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr(models, "MODELS_FOLDER", folder.parent)
     assert bundled_models() == ("trained",)
     assert resolve_model("trained") == folder
+
+
+def test_other_people_s_weights_are_those_of_one_commit_or_refused(hub: Hub, folder: Path, unplug):
+    weights = hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest()
+    pinned = Pinned(REPO, COMMIT, weights)
+    got = fetch_pinned(pinned)
+    assert sorted(path.name for path in got.iterdir()) == ["config.json", "model.safetensors"]
+    unplug()
+    assert fetch_pinned(pinned) == got, "from the cache"
+    with pytest.raises(InputError, match="not those of the commit 01234567"):
+        fetch_pinned(Pinned(REPO, COMMIT, 64 * "0"))
+    (got / "model.safetensors").unlink()
+    with pytest.raises(InputError, match="cannot be downloaded"):
+        fetch_pinned(pinned)
+
+
+def test_weights_are_hashed_once_until_they_change(folder: Path, monkeypatch: pytest.MonkeyPatch):
+    hashed: list[str] = []
+    digest = hashlib.file_digest
+
+    def counted(file, kind):
+        hashed.append(Path(file.name).name)
+        return digest(file, kind)
+
+    monkeypatch.setattr("hashlib.file_digest", counted)
+    models._hashed.cache_clear()
+    assert verify_model(folder) == verify_model(folder)
+    assert sorted(hashed) == ["config.json", "model.safetensors"]
+    content = (folder / "model.safetensors").read_bytes()
+    (folder / "model.safetensors").write_bytes(content[:-1] + b"?")
+    with pytest.raises(InputError, match=r"altered model\.safetensors"):
+        verify_model(folder)

@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
+
 from kmspeaker.errors import InputError
 from kmspeaker.face.rig import FaceModel
 from kmspeaker.limits import MAX_SECONDS
@@ -77,7 +79,12 @@ def load_reference(
         reference = Reference(reading.performance, None, path, reading.notes)
     else:
         track = load_track(path, progress=progress, max_seconds=max_seconds, neutral=neutral)
-        reference = Reference(retarget(track, face, fps=fps), track, path)
+        try:
+            reference = Reference(retarget(track, face, fps=fps), track, path)
+        except np.linalg.LinAlgError as error:
+            raise InputError(
+                f"Got {path.name}, whose landmarks make no face; track the video again."
+            ) from error
     if progress is not None:
         progress(1.0)
     return reference

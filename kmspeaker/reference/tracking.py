@@ -4,7 +4,6 @@ Place in the flow: ``landmarker`` finds faces in each frame -> here -> ``retarge
 stands in for its video and does not show the person.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
@@ -17,9 +16,10 @@ from kmspeaker.face.rig import ARKIT_NAMES
 from kmspeaker.limits import MAX_SECONDS
 from kmspeaker.media.files import replacing
 from kmspeaker.media.npz import read_npz
-from kmspeaker.media.video_reader import Frame, probe_video, read_frames
+from kmspeaker.media.video_reader import limit_rate, probe_video, read_frames
 from kmspeaker.progress import Progress
-from kmspeaker.reference.landmarker import Detection, detect_faces
+from kmspeaker.reference.face_graph import Detection
+from kmspeaker.reference.landmarker import detect_faces
 from kmspeaker.reference.linking import follow_largest
 from kmspeaker.reference.neutral import NeutralFace, check_turn
 
@@ -37,6 +37,8 @@ NEUTRAL_REACH = 0.1
 """Seconds to both sides of a moment whose frames say what is neutral."""
 
 FORMAT = "kmspeaker-track-1"
+FARTHEST = 1e6
+"""Pixels, centimetres and seconds beyond are no face's, and their squares no numbers."""
 FRAME_BYTES = 4 * (478 * 3 + 52 + 16 + 1) + 8
 """Of a frame of a saved track."""
 
@@ -67,13 +69,14 @@ class FaceTrack:
         shapes = {"landmarks": (478, 3), "scores": (52,), "pose": (4, 4), "confidence": ()}
         for name, shape in shapes.items():
             value = getattr(self, name)
-            if value.shape != (frames, *shape) or not np.isfinite(value).all():
+            near = (np.abs(value) < FARTHEST).all()  # what is no number is not near either
+            if value.shape != (frames, *shape) or not near:
                 raise InputError(
                     f"Got a face track whose {name} are damaged; track the video again."
                 )
         if not ((self.confidence > 0).any() and (np.abs(self.confidence - 0.5) <= 0.5).all()):
             raise InputError("Got a face track without a face in it; track a video of a face.")
-        times_rise = np.isfinite(self.times).all() and (np.diff(self.times) > 0).all()
+        times_rise = (np.abs(self.times) < FARTHEST).all() and (np.diff(self.times) > 0).all()
         if not frames or not times_rise or self.width < 1 or self.height < 1:
             raise InputError("Got a face track whose times are damaged; track the video again.")
 
@@ -197,7 +200,7 @@ def track_video(
     total = probe_video(path).seconds
     times, sizes, detections = [], [], []
     for seconds, size, faces in detect_faces(
-        _limit_rate(read_frames(path, max_seconds=max_seconds))
+        limit_rate(read_frames(path, max_seconds=max_seconds), MAX_FPS)
     ):
         times.append(seconds)
         sizes.append(size)
@@ -214,7 +217,7 @@ def track_video(
     if not seen:
         raise InputError(
             f"Got no face in any of the {len(times)} frames of {path.name}; "
-            "a face must be seen from the front, not too small."
+            "a face must be seen from the front, at least a twentieth of the picture wide."
         )
     if seen < MIN_SEEN * len(times):
         raise InputError(
@@ -240,12 +243,3 @@ def _as_track(
             place = face.landmarks[:, :2]
             confidence[k] = ((place >= 0) & (place < (width, height))).all(axis=1).mean()
     return FaceTrack(landmarks, scores, pose, confidence, times, width, height)
-
-
-def _limit_rate(timed_frames: Iterator[tuple[float, Frame]]) -> Iterator[tuple[float, Frame]]:
-    """Pass over frames that come faster than ``MAX_FPS``."""
-    due = 0.0
-    for seconds, frame in timed_frames:
-        if seconds >= due - 0.1 / MAX_FPS:
-            yield seconds, frame
-            due = max(due + 1 / MAX_FPS, seconds + 0.5 / MAX_FPS)

@@ -7,7 +7,6 @@ pieces whose features are faded into each other, so that memory stays bounded.
 
 import math
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -20,17 +19,25 @@ from torch import Tensor
 from kmspeaker.assets import ASSETS
 from kmspeaker.errors import InputError
 from kmspeaker.face.interpolation import sample_rows
-from kmspeaker.hub import without_telemetry
+from kmspeaker.hub import Pinned, fetch_pinned
 from kmspeaker.media.audio import SAMPLE_RATE, Sound
 from kmspeaker.progress import Progress
 from kmspeaker.speech.whisper import load_whisper_encoder, log_mel
 
 ENCODERS = ("whisper-tiny.en", "w2v-bert-2.0", "hubert-base")
 """The first is bundled, the others come from the Hugging Face Hub."""
-HUB_REPOSITORIES = {
-    "w2v-bert-2.0": "facebook/w2v-bert-2.0",
-    "hubert-base": "facebook/hubert-base-ls960",
+HUB_SOURCES = {
+    "w2v-bert-2.0": Pinned(
+        "facebook/w2v-bert-2.0",
+        "da985ba0987f70aaeb84a80f2851cfac8c697a7b",
+        "eb890c9660ed6e3414b6812e27257b8ce5454365d5490d3ad581ea60b93be043",
+    ),
+    # Of its main branch there are only pickles; this commit has the same weights as safetensors.
+    "hubert-base": Pinned(
+        "facebook/hubert-base-ls960", "af46f65f540dc3ca7aa59f46c6c3d5dbb4374fa8", None
+    ),
 }
+"""Whose, and which: features of other weights are other features."""
 SPEECH_FOLDER = ASSETS / "speech"
 MIN_SECONDS = 0.1
 """Shorter speech gives no feature."""
@@ -74,9 +81,9 @@ def load_encoder(name: str, device: str = "cpu") -> SpeechEncoder:
     if name not in ENCODERS:
         raise InputError(f"Got the speech encoder {name!r}; choose one of {', '.join(ENCODERS)}.")
     if name == "w2v-bert-2.0":
-        return W2vBert(HUB_REPOSITORIES[name], device)
+        return W2vBert(fetch_pinned(HUB_SOURCES[name]), device)
     if name == "hubert-base":
-        return Hubert(HUB_REPOSITORIES[name], device)
+        return Hubert(fetch_pinned(HUB_SOURCES[name]), device)
     return Whisper(SPEECH_FOLDER / name, device)
 
 
@@ -135,12 +142,12 @@ class W2vBert:
     offset = 0.0175
     """A feature is two spectra of 25 ms that begin at ``k * 20`` and ``k * 20 + 10`` ms."""
 
-    def __init__(self, source: Path | str, device: str = "cpu") -> None:
+    def __init__(self, folder: Path, device: str = "cpu") -> None:
         from transformers import SeamlessM4TFeatureExtractor, Wav2Vec2BertModel
 
         self.device = device
         self.extractor = SeamlessM4TFeatureExtractor()
-        self.network = _pretrained(Wav2Vec2BertModel, source).to(device)
+        self.network = _pretrained(Wav2Vec2BertModel, folder).to(device)
         self.dim = self.network.config.hidden_size
 
     @torch.inference_mode()
@@ -165,11 +172,11 @@ class Hubert:
     offset = 0.0125
     """A feature is made from the 400 samples that begin at ``k * 320``."""
 
-    def __init__(self, source: Path | str, device: str = "cpu") -> None:
+    def __init__(self, folder: Path, device: str = "cpu") -> None:
         from transformers import HubertModel
 
         self.device = device
-        self.network = _pretrained(HubertModel, source).to(device)
+        self.network = _pretrained(HubertModel, folder).to(device)
         self.dim = self.network.config.hidden_size
 
     @torch.inference_mode()
@@ -193,25 +200,15 @@ def _samples(sound: Sound, device: str) -> Float[Tensor, " samples"]:
     return torch.from_numpy(sound.resampled(SAMPLE_RATE).samples).to(device)
 
 
-def _pretrained(network: type, source: Path | str) -> Any:
-    """A ``transformers`` network in evaluation mode, from the cache or the Hub; no pickles."""
-    import httpx2
-    from huggingface_hub import model_info
-
-    without_telemetry()
-    load = partial(network.from_pretrained, source, use_safetensors=True)
+def _pretrained(network: type, folder: Path) -> Any:
+    """A ``transformers`` network of a folder in evaluation mode; no pickles."""
     try:
-        return load(local_files_only=True).requires_grad_(False)
-    except OSError:
-        pass
-    try:
-        model_info(str(source), timeout=10)  # fails at once, where loading tries for half a minute
-        return load().requires_grad_(False)
-    except (OSError, ValueError, httpx2.HTTPError) as error:
+        loaded = network.from_pretrained(folder, use_safetensors=True, local_files_only=True)
+    except (OSError, ValueError) as error:
         raise InputError(
-            f"The speech encoder {source} is not in the cache and cannot be downloaded; "
-            "connect to the internet once, or use a model with the bundled encoder."
+            f"Got no speech encoder in {folder}; delete the folder and fetch it again."
         ) from error
+    return loaded.requires_grad_(False)
 
 
 def _in_pieces(

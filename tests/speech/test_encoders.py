@@ -11,6 +11,7 @@ import torch.nn.functional as F
 
 from kmspeaker.errors import InputError
 from kmspeaker.examples import load_examples
+from kmspeaker.hub import Pinned
 from kmspeaker.media.audio import Sound, load_sound
 from kmspeaker.speech import encoders
 from kmspeaker.speech.encoders import (
@@ -252,7 +253,7 @@ def test_an_encoder_that_cannot_be_had_is_one_sentence(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://127.0.0.1:9")
-    monkeypatch.setitem(encoders.HUB_REPOSITORIES, name, "nobody/has-this")
+    monkeypatch.setitem(encoders.HUB_SOURCES, name, Pinned("nobody/has-this", 40 * "0", None))
     with pytest.raises(InputError, match="not in the cache and cannot be downloaded"):
         load_encoder(name)
 
@@ -262,5 +263,5 @@ def test_only_safetensors_are_read(tmp_path: Path):
 
     HubertConfig(hidden_size=16, num_attention_heads=2).save_pretrained(tmp_path)
     torch.save({}, tmp_path / "pytorch_model.bin")
-    with pytest.raises(InputError, match="not in the cache"):
+    with pytest.raises(InputError, match="no speech encoder in"):
         Hubert(tmp_path)
