@@ -140,6 +140,17 @@ def frames_at(timed_frames: Iterable[tuple[float, Frame]], fps: float) -> Iterat
         k += 1
 
 
+def limit_rate(
+    timed_frames: Iterable[tuple[float, Frame]], fps: float
+) -> Iterator[tuple[float, Frame]]:
+    """Pass over frames that come faster than ``fps``."""
+    due = 0.0
+    for seconds, frame in timed_frames:
+        if seconds >= due - 0.1 / fps:
+            yield seconds, frame
+            due = max(due + 1 / fps, seconds + 0.5 / fps)
+
+
 def _video_stream(container: InputContainer, path: Path) -> VideoStream:
     """The first stream of moving pictures; the cover of a song is none."""
     for stream in container.streams.video:

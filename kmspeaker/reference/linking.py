@@ -5,7 +5,7 @@ Place in the flow: ``landmarker`` finds faces in each frame -> here -> ``trackin
 
 import numpy as np
 
-from kmspeaker.reference.landmarker import Detection
+from kmspeaker.reference.face_graph import Detection
 
 LINK_FRAMES = 15
 """A face not seen for more frames than this has to be recognised anew."""

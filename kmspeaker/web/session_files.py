@@ -11,12 +11,12 @@ from kmspeaker.animation.animation import FaceAnimation
 from kmspeaker.errors import InputError
 from kmspeaker.face.rig import FaceModel
 from kmspeaker.media.container import open_media
-from kmspeaker.reference.load import Reference
+from kmspeaker.media.video_copy import COPY_BYTES, browser_suffix, write_browser_copy
+from kmspeaker.progress import Progress
+from kmspeaker.reference.load import Reference, kind_of
 from kmspeaker.web.packing import reference_arrays, take_arrays
 from kmspeaker.web.session import Session, SessionReference, SessionTake
 from kmspeaker.web.sound import write_opus
-
-_BROWSER_VIDEO = {".mp4", ".m4v", ".mov", ".webm", ".mkv", ".ogv"}
 
 
 def write_takes(
@@ -42,20 +42,31 @@ def write_takes(
 
 
 def write_reference(
-    session: Session, reference: Reference, source: Path, seconds: float, face: FaceModel
+    session: Session,
+    reference: Reference,
+    source: Path,
+    seconds: float,
+    face: FaceModel,
+    progress: Progress | None = None,
 ) -> SessionReference:
-    """Put a reference in the visitor's folder and catalogue."""
+    """Put a reference in the visitor's folder and catalogue.
+
+    Args:
+        session: The visitor's.
+        reference: What was read.
+        source: Its file; of a video that browsers do not show, a small copy is made that they do.
+        seconds: How long it took to read.
+        face: The rig.
+        progress: Told how much of the copy is made.
+    """
+    video = _browser_video(session, reference, source, progress)
     motion = session.file("reference", ".bin")
     motion.write_bytes(reference_arrays(reference.performance, reference.track, face))
-    video, track, heard = None, None, False
+    track, heard = None, False
     if reference.track is not None:
         heard = has_sound(source)
         track = session.file("track", ".npz")
         reference.track.save(track)
-        suffix = source.suffix.lower()
-        if suffix in _BROWSER_VIDEO:
-            video = session.file("reference", suffix)
-            shutil.copyfile(source, video)
     number = session.number("reference")
     entry = SessionReference(
         key="reference" if number == 1 else f"reference-{number}",
@@ -100,6 +111,24 @@ def write_fit(
             entry = replace(entry, key=f"reference-{number}", label=f"Reference {number}")
         session.keep(entry)
     return entry
+
+
+def _browser_video(
+    session: Session, reference: Reference, source: Path, progress: Progress | None
+) -> Path | None:
+    """The video as browsers show it, in the visitor's folder; None where there is no picture."""
+    if reference.track is None or kind_of(source) != "video":
+        return None
+    suffix = browser_suffix(source)
+    video = session.file("reference", suffix or ".mp4")
+    if suffix is not None:
+        shutil.copyfile(source, video)
+    else:
+        seconds = float(reference.track.times[-1])
+        session.reserve(round(seconds * COPY_BYTES))
+        # It was read to its end already; its sound may be longer.
+        write_browser_copy(source, video, progress=progress, max_seconds=2 * seconds + 60)
+    return video
 
 
 def has_sound(source: Path) -> bool:

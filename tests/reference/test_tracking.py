@@ -12,7 +12,7 @@ from kmspeaker.examples import load_examples
 from kmspeaker.face.rig import ARKIT_INDEX, FaceModel
 from kmspeaker.media.video_reader import Frame, read_frames
 from kmspeaker.media.video_writer import write_video
-from kmspeaker.reference.landmarker import Detection
+from kmspeaker.reference.face_graph import Detection
 from kmspeaker.reference.linking import follow_largest
 from kmspeaker.reference.overlay import (
     LOWER_COLOUR,

@@ -4,15 +4,19 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import av
 import gradio as gr
 import numpy as np
 import pytest
+from av.video.frame import VideoFrame
 from packed_arrays import unpack_arrays
 from speaker import FakeSpeaker, made_up_track
 
 from kmspeaker.examples import FOLDER, load_examples
 from kmspeaker.export import FORMATS
 from kmspeaker.media.audio import load_sound
+from kmspeaker.media.video_copy import browser_suffix
+from kmspeaker.media.video_reader import read_frames
 from kmspeaker.reference.performance import Performance
 from kmspeaker.reference.tracking import BRIDGED, LOST, SEEN, FaceTrack
 from kmspeaker.web.handlers import Handlers, PageFields
@@ -175,6 +179,28 @@ def test_the_stage_alone_is_saved_as_a_video_with_the_references_sound(
     assert np.abs(animation.sound.samples).max() > 0.1
     with pytest.raises(gr.Error, match="nobody on the stage"):
         handlers.export_shown({"shown": ["keypoints"], "identity": "mei"}, VISITOR)
+
+
+def test_a_video_that_browsers_do_not_show_is_kept_as_a_copy_that_they_do(
+    session: Session, speaker: FakeSpeaker, tmp_path: Path
+):
+    """MPEG-4 in an AVI, under the name of what browsers do show."""
+    source = tmp_path / "old.mp4"
+    with av.open(str(source), "w", format="avi") as out:
+        stream = out.add_stream("mpeg4", 30, width=64, height=48, pix_fmt="yuv420p")
+        for shade in range(15):
+            out.mux(stream.encode(VideoFrame.from_ndarray(np.full((48, 64, 3), shade, np.uint8))))
+        out.mux(stream.encode(None))
+    told: list[float] = []
+    kept = write_reference(
+        session, speaker.reference(source), source, 0.0, speaker.face, told.append
+    )
+    assert kept.video in kept.files  # and is counted and deleted with them
+    assert kept.video is not None
+    assert browser_suffix(kept.video) == ".mp4"
+    times = [[time for time, _ in read_frames(path)] for path in (source, kept.video)]
+    np.testing.assert_allclose(times[0], times[1], atol=1e-3)
+    assert told[-1] == 1
 
 
 def test_a_replaced_reference_leaves_no_files(session: Session, speaker: FakeSpeaker, video: Path):
