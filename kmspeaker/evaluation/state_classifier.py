@@ -24,6 +24,9 @@ STATE_NAMES = tuple(STATES)
 PENALTIES = (1.0, 1e-1, 1e-2, 1e-3)
 """On the squared slopes; the one that reads the validation actors best is kept, and of equals the
 largest, which fits the training actors' accidents least."""
+EXTREME = 3.0
+"""Deviations by which any number of a window counts at most (ours). Real people's lips, with which
+a model speaks, move places that the rules leave almost still."""
 ITERATIONS = 60
 """Of L-BFGS."""
 
@@ -43,7 +46,7 @@ class StateClassifier:
 
     def read(self, weights: Weights) -> list[str]:
         """The state of each window of a motion."""
-        inputs = (descriptors(self.face, weights, self.fps) - self.mean) / self.scale
+        inputs = _standardise(descriptors(self.face, weights, self.fps), self.mean, self.scale)
         return [STATE_NAMES[k] for k in (inputs @ self.slopes + self.levels).argmax(axis=1)]
 
 
@@ -85,10 +88,21 @@ def fit_classifier(
     inputs, states = _samples(face, fps, train)
     mean, scale = inputs.mean(axis=0), inputs.std(axis=0) + 1e-3
     classifiers = [
-        StateClassifier(mean, scale, *_fit((inputs - mean) / scale, states, penalty), face, fps)
+        StateClassifier(
+            mean, scale, *_fit(_standardise(inputs, mean, scale), states, penalty), face, fps
+        )
         for penalty in PENALTIES
     ]
     return max(classifiers, key=lambda classifier: share_right(classifier, val))
+
+
+def _standardise(
+    windows: Descriptors,
+    mean: Float64[np.ndarray, " numbers"],
+    scale: Float64[np.ndarray, " numbers"],
+) -> Descriptors:
+    """Within ``EXTREME`` deviations: a place that hardly moves by the rules outweighs no face."""
+    return ((windows - mean) / scale).clip(-EXTREME, EXTREME)
 
 
 def share_right(classifier: StateClassifier, motions: Mapping[str, Sequence[Weights]]) -> float:
