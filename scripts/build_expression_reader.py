@@ -16,6 +16,7 @@ import zipfile
 from pathlib import Path
 
 import numpy as np
+from mit import mit_licence
 from safetensors.numpy import save_file
 
 FOLDER = Path(__file__).parent.parent / "assets" / "evaluation"
@@ -26,30 +27,6 @@ SHA256 = {
     WEIGHTS: "9a9840f2cf1f4c7eab95f197512569345c00d2426754d4608b92af30e0300f3d",
     FACEX: "181e9dc6b5b19b7a4a3ee661d8de9969249b72c317b2080d79ac12d2b7027da5",
 }
-LICENCE = """{network}
-
-MIT License
-
-Copyright (c) {holder}
-
-Permission is hereby granted, free of charge, to any person obtaining a copy
-of this software and associated documentation files (the "Software"), to deal
-in the Software without restriction, including without limitation the rights
-to use, copy, modify, merge, publish, distribute, sublicense, and/or sell
-copies of the Software, and to permit persons to whom the Software is
-furnished to do so, subject to the following conditions:
-
-The above copyright notice and this permission notice shall be included in all
-copies or substantial portions of the Software.
-
-THE SOFTWARE IS PROVIDED "AS IS", WITHOUT WARRANTY OF ANY KIND, EXPRESS OR
-IMPLIED, INCLUDING BUT NOT LIMITED TO THE WARRANTIES OF MERCHANTABILITY,
-FITNESS FOR A PARTICULAR PURPOSE AND NONINFRINGEMENT. IN NO EVENT SHALL THE
-AUTHORS OR COPYRIGHT HOLDERS BE LIABLE FOR ANY CLAIM, DAMAGES OR OTHER
-LIABILITY, WHETHER IN AN ACTION OF CONTRACT, TORT OR OTHERWISE, ARISING FROM,
-OUT OF OR IN CONNECTION WITH THE SOFTWARE OR THE USE OR OTHER DEALINGS IN THE
-SOFTWARE.
-"""
 HOLDERS = {
     "face_api.safetensors: faceExpressionNet of @vladmandic/face-api": "Vladimir Mandic",
     "facex.tflite: the network of facex": "Hasby Fahrudin",
@@ -69,7 +46,7 @@ def main() -> None:
     )
     with zipfile.ZipFile(options.facex) as wheel:
         (FOLDER / "facex.tflite").write_bytes(_checked(FACEX, wheel.read(FACEX)))
-    texts = [LICENCE.format(network=name, holder=holder) for name, holder in HOLDERS.items()]
+    texts = [f"{name}\n\n{mit_licence(holder)}" for name, holder in HOLDERS.items()]
     (FOLDER / "LICENSE").write_text("\n\n".join(texts))
 
 

