@@ -75,7 +75,6 @@ VARIANTS: Mapping[str, Change] = {
     "the opening read alone": sampled(opening_share=1.0),
     "1 step": sampled(steps=1),
     "8 steps": sampled(steps=8),
-    "50 steps": sampled(steps=50),
 }
 
 
