@@ -38,7 +38,7 @@ GROWTH = (1.10, 100.0)
 """The last minute's median may be this many times the third's, and MB more."""
 GREEDY = 0.25
 """Share of visits in which somebody asks for several things at once."""
-LONGEST_START, LONGEST_END = 180.0, 150.0
+LONGEST_START, LONGEST_END = 180.0, 400.0
 PAUSE = (1.0, 6.0)
 """Seconds between two things that a visitor does."""
 SENTENCES = {

@@ -80,7 +80,6 @@ def serve(
     import_page()
     from kmspeaker.web.limits import Limits
     from kmspeaker.web.page.layout import build_demo, launch_options
-    from kmspeaker.web.queueing import bound_queue
     from kmspeaker.web.room import Room
     from kmspeaker.web.visitors import TrustedProxies
 
@@ -100,9 +99,6 @@ def serve(
         room=Room(memory_mb * 1_000_000, disk_mb * 1_000_000),
     )
     demo = build_demo(pipeline, limits=limits, others=others)
-    # No way around the queue, whose places ``bound_queue`` counts.
-    demo.queue(default_concurrency_limit=4, api_open=False)
-    bound_queue(demo, limits)
     try:
         with _no_proxy(), _environment("FORWARDED_ALLOW_IPS", ""):  # ``visitors`` reads it instead
             demo.launch(

@@ -95,6 +95,12 @@ class Handlers:
         return *self._update(session, identity, [], reference_facts(session.current)), None
 
     @readable
+    def keep(self, source: str | None, request: gr.Request) -> None:
+        """An upload that is read later is deleted with all else when its visitor leaves."""
+        if source is not None and request.session_hash:
+            self._sessions.claim(request.session_hash, [Path(source)])
+
+    @readable
     def take_voice(
         self,
         source: str | None,

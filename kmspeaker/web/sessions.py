@@ -5,6 +5,7 @@ import shutil
 import threading
 import time
 from collections import OrderedDict
+from collections.abc import Iterable
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -16,8 +17,8 @@ from kmspeaker.web.session import Session
 
 LONGEST_STAY = 3600.0
 """Seconds after which an unused folder is removed even if the visitor never said goodbye."""
-LONGEST_LOOSE = 60.0
-"""Seconds after which an upload that nothing was made of is the first to go."""
+LONGEST_LOOSE, LONGEST_UNASKED = 60.0, 300.0
+"""Seconds after which an upload that nothing was asked with is the first to go, and goes anyway."""
 MADE_ROOM = (
     "This page was full, and you had not used it for longest: your files and takes were deleted "
     "to make room for others. Please give your files once more."
@@ -79,6 +80,12 @@ class Sessions:
             session.touched = time.monotonic()
             return session
 
+    def claim(self, key: str, paths: Iterable[Path]) -> None:
+        """Uploads are this visitor's from now on, and go with them; other files are nobody's."""
+        ours = {path for path in paths if path.resolve().is_relative_to(self._upload_root)}
+        if ours:
+            self.of(key).uploads.update(ours)
+
     def close(self, key: str | None) -> None:
         """Stop the visitor's work and delete what they gave and got."""
         with self._lock:
@@ -134,8 +141,8 @@ class Sessions:
         return not self._over(more, loose)
 
     def sweep(self) -> None:
-        """Delete uploads of nobody: those of long ago, and the empty files that Gradio leaves."""
-        long_ago = time.time() - LONGEST_STAY
+        """Delete uploads of nobody: the older ones, and the empty files that Gradio leaves."""
+        long_ago = time.time() - LONGEST_UNASKED
         for path, size in self._loose():
             with suppress(OSError):
                 if size == 0 or path.stat().st_mtime < long_ago:

@@ -1,6 +1,7 @@
 """The served page as programs meet it: endpoints, many callers at once, names meant to do harm."""
 
 import json
+import time
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -276,3 +277,17 @@ def test_there_is_no_way_around_the_queue_and_no_word_of_a_proxy_is_taken_unaske
         answer = httpx.post(f"{public.local_url}gradio_api/{path}/track", json={"data": [None]})
         assert answer.status_code in (400, 401, 403, 404), answer.text
     assert public.server.config.forwarded_allow_ips == ""
+
+
+def test_an_upload_is_the_visitors_from_the_moment_they_ask_with_it(public):
+    address = public.local_url
+    video = upload(address, "mine.mp4", VIDEO.read_bytes() + bytes((0, 0, 0, 9, *b"free", 1)))
+    headers = {"X-Forwarded-For": "203.0.113.9"}
+    with httpx.stream("GET", f"{address}gradio_api/heartbeat/leaving", headers=headers):
+        body = {"data": [video], "session_hash": "leaving"}
+        answer = httpx.post(f"{address}gradio_api/call/track", json=body, headers=headers)
+        assert answer.status_code == 200 and Path(video["path"]).is_file()
+    deadline = time.monotonic() + 20
+    while Path(video["path"]).exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not Path(video["path"]).exists()

@@ -30,7 +30,7 @@ from kmspeaker.web.page.own_head_panel import OwnHeads
 from kmspeaker.web.page.result import Result, result
 from kmspeaker.web.page.theme import theme
 from kmspeaker.web.page.viewer import STATIC, mounting, three_folder, viewer_assets
-from kmspeaker.web.queueing import ONE_AT_A_TIME, TWO_AT_A_TIME
+from kmspeaker.web.queueing import ONE_AT_A_TIME, TWO_AT_A_TIME, bound_queue
 from kmspeaker.web.service import Service
 from kmspeaker.web.sessions import Sessions
 from kmspeaker.web.visitors import KnowVisitors, TrustedProxies
@@ -71,7 +71,7 @@ def build_demo(
         others: Ways to load further models to compare, by name.
 
     Returns:
-        The page; start it with ``demo.queue().launch(**launch_options())``.
+        The page, with its queue; start it with ``demo.launch(**launch_options())``.
     """
     limits = limits or Limits()
     root = Path(tempfile.mkdtemp(prefix="km-speaker-")).resolve()
@@ -127,6 +127,9 @@ def build_demo(
         )
         endpoints(service, sessions)
         demo.unload(handlers.leave)
+    # No way around the queue, whose places ``bound_queue`` counts.
+    demo.queue(default_concurrency_limit=4, api_open=False)
+    bound_queue(demo, limits, sessions)
     return demo
 
 
@@ -181,6 +184,12 @@ def _connect(handlers: Handlers, form: Inputs, output: Result, own_model: str) -
 
 def _connect_voice(handlers: Handlers, form: Inputs) -> Iterator[Dependency]:
     """The speech may be a video, and the reference's own voice may be the speech."""
+    second = form.direct.second
+    for source, uploads in (
+        (form.speech, [form.speech.upload, form.speech.stop_recording]),
+        (second, [second.upload]),
+    ):
+        gr.on(uploads, handlers.keep, source, None, show_progress="hidden", **PRIVATE)
     options = {"show_progress_on": form.speech, **TWO_AT_A_TIME, **PRIVATE}
     event = form.voice.upload(
         handlers.take_voice, [form.voice, form.consent], form.speech, **options
@@ -286,4 +295,6 @@ def _header(model_name: str) -> str:
 
 def _upload_folder(root: Path) -> Path:
     """Where Gradio puts uploads: a folder of this page, where nobody said another."""
-    return Path(os.environ.setdefault("GRADIO_TEMP_DIR", str(root / "uploads")))
+    folder = Path(os.environ.setdefault("GRADIO_TEMP_DIR", str(root / "uploads")))
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
