@@ -32,7 +32,7 @@ def bradley_terry(wins: Wins) -> Float[np.ndarray, "*draws conditions"]:
         strengths = following
         if moved < _TOLERANCE:
             break
-    return np.log(strengths)
+    return np.asarray(np.log(strengths))
 
 
 def likelihood_ratio(wins: Float[np.ndarray, "conditions conditions"]) -> tuple[float, float]:
@@ -41,7 +41,7 @@ def likelihood_ratio(wins: Float[np.ndarray, "conditions conditions"]) -> tuple[
     Counts every comparison as independent of the others, so it is too sure of itself where a
     participant makes many.
     """
-    strengths = bradley_terry(wins)
+    strengths = np.asarray(bradley_terry(wins))
     gain = np.logaddexp(0.0, strengths[None, :] - strengths[:, None])  # -log P(row over column)
     fitted = -(wins * gain).sum()
     equal = -wins.sum() * np.log(2)

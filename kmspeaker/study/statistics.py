@@ -6,10 +6,10 @@ participants and items both (the pigeonhole bootstrap: A. B. Owen, Ann. Appl. St
 tests compare participants' means over their items, one number a participant and condition.
 """
 
-import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from typing import Literal
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -19,6 +19,8 @@ from kmspeaker.study.responses import Ratings
 
 DRAWS = 2000
 LEVEL = 0.95
+_FEW = 13
+"""Participants up to whom every way in which signs could fall is counted."""
 _AT_ONCE = 2_000_000
 """Weights held in memory at a time."""
 
@@ -135,7 +137,8 @@ def friedman(panels: Panels) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     between = ((sums - blocks * (conditions + 1) / 2) ** 2).sum(axis=-1)
     with np.errstate(invalid="ignore", divide="ignore"):
         statistic = np.where(spread > 0, (conditions - 1) * between / spread, 0.0)
-    return statistic, chi2.sf(statistic, conditions - 1), statistic / (blocks * (conditions - 1))
+    p = np.asarray(chi2.sf(statistic, conditions - 1))
+    return statistic, p, np.asarray(statistic / (blocks * (conditions - 1)))
 
 
 def friedman_test(blocks: Blocks) -> Friedman:
@@ -149,23 +152,46 @@ def signed_rank(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Wilcoxon's signed rank test, two-sided: W and p, each ``(*runs,)``.
 
-    Zeros are left out, as Wilcoxon did; where nothing else is left, p is 1. Exact up to 50
-    participants without ties, the normal approximation with ties, as scipy's "auto".
+    Zeros are left out, as Wilcoxon did; where nothing else is left, p is 1. As scipy's "auto":
+    exact up to 50 participants, with ties or zeros up to 13, else by the normal distribution.
     """
     flat = differences.reshape(-1, differences.shape[-1])
     statistic, p = np.zeros(len(flat)), np.ones(len(flat))
     some = (flat != 0).any(axis=1)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of so few participants that p is only nearly right
-        # The exact distribution holds without zeros and ties alone.
-        clean = some & (flat != 0).all(axis=1) & ~_tied(np.abs(flat))
-        for rows in (clean, some & ~clean):
-            if rows.any():
-                result = wilcoxon(flat[rows], axis=1)
-                statistic[rows] = result.statistic  # pyright: ignore[reportAttributeAccessIssue]
-                p[rows] = result.pvalue  # pyright: ignore[reportAttributeAccessIssue]
+    few = flat.shape[1] <= _FEW
+    clean = some & (flat != 0).all(axis=1) & ~_tied(np.abs(flat))
+    method: Literal["exact", "asymptotic"] = "exact" if flat.shape[1] <= 50 else "asymptotic"
+    for rows, how in ((clean & (not few), method), (some & ~clean & (not few), "asymptotic")):
+        if rows.any():
+            result = wilcoxon(flat[rows], axis=1, method=how)
+            statistic[rows] = result.statistic  # pyright: ignore[reportAttributeAccessIssue]
+            p[rows] = result.pvalue  # pyright: ignore[reportAttributeAccessIssue]
+    if few and some.any():
+        statistic[some], p[some] = _all_signs(flat[some])
     shape = differences.shape[:-1]
     return statistic.reshape(shape), np.nan_to_num(p, nan=1.0).reshape(shape)
+
+
+def _all_signs(
+    differences: Float[np.ndarray, "runs participants"],
+) -> tuple[Float[np.ndarray, " runs"], Float[np.ndarray, " runs"]]:
+    """The signed rank test by every way in which signs could have fallen."""
+    count = differences.shape[1]
+    zeros = (differences == 0).sum(axis=1, keepdims=True)
+    ranks = np.where(differences != 0, rankdata(np.abs(differences), axis=1) - zeros, 0.0)
+    signs = (np.arange(2**count)[:, None] >> np.arange(count) & 1).astype(float)
+    middle = ranks.sum(axis=1) / 2
+    above = (ranks * (differences > 0)).sum(axis=1)
+    away = np.abs(above - middle)
+    step = max(1, _AT_ONCE // len(signs))
+    p = [
+        (
+            np.abs(ranks[k : k + step] @ signs.T - middle[k : k + step, None])
+            >= away[k : k + step, None] - 1e-9
+        ).mean(axis=1)
+        for k in range(0, len(ranks), step)
+    ]
+    return middle - away, np.concatenate(p)
 
 
 def holm(p: Float[np.ndarray, "*runs tests"]) -> Float[np.ndarray, "*runs tests"]:
