@@ -163,6 +163,7 @@ def _read_ply(path: Path, face: FaceModel) -> Mesh:
             raise InputError(f"Got {path.name}, which cannot be read; export it again.") from error
 
 
+@np.errstate(invalid="ignore")  # of what is no number, in single precision: it is looked for
 def _read_glb(path: Path, face: FaceModel) -> Mesh:
     glb = read_glb(path)
     meshes = entries(glb.document, "meshes")

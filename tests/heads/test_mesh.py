@@ -261,3 +261,21 @@ def test_a_glb_that_lies_is_refused(
         head = struct.pack("<IIIII", 0x46546C67, 2, len(data), len(text), 0x4E4F534A)
         (tmp_path / "liar.glb").write_bytes(head + text + bytes(len(data)))
     assert says in refused(tmp_path / "liar.glb", face)
+
+
+@pytest.mark.filterwarnings("error::RuntimeWarning")
+def test_numbers_that_are_none_warn_nobody(face: FaceModel, tmp_path: Path):
+    """A signalling NaN, which casting would report, as what lies in a file by chance may be."""
+    points = np.full((3, 3), 0x7F800001, "<u4").tobytes()
+    document = {
+        "meshes": [{"primitives": [{"attributes": {"POSITION": 0}, "indices": 1}]}],
+        "accessors": [
+            {"bufferView": 0, "componentType": 5126, "count": 3, "type": "VEC3"},
+            {"bufferView": 1, "componentType": 5125, "count": 3, "type": "SCALAR"},
+        ],
+        "bufferViews": [{"byteOffset": 0}, {"byteOffset": 36}],
+    }
+    indices = np.arange(3, dtype="<u4").tobytes()
+    write_glb_file(tmp_path / "none.glb", document, points + indices)
+    with pytest.raises(InputError, match="no numbers"):
+        read_neutral(tmp_path / "none.glb", face)
