@@ -92,6 +92,71 @@ def test_video_points_and_head_of_a_reference_alone_are_in_step(stage: Page, mat
         np.testing.assert_allclose(drawn, weights[frame], atol=1e-4)
 
 
+@pytest.fixture(scope="module")
+def far(material: Material, face: FaceModel) -> dict[str, Any]:
+    """The reference small in a wide picture, in which it moves to the right."""
+    reference = material.references["delighted"]
+    track = reference.track
+    assert track is not None
+    corner = np.zeros((len(track), 1, 3), np.float32)
+    corner[..., 0], corner[..., 1] = 300 + 2.5 * np.arange(len(track))[:, None], 200
+    landmarks = track.landmarks * 150 / track.width + corner
+    small = replace(track, landmarks=landmarks, width=1280, height=720)
+    data = material.folder / "far.bin"
+    data.write_bytes(reference_arrays(reference.performance, small, face))
+    head = {"key": "reference", "label": "Reference", "detail": "", "identity": "clara"}
+    return {
+        "heads": [{**head, "motion": str(data)}],
+        "shown": ["reference"],
+        "reference": {"data": str(data), "video": str(material.video), "neutral": None},
+    }
+
+
+DRAWN = """() => {
+    const { canvas, context, video } = window.viewer.reference;
+    const { pixels } = window.viewer.reference.pixelsOf(Math.round(window.viewer.clock.time * 30));
+    const [area, picture] = [canvas.getBoundingClientRect(), video.getBoundingClientRect()];
+    const points = [];
+    for (let i = 0; i < pixels.length; i += 2) {
+        const x = picture.left + (pixels[i] / 1280) * picture.width - area.left;
+        const y = picture.top + (pixels[i + 1] / 720) * picture.height - area.top;
+        const at = [x / area.width * canvas.width, y / area.height * canvas.height].map(Math.floor);
+        const around = context.getImageData(at[0] - 2, at[1] - 2, 5, 5).data;
+        const opacity = Math.max(...around.filter((_, k) => k % 4 === 3));
+        points.push([x / area.width, y / area.height, opacity]);
+    }
+    return points;
+}"""
+"""Where each keypoint is in the panel, going by where the video is, and whether a dot is there."""
+
+
+def test_the_face_is_shown_from_close_by_and_all_of_the_picture_on_demand(
+    window: Page, server: StageServer, far: dict[str, Any]
+):
+    opened(window, server, far)
+    close = window.locator(".km-whole")
+    widths = {}
+    for moment in (0.5, 4.0):
+        seek(window, moment)
+        points = np.array(window.evaluate(DRAWN))
+        assert (points[:, 2] > 150).mean() > 0.9, "dots on the keypoints; lids may blink meanwhile"
+        assert (points[:, :2] > 0.05).all(), "all of the face is in view, wherever it is"
+        assert (points[:, :2] < 0.95).all()
+        widths["close"] = np.ptp(points[:, 0])
+    expect(close).to_have_attribute("aria-pressed", "false")
+    close.focus()
+    window.keyboard.press("Enter")
+    expect(close).to_have_attribute("aria-pressed", "true")
+    seek(window, 0.5)
+    points = np.array(window.evaluate(DRAWN))
+    assert (points[:, 2] > 150).mean() > 0.9
+    assert np.ptp(points[:, 0]) < widths["close"] / 4
+    assert "picture=whole" in window.evaluate("window.viewer.view.link")
+    close.click()
+    expect(close).to_have_attribute("aria-pressed", "false")
+    window.evaluate("window.viewer.show(null)")
+
+
 def test_a_moment_is_called_neutral_kept_by_the_track_and_forgotten(page: Page, tmp_path: Path):
     page.click("#example-suspicious")
     page.wait_for_selector(".km-stage.km-has-take", timeout=PATIENCE)

@@ -1,4 +1,7 @@
 // The reference beside the head: its video in step with the clock, its keypoints drawn over the picture.
+// It shows the face, from close by, or all of the picture.
+
+import { faceWindow } from "./face_window.js";
 
 const SEEN = 0;
 const BRIDGED = 1;
@@ -15,6 +18,7 @@ export class ReferencePanel {
   #view;
   #style = null;
   #pixels = null; // of the points in the frame that is drawn, x and y in turn
+  #window = null; // the part of the picture with the face, see face_window.js
 
   /** Tells {start, upper} of a keypoint set; set once the rig is there. */
   points = null;
@@ -25,9 +29,11 @@ export class ReferencePanel {
     this.set = root.querySelector(".km-point-set");
     this.set.value = view.state.points;
     this.set.addEventListener("change", () => view.change({ points: this.set.value }));
+    this.whole = root.querySelector(".km-whole");
+    this.whole.addEventListener("click", () => view.change({ whole: !view.state.whole }));
     view.addEventListener("change", () => {
       this.set.value = view.state.points;
-      this.#drawn = null;
+      this.#frame();
     });
     this.video = root.querySelector("video");
     this.canvas = root.querySelector("canvas");
@@ -44,7 +50,9 @@ export class ReferencePanel {
     this.neutral.addEventListener("click", () => this.#say(this.#moment));
     root.querySelector(".km-forget").addEventListener("click", () => this.#say(null));
     this.video.addEventListener("error", () => {
-      if (this.video.getAttribute("src")) this.root.classList.add("km-no-picture");
+      if (!this.video.getAttribute("src")) return;
+      this.root.classList.add("km-no-picture");
+      this.note.textContent = "This browser cannot show the video: only its points are drawn.";
     });
     new ResizeObserver(() => this.#resize()).observe(this.canvas);
     // Light and dark: the page's class or the system's.
@@ -73,7 +81,8 @@ export class ReferencePanel {
       this.video.removeAttribute("src");
       return;
     }
-    this.root.style.setProperty("--km-ratio", data.width && data.height ? data.width / data.height : 1);
+    this.#window = faceWindow(data, LOST);
+    this.#frame();
     this.video.muted = !lead;
     if (url && this.video.getAttribute("src") !== url) this.video.src = url;
     if (!url) this.video.removeAttribute("src");
@@ -88,6 +97,24 @@ export class ReferencePanel {
     if (points && !url) this.note.textContent = "A saved track shows no person: its points are all there is.";
     else this.note.textContent = url ? "" : "This file holds motion only: no picture and no points.";
     this.#paintStrip();
+  }
+
+  /** Make room for what is shown of the picture: the face, or all of it. */
+  #frame() {
+    this.#drawn = null;
+    this.whole.hidden = !this.#window;
+    this.whole.setAttribute("aria-pressed", String(this.#view.state.whole));
+    if (!this.#data) return;
+    const { width, height } = this.#shown(0);
+    this.root.style.setProperty("--km-ratio", width && height ? width / height : 1);
+  }
+
+  /** What of the picture is shown in a frame, pixels. */
+  #shown(frame) {
+    const { width, height } = this.#data;
+    if (!this.#window || this.#view.state.whole) return { left: 0, top: 0, width, height };
+    const [left, top] = this.#window.corner(frame);
+    return { left, top, width: this.#window.width, height: this.#window.height };
   }
 
   /** Whether this video is on show. */
@@ -162,10 +189,12 @@ export class ReferencePanel {
     this.badge.textContent = BADGES[status[frame]] ?? "";
     this.neutral.disabled = lost || status[frame] === BRIDGED;
     this.needle.style.transform = `translateX(${times.length ? (100 * time) / this.#data.seconds : 0}%)`;
+    const area = this.#shown(frame);
+    const [scaleX, scaleY] = [width / area.width, height / area.height].map((scale) => scale || 1);
+    const [left, top] = [area.left / area.width, area.top / area.height].map((share) => 100 * share || 0);
+    this.video.style.transform = `translate(${-left}%, ${-top}%) scale(${scaleX}, ${scaleY})`;
     if (frame < 0 || lost || !keypointCount) return;
     const { pixels, upper } = this.pixelsOf(frame);
-    const scaleX = canvas.width / width;
-    const scaleY = canvas.height / height;
     const few = upper.length < 200;
     const radius = few ? Math.max(1.6 * ratio, canvas.width / 150) : Math.max(0.9 * ratio, canvas.width / 320);
     context.globalAlpha = status[frame] === BRIDGED ? 0.45 : 1;
@@ -176,8 +205,8 @@ export class ReferencePanel {
       context.beginPath(); // one path for all points of a colour: one call to the painter
       for (let i = 0; i < upper.length; i++) {
         if (upper[i] !== part) continue;
-        const x = pixels[2 * i] * scaleX;
-        const y = pixels[2 * i + 1] * scaleY;
+        const x = ((pixels[2 * i] - area.left) * canvas.width) / area.width;
+        const y = ((pixels[2 * i + 1] - area.top) * canvas.height) / area.height;
         context.moveTo(x + radius, y);
         context.arc(x, y, radius, 0, 2 * Math.PI);
       }

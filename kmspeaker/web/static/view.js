@@ -17,6 +17,7 @@ const START = {
   revealed: false,
   faces: {}, // identity by key, where it is not the head's own
   points: "ours",
+  whole: false, // of the reference all of the picture is shown, not the face alone
 };
 
 export class View extends EventTarget {
@@ -91,7 +92,7 @@ export class View extends EventTarget {
 
   #write() {
     clearTimeout(this.#writing);
-    const { heads, mode, solo, base, range, divider, blind, faces, points } = this.#state;
+    const { heads, mode, solo, base, range, divider, blind, faces, points, whole } = this.#state;
     const parts = { view: mode, heads: heads.join(), ...this.#extras() };
     if (solo) parts.solo = solo;
     if (base) parts.base = base;
@@ -99,6 +100,7 @@ export class View extends EventTarget {
     if (mode === "wipe") parts.divider = divider.toFixed(2);
     if (blind) parts.blind = blind;
     if (points !== START.points) parts.points = points;
+    if (whole) parts.picture = "whole";
     const pairs = Object.entries(faces).map((pair) => pair.join(":"));
     if (pairs.length) parts.faces = pairs.join();
     const plain = mode === START.mode && Object.keys(parts).length === 2 && !location.hash;
@@ -129,6 +131,7 @@ export class View extends EventTarget {
       blind: Math.floor(number("blind", 0, 2 ** 31, 0)),
       faces: Object.fromEntries(list("faces").map((pair) => pair.split(":")).filter((pair) => pair.length === 2)),
       points: among("points", POINT_SETS, START.points),
+      whole: parts.get("picture") === "whole",
     };
     const camera = list("camera").map(Number);
     this.linked = {
