@@ -111,8 +111,8 @@ class _Blind(FaceGraph):
         self.looks += 1
         if self.face is None or region is None:
             return []
-        places = self.face.landmarks[:, :2] - np.float32((region.left, region.top))
-        inside = (places > 0) & (places < np.float32((region.width, region.height)))
+        places = self.face.landmarks[:, :2] - np.array((region.left, region.top), np.float32)
+        inside = (places > 0) & (places < np.array((region.width, region.height), np.float32))
         return [self.face] if inside.all() else []
 
     def close(self) -> None:
@@ -147,8 +147,8 @@ def test_a_face_that_was_found_is_looked_for_where_it_was(monkeypatch: pytest.Mo
     assert search.faces(0.0, blank) == [face]
     searched = close.looks
     for k in range(1, 20):  # it walks to the left, and the region with it
-        close.face = replace(face, landmarks=landmarks - np.float32((15 * k, 0, 0)))
+        close.face = replace(face, landmarks=landmarks - np.array((15 * k, 0, 0), np.float32))
         assert search.faces(k / 30, blank) == [close.face]
     assert close.looks == searched + 19, "one look a frame"
-    close.face = replace(face, landmarks=landmarks + np.float32((500, 0, 0)))
+    close.face = replace(face, landmarks=landmarks + np.array((500, 0, 0), np.float32))
     assert search.faces(20 / 30, blank) == [close.face], "at once, though it has jumped"
