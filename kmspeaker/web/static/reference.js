@@ -49,11 +49,14 @@ export class ReferencePanel {
     this.told = root.querySelector(".km-told");
     this.neutral.addEventListener("click", () => this.#say(this.#moment));
     root.querySelector(".km-forget").addEventListener("click", () => this.#say(null));
-    this.video.addEventListener("error", () => {
+    const unseen = () => {
       if (!this.video.getAttribute("src")) return;
       this.root.classList.add("km-no-picture");
       this.note.textContent = "This browser cannot show the video: only its points are drawn.";
-    });
+    };
+    this.video.addEventListener("error", unseen);
+    // Of a codec it does not know, a browser plays the sound and says nothing.
+    this.video.addEventListener("loadedmetadata", () => this.video.videoWidth || unseen());
     new ResizeObserver(() => this.#resize()).observe(this.canvas);
     // Light and dark: the page's class or the system's.
     const restyle = () => (this.#style = this.#drawn = null);
