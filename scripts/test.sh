@@ -2,7 +2,7 @@
 # From nothing to all checks and tests: format, lint, types, tests. Options go to pytest.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
-"$here/setup.sh" test chromium
+"$here/setup.sh" test chromium postgresql
 cd "$here/.."
 venv=$(cd "${KMSPEAKER_VENV:-.venv}" && pwd)
 export PATH="$venv/bin:$PATH"

@@ -10,11 +10,11 @@ import hashlib
 import secrets
 import shutil
 from collections.abc import Iterator
-from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
+from jaxtyping import UInt8
 from PIL import Image
 
 from kmspeaker import __version__
@@ -90,6 +90,7 @@ def build_study(
         raise InputError(f"Got a picture of {size} pixels; give 64 to 1080.")
     workshop = Workshop(design, config.parent, device)
     workshop.check_files()
+    workshop.check_parts()
     report = progress or (lambda stage, fraction: None)
     unfinished = folder.with_name(f".{folder.name}-{secrets.token_hex(4)}")
     try:
@@ -97,9 +98,10 @@ def build_study(
         shutil.copyfile(config, unfinished / DESIGN)
         stimuli: list[Stimulus] = []
         everything = (*design.items, *design.training)
-        for number, item in enumerate(everything):
-            report("render", number / len(everything))
-            stimuli += _build_item(workshop, item, unfinished / STIMULI, size)
+        with _Camera(workshop, size) as camera:
+            for number, item in enumerate(everything):
+                report("render", number / len(everything))
+                stimuli += _build_item(workshop, item, unfinished / STIMULI, camera)
         order = np.random.default_rng(design.seed).permutation(len(stimuli))
         frozen = Manifest(__version__, design.digest(), tuple(stimuli[k] for k in order))
         write_manifest(frozen, unfinished / MANIFEST)
@@ -142,6 +144,21 @@ class Workshop:
             for path in paths:
                 if not path.is_file():
                     raise InputError(f"Got no file {path} for the item {item.name}; give it.")
+
+    def check_parts(self) -> None:
+        """Refuse parts that are longer than what they are of, likewise.
+
+        Raises:
+            InputError: A speech, a performance or a video has another length than it needs.
+        """
+        played = any(c.capture for c in self.design.conditions)
+        for item in (*self.design.items, *self.design.training):
+            frames = self.frames(item)
+            if played:
+                self.part(item, self.performance(item), frames)
+            for condition in self.design.conditions:
+                if condition.video is not None:
+                    _check_seconds(self.video_path(condition, item), item, frames)
 
     def head(self, item: Item) -> str:
         """Whose head an item is drawn on."""
@@ -241,28 +258,51 @@ class Workshop:
         return animation
 
 
-def _build_item(workshop: Workshop, item: Item, folder: Path, size: int) -> list[Stimulus]:
+class _Camera:
+    """One renderer, for as long as items are on the same head: a new one takes seconds."""
+
+    def __init__(self, workshop: Workshop, size: int) -> None:
+        self.size = size
+        self._workshop = workshop
+        self._head = ""
+        self._renderer: HeadRenderer | None = None
+
+    def __enter__(self) -> "_Camera":
+        return self
+
+    def __exit__(self, *unused: object) -> None:
+        if self._renderer is not None:
+            self._renderer.close()
+
+    def shots(self, animation: FaceAnimation, frames: int) -> Iterator[Frame]:
+        """Exactly so many pictures."""
+        if self._renderer is None or self._head != animation.identity:
+            self.__exit__()
+            self._head = animation.identity
+            self._renderer = HeadRenderer(self._workshop.face, self._head, self.size, self.size)
+        for k in range(frames):
+            k = min(k, len(animation) - 1)
+            turned = None if animation.head is None else animation.head[k]
+            yield self._renderer.frame(animation.weights[k], turned)
+
+
+def _build_item(workshop: Workshop, item: Item, folder: Path, camera: _Camera) -> list[Stimulus]:
     """Every condition's stimulus of one item."""
     design = workshop.design
     sound = None if design.protocol.muted else workshop.sound(item)
     paths: list[Path] = []
     made: list[dict] = []
-    with ExitStack() as stack:
-        renderer: HeadRenderer | None = None
-        for condition in design.conditions:
-            path = folder / f"{secrets.token_hex(8)}.mp4"
-            if condition.video is not None:
-                frames = _video_frames(workshop, condition, item, size)
-                made.append({"source": "video"})
-            else:
-                animation, facts = _animation(workshop, condition, item)
-                if renderer is None:
-                    head = workshop.head(item)
-                    renderer = stack.enter_context(HeadRenderer(workshop.face, head, size, size))
-                frames = _drawn(renderer, animation, workshop.frames(item))
-                made.append({**provenance(animation), **facts})
-            write_video(path, frames, FPS, sound, comment=COMMENT)
-            paths.append(path)
+    for condition in design.conditions:
+        path = folder / f"{secrets.token_hex(8)}.mp4"
+        if condition.video is not None:
+            frames = _video_frames(workshop, condition, item, camera.size)
+            made.append({"source": "video"})
+        else:
+            animation, facts = _animation(workshop, condition, item)
+            frames = camera.shots(animation, workshop.frames(item))
+            made.append({**provenance(animation), **facts})
+        write_video(path, frames, FPS, sound, comment=COMMENT)
+        paths.append(path)
     pad_alike(paths)
     words = [item.name, *(condition.name for condition in design.conditions)]
     for path in paths:
@@ -313,29 +353,11 @@ def _animation(
     return still, facts
 
 
-def _drawn(renderer: HeadRenderer, animation: FaceAnimation, frames: int) -> Iterator[Frame]:
-    """Exactly so many pictures."""
-    for k in range(frames):
-        k = min(k, len(animation) - 1)
-        head = None if animation.head is None else animation.head[k]
-        yield renderer.frame(animation.weights[k], head)
-
-
 def _video_frames(
     workshop: Workshop, condition: Condition, item: Item, size: int
 ) -> Iterator[Frame]:
-    """A user's video in the study's picture, exactly as long as the item.
-
-    Raises:
-        InputError: It is shorter or longer.
-    """
+    """A user's video in the study's picture, exactly as long as the item."""
     path, frames = workshop.video_path(condition, item), workshop.frames(item)
-    seconds = probe_video(path).seconds
-    if abs(seconds - frames / FPS) > SLACK + 1 / FPS:
-        raise InputError(
-            f"Got {seconds:.2f} s of {path.name} for the item {item.name}, which has "
-            f"{frames / FPS:.2f} s; cut it to that, as unequal durations give themselves away."
-        )
     picture: Frame | None = None
     count = 0
     for frame in frames_at(read_frames(path), FPS):
@@ -349,7 +371,16 @@ def _video_frames(
         yield picture
 
 
-def _fitted(frame: Frame, size: int) -> Frame:
+def _check_seconds(path: Path, item: Item, frames: int) -> None:
+    seconds = probe_video(path).seconds
+    if abs(seconds - frames / FPS) > SLACK + 1 / FPS:
+        raise InputError(
+            f"Got {seconds:.2f} s of {path.name} for the item {item.name}, which has "
+            f"{frames / FPS:.2f} s; cut it to that, as unequal durations give themselves away."
+        )
+
+
+def _fitted(frame: Frame, size: int) -> UInt8[np.ndarray, "side side 3"]:
     """A picture in the middle of a square, on the grey that is behind heads."""
     height, width = frame.shape[:2]
     scale = size / max(height, width)

@@ -103,7 +103,7 @@ def _by_checks(design: Design, responses: Responses) -> Iterator[Exclusion]:
 def _by_ratings(design: Design, responses: Responses) -> Iterator[Exclusion]:
     rules = design.screening
     matrix = responses.matrix(design)
-    flat = matrix.reshape(len(matrix), -1)
+    flat = matrix.reshape(len(matrix), matrix.shape[1] * matrix.shape[2])
     for k, participant in enumerate(responses.numbers()):
         spread = float(np.nanstd(flat[k]))
         if rules.least_spread is not None and spread < rules.least_spread:

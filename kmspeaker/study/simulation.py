@@ -30,17 +30,17 @@ TIE = 3.0
 class Truth:
     """What is believed: points on the scale from 0 to 100, whatever the protocol."""
 
-    effects: Mapping[str, float]
+    effects: Mapping[str, float | int]
     """The true mean of each rated condition."""
-    noise: float = 12.0
+    noise: float | int = 12.0
     """Standard deviation of one rating."""
-    taste: float = 6.0
+    taste: float | int = 6.0
     """Of how a participant departs on a condition from the others."""
-    level: float = 8.0
+    level: float | int = 8.0
     """Of how high a participant rates everything."""
-    items: float = 5.0
+    items: float | int = 5.0
     """Of how good an item is, whatever the condition."""
-    careless: float = 0.0
+    careless: float | int = 0.0
     """Share of participants who rate without looking."""
 
     def __post_init__(self) -> None:
@@ -215,8 +215,8 @@ def _answer(
 def _on_scale(design: Design, points: np.ndarray) -> np.ndarray:
     """Points from 0 to 100 on the protocol's scale, in its steps."""
     if design.protocol.kind == "acr":
-        return np.clip(np.floor(points / 20), 0, 4) + 1
-    return np.clip(np.round(points), 0, 100)
+        return np.asarray(np.clip(np.floor(points / 20), 0, 4) + 1)
+    return np.asarray(np.clip(np.round(points), 0, 100))
 
 
 def _means_of(design: Design, truth: Truth) -> np.ndarray:

@@ -73,15 +73,19 @@ def save_rating(
     """One rating's row, and a row of its history unless this save is there already.
 
     Raises:
-        InputError: The page is done.
+        InputError: The page is done, or the save's name is that of another rating.
     """
     own = (RATINGS.c.participant == participant.id) & (RATINGS.c.position == page.position)
     own &= RATINGS.c.stimulus == stimulus
     before = connection.execute(select(RATINGS).where(own)).first()
     seen = connection.execute(
-        select(HISTORY.c.id).where(HISTORY.c.participant == participant.id, HISTORY.c.save == save)
+        select(HISTORY.c.position, HISTORY.c.stimulus).where(
+            HISTORY.c.participant == participant.id, HISTORY.c.save == save
+        )
     ).first()
-    if seen is not None and before is not None:
+    if seen is not None:
+        if before is None or tuple(seen) != (page.position, stimulus):
+            raise InputError("Got the save of another rating again; give each a name of its own.")
         return Rating(before.value, before.revision, before.rated_at)
     where = (PAGES.c.participant == participant.id) & (PAGES.c.position == page.position)
     if connection.execute(select(PAGES.c.done_at).where(where)).scalar() is not None:

@@ -32,7 +32,7 @@ def write_config(folder: Path, **changes: object) -> Path:
         item |= {"seconds": SECONDS, "start": k * SECONDS, "reference_start": k * SECONDS}
     content |= changes
     (folder / "filmed").mkdir(exist_ok=True)
-    grey = np.full((40, 60, 3), 90, np.uint8)
+    grey = np.full((48, 60, 3), 90, np.uint8)
     for item in content["items"]:
         write_video(folder / "filmed" / f"{item['name']}.mp4", [grey] * 15, 30.0)
     path = folder / "study.yaml"
@@ -53,7 +53,7 @@ def test_nothing_but_the_face_tells_conditions_apart(built: Study):
         traits = [traits_of(built.path(each)) for each in stimuli]
         assert len({repr((t.bytes, t.picture, t.frames, t.metadata)) for t in traits}) == 1
         assert {t.frames for t in traits} == {15}
-        heard = [load_sound(built.path(each), min_seconds=0).samples for each in stimuli]
+        heard = [load_sound(built.path(each), min_seconds=0.0).samples for each in stimuli]
         assert all(np.array_equal(heard[0], other) for other in heard[1:])
         assert len({each.sha256 for each in stimuli}) == 4
         for each in stimuli:
@@ -99,10 +99,8 @@ def test_a_built_study_is_analysed_from_the_command_line(
         participant = store.join()[1]
         for page in store.pages(participant):
             for place, key in enumerate(page.rated):
-                value = 30 * place + participant.number
-                store.rate(
-                    participant, page.position, key, value, seconds=5, save=f"{page} {key}"[:64]
-                )
+                value, save = 30 * place + participant.number, f"{page.position} {key}"
+                store.rate(participant, page.position, key, value, seconds=5, save=save)
     store.close()
     assert main(command) == 0
     assert "Lips: 3 participants" in capsys.readouterr().out
@@ -135,15 +133,10 @@ def test_items_that_cannot_be_made_are_refused_before_anything_is_written(
 
 def test_unequal_durations_are_refused(tmp_path: Path):
     config = write_config(tmp_path)
-    grey = np.full((40, 60, 3), 90, np.uint8)
+    grey = np.full((48, 60, 3), 90, np.uint8)
     write_video(tmp_path / "filmed" / "item-0.mp4", [grey] * 24, 30.0)
-    from kmspeaker.study.build import _video_frames
-    from kmspeaker.study.design_file import read_design
-
-    workshop = Workshop(read_design(config), tmp_path, "cpu")
-    condition = workshop.design.condition("filmed")
     with pytest.raises(InputError, match=r"0.80 s of item-0.mp4 for the item item-0, .* 0.50 s"):
-        list(_video_frames(workshop, condition, workshop.design.items[0], 64))
+        build_study(config, tmp_path / "built", size=64)
     with pytest.raises(InputError, match="is there already"):
         build_study(config, tmp_path / "filmed")
 

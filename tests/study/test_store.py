@@ -150,6 +150,8 @@ def test_two_tabs_and_a_save_sent_twice_count_once(url: str, design: Design):
     tabs[0].rate(participant, 0, "system-0", 10, seconds=1, save="a", plays={"system-0": 2})
     sent_again = tabs[0].rate(participant, 0, "system-0", 10, seconds=1, save="a")
     assert sent_again.revision == 1
+    with pytest.raises(InputError, match="save of another rating"):
+        tabs[1].rate(twin, 0, "system-1", 10, seconds=1, save="a")
     tabs[1].rate(twin, 0, "system-0", 30, seconds=2, save="b", plays={"system-0": 1})
     late = tabs[0].rate(participant, 0, "system-0", 10, seconds=1, save="a")
     assert (late.value, late.revision) == (30, 2)
