@@ -156,19 +156,18 @@ def draw(films: Sequence[Film], heads: dict[str, list[CutHead]], path: Path) -> 
         for row, light in enumerate(lights):
             cell = [film for film in films if (film.width, film.brightness) == (width, light)]
             index = row * len(widths) + column
-            place = ROOMS[index % 2]
+            place = ROOMS[(row + column) % 2]
             own = heads[names[(5 * index) % len(names)]]
             picture, _ = frame(own, index % len(POSES), room(place), width, light, seed=index)
             corner = (column * size[0], margin + row * size[1])
             sheet.paste(Image.fromarray(picture).resize(size, Image.Resampling.LANCZOS), corner)
-            text = f"{_percent([ok for film in cell for ok in film.found])}"
-            spot = (corner[0] + 5, corner[1] + size[1] - 21)
-            pen.rectangle((*corner, corner[0] + 44, corner[1] + 18), fill="white")
-            pen.text(
-                (corner[0] + 4, corner[1] + 2), f"light {light:g}", fill="black", font=small
-            ) if (column == 0) else None
-            pen.rectangle((spot[0] - 3, spot[1] - 1, spot[0] + 50, spot[1] + 19), fill="white")
-            pen.text(spot, text, fill="black", font=large)
+            found = _percent([ok for film in cell for ok in film.found])
+            bottom = corner[1] + size[1]
+            pen.rectangle((corner[0], bottom - 19, corner[0] + 56, bottom), fill="white")
+            pen.text((corner[0] + 4, bottom - 18), found, fill="black", font=large)
+            if column == 0:
+                pen.rectangle((*corner, corner[0] + 60, corner[1] + 18), fill="white")
+                pen.text((corner[0] + 4, corner[1] + 1), f"light {light:g}", "black", small)
     sheet.save(path, quality=82, optimize=True)
 
 
