@@ -32,5 +32,5 @@ def test_what_has_no_sound_is_said_and_the_input_is_free_again(page: Page):
         notice = page.locator(".toast-body").last
         expect(notice).to_contain_text("not sound or video", timeout=PATIENCE)
         expect(page.locator(".km-audio[data-taking]")).to_have_count(0)
-        notice.get_by_role("button").click()
+        notice.get_by_test_id("toast-close").click()
         expect(page.locator(".toast-body")).to_have_count(0)

@@ -49,7 +49,7 @@ _ON_STAGE = (
 """Which heads the visitor looks at is known only to the browser."""
 
 _SHOW_SPEECH = "() => document.querySelector('.km-audio').scrollIntoView({block: 'nearest'})"
-_HEARD = "() => { document.dispatchEvent(new Event('km-heard')); return null; }"
+_HEARD = "() => { document.dispatchEvent(new Event('km-heard')); return []; }"
 _MOMENT = (
     "(moment, person) => "
     "[JSON.parse(document.querySelector('#neutral').dataset.moment ?? 'null'), person]"
@@ -195,7 +195,8 @@ def _connect_voice(handlers: Handlers, form: Inputs) -> Iterator[Dependency]:
         handlers.take_voice, [form.voice, form.consent], form.speech, **options
     )
     # Whether it could be used or not, the next file finds the input empty.
-    event.then(None, None, form.voice, js=_HEARD, **PRIVATE)
+    for end in (event.success, event.failure):
+        end(lambda: None, None, form.voice, js=_HEARD, show_progress="hidden", **PRIVATE)
     yield event
     event = form.own_voice.click(handlers.take_own_voice, None, form.speech, **options)
     event.success(None, js=_SHOW_SPEECH)

@@ -34,14 +34,23 @@ export function offerVideos() {
 }
 
 function handOver(file) {
+  if (plays(file)) return false;
+  wait(file.name);
+  give(file, performance.now() + LONGEST_WAIT);
+  return true;
+}
+
+/** The other input is there once the file before has been dealt with. */
+function give(file, until) {
   const other = document.querySelector(OTHER);
-  if (plays(file) || !other) return false;
+  if (!other) {
+    if (performance.now() < until) setTimeout(give, 50, file, until);
+    return;
+  }
   const files = new DataTransfer();
   files.items.add(file);
   other.files = files.files;
   other.dispatchEvent(new Event("change", { bubbles: true }));
-  wait(file.name);
-  return true;
 }
 
 /** While the file travels the input says so: no sign of Gradio's is seen of a hidden one. */
