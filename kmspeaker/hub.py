@@ -7,6 +7,7 @@ the size and sha256 of both. Nothing that could run code when it is loaded is ev
 import hashlib
 import json
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -111,13 +112,11 @@ def fetch_pinned(pinned: Pinned) -> Path:
         "revision": pinned.revision,
         "allow_patterns": [CONFIG, WEIGHTS],
     }
-    try:
+    folder = None
+    with suppress(OSError):
         folder = Path(snapshot_download(**request, local_files_only=True))
-        there = all((folder / name).is_file() for name in (CONFIG, WEIGHTS))
-    except OSError:
-        there = False
     try:
-        if not there:
+        if folder is None or not all((folder / name).is_file() for name in (CONFIG, WEIGHTS)):
             # Fails at once, where a download tries for half a minute.
             HfApi().model_info(pinned.repo, revision=pinned.revision, timeout=10)
             folder = Path(snapshot_download(**request))

@@ -104,10 +104,12 @@ def placed(
     x, y = np.array(centre) * (width, height)
     shirt = _SHIRTS["dark" if background.mean() < 100 else "bright"]
     draw.ellipse((x - 1.5 * face, y + 0.86 * face, x + 1.5 * face, y + 4 * face), fill=shirt)
-    size = tuple(max(1, round(side * scale)) for side in head.picture.shape[1::-1])
+    high, wide = (max(1, round(side * scale)) for side in head.picture.shape[:2])
     drawn = Image.frombytes("RGBa", head.picture.shape[1::-1], head.picture.tobytes())
     image = image.convert("RGBA")
-    shown = drawn.resize(size, Image.Resampling.BOX if scale < 0.5 else Image.Resampling.BILINEAR)
+    shown = drawn.resize(
+        (wide, high), Image.Resampling.BOX if scale < 0.5 else Image.Resampling.BILINEAR
+    )
     image.alpha_composite(*_cropped(shown.convert("RGBA"), corner))
     box = (head.box * scale).reshape(2, 2) + corner
     return np.asarray(image.convert("RGB")), box.reshape(-1)

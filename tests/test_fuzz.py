@@ -28,6 +28,7 @@ from mutations import (
     cut,
 )
 from PIL import Image
+from trimesh.exchange.ply import export_ply
 
 from kmspeaker.errors import InputError
 from kmspeaker.examples import load_examples
@@ -98,7 +99,7 @@ def small_mesh(path: Path, face: FaceModel) -> None:
 
 def small_text_mesh(path: Path, face: FaceModel) -> None:
     box = trimesh.creation.box()
-    path.write_bytes(trimesh.exchange.ply.export_ply(box, encoding="ascii"))
+    path.write_bytes(export_ply(box, encoding="ascii"))
 
 
 def whole_mesh(path: Path, face: FaceModel) -> None:

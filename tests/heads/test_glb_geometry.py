@@ -130,7 +130,7 @@ def test_numbers_of_two_bytes_and_of_one_are_the_same_head(face: FaceModel, tmp_
     deltas = face.deltas[:, face.render_source] @ TURN.T / 1000
     step = np.abs(points).max() / 32_000
     whole, moved = (
-        np.pad(np.round(a / step), ((0, 0), (0, 1))) for a in (points, np.vstack(deltas))
+        np.pad(np.round(a / step), ((0, 0), (0, 1))) for a in (points, deltas.reshape(-1, 3))
     )
     writer.views = []
     shorts = {"kind": 5122, "shape": "VEC3"}

@@ -40,9 +40,13 @@ def test_without_a_share_nothing_changes_and_with_all_of_it_lips_follow_the_read
     rng = np.random.default_rng(1)
     weights = np.full((FRAMES, 52), 0.1)
     weights[:, JAW] = 0.6 + 0.05 * rng.normal(size=FRAMES)
-    args = (weights, features, *reading, face.lip_opening)
-    assert np.array_equal(blend_opening(*args, share=0.0), weights)
-    followed = blend_opening(*args, share=1.0)
+    slope, direction = reading
+
+    def blended(share: float) -> np.ndarray:
+        return blend_opening(weights, features, slope, direction, face.lip_opening, share)
+
+    assert np.array_equal(blended(0.0), weights)
+    followed = blended(1.0)
     opening, before = followed @ face.lip_opening, weights @ face.lip_opening
     assert before.min() > FREE  # so that nothing holds the reading back
     assert np.corrcoef(opening, with_context(features) @ reading[0])[0, 1] > 0.999
@@ -55,12 +59,12 @@ def test_closed_lips_stay_closed_and_still_ones_still(talk, reading, face):
     features, _ = talk
     weights = np.zeros((FRAMES, 52))
     weights[::2, JAW] = 0.5
-    blended = blend_opening(weights, features, *reading, face.lip_opening, share=0.5)
+    slope, direction = reading
+    blended = blend_opening(weights, features, slope, direction, face.lip_opening, share=0.5)
     assert np.array_equal(blended[1::2], weights[1::2])
     still = np.full((FRAMES, 52), 0.2)
-    assert np.array_equal(
-        blend_opening(still, features, *reading, face.lip_opening, share=0.5), still
-    )
+    calm = blend_opening(still, features, slope, direction, face.lip_opening, share=0.5)
+    assert np.array_equal(calm, still)
 
 
 def test_without_natural_talk_there_is_no_reading(face):
