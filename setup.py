@@ -16,5 +16,6 @@ setup(
         "kmspeaker.export": ["*.glsl"],
         "kmspeaker.study": ["ready/*.yaml"],
         "kmspeaker.web": ["static/**"],
+        "kmspeaker.web.study": ["static/*"],
     },
 )

@@ -1,6 +1,7 @@
-"""``kmspeaker study``: make a rating study, rehearse it, and analyse what was answered."""
+"""``kmspeaker study``: make a rating study, rehearse it, hold it, and analyse what was answered."""
 
 import argparse
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,11 +16,18 @@ if TYPE_CHECKING:
 
 _CONFIG = "the study's YAML file, or ready:lips or ready:style for the paper's"
 _NEEDS = "requirements-study.txt"
+_TOKEN = "KMSPEAKER_STUDY_TOKEN"
+_DATABASE = (
+    "where ratings are (default STUDY/ratings.db); postgresql://USER@HOST/DATABASE, with its "
+    "password in ~/.pgpass, not here"
+)
 
 
 def add_parser(commands: Commands) -> None:
     """The command and its options."""
-    study = commands.add_parser("study", help="rating studies: stimuli, rehearsal, analysis")
+    study = commands.add_parser(
+        "study", help="rating studies: stimuli, rehearsal, the study itself, analysis"
+    )
     actions = study.add_subparsers(required=True, metavar="ACTION")
     build = actions.add_parser(
         "build",
@@ -64,6 +72,25 @@ def add_parser(commands: Commands) -> None:
     simulate.add_argument("--seed", type=int, default=0)
     simulate.add_argument("-o", "--output", type=Path, metavar="REPORT", help="a folder")
     simulate.set_defaults(run=run_simulate)
+    serve = actions.add_parser(
+        "serve",
+        help="open a study to its participants",
+        description="Serve a built study until Ctrl-C: participants at /, its owner at /owner.",
+    )
+    serve.add_argument("study", type=Path, metavar="STUDY", help="what build made")
+    serve.add_argument(
+        "--host", default="127.0.0.1", help="0.0.0.0 for every (default %(default)s)"
+    )
+    serve.add_argument("--port", type=int, default=7861, help="0 for any (default %(default)d)")
+    serve.add_argument("--database", metavar="URL", help=_DATABASE)
+    serve.add_argument(
+        "--token-file",
+        type=Path,
+        metavar="FILE",
+        help=f"its first line opens the owner's page (default: ${_TOKEN}, or no such page)",
+    )
+    add_quiet(serve)
+    serve.set_defaults(run=run_serve)
     analyse = actions.add_parser(
         "analyse",
         help="a report, tables for a paper, and the raw data",
@@ -71,12 +98,7 @@ def add_parser(commands: Commands) -> None:
     )
     analyse.add_argument("study", type=Path, metavar="STUDY", help="what build made")
     analyse.add_argument("-o", "--output", type=Path, required=True, metavar="REPORT")
-    analyse.add_argument(
-        "--database",
-        metavar="URL",
-        help="where ratings are (default STUDY/ratings.db); postgresql://USER@HOST/DATABASE, with "
-        "its password in ~/.pgpass, not here",
-    )
+    analyse.add_argument("--database", metavar="URL", help=_DATABASE)
     analyse.set_defaults(run=run_analyse)
 
 
@@ -139,6 +161,37 @@ def run_simulate(options: argparse.Namespace) -> None:
         _print_analysis(analysis, options.output, len(written))
 
 
+def run_serve(options: argparse.Namespace) -> None:
+    """Serve until told to stop."""
+    _check_installed()
+    from kmspeaker.study.store import Store, StoreUnavailable
+    from kmspeaker.study.study_folder import load_study
+    from kmspeaker.web import free_port
+    from kmspeaker.web.study.serving import serve_study, study_app
+
+    port = free_port(options.host, options.port)
+    token = _token(options.token_file)
+    study = load_study(options.study)
+    try:
+        store = Store(
+            options.database or study.database, study.design, stimuli_hash=study.stimuli_hash
+        )
+    except StoreUnavailable as error:
+        raise InputError(f"Cannot open the ratings: {error}") from error
+    owner = "" if token is None else "; its owner's page is /owner"
+
+    def announce(address: str) -> None:
+        if not options.quiet:
+            print(f"{study.design.title} is open at {address}{owner}. Ctrl-C ends it.", flush=True)
+
+    try:
+        serve_study(
+            study_app(study, store, token=token), host=options.host, port=port, announce=announce
+        )
+    finally:
+        store.close()
+
+
 def run_analyse(options: argparse.Namespace) -> None:
     """Analyse and write the report."""
     _check_installed()
@@ -183,6 +236,15 @@ def _print_analysis(analysis: "Analysis", folder: Path, files: int) -> None:
     for line in findings(best):
         print(f"  {line}")
     print(f"{folder / 'report.html'} and {files - 1} files beside it")
+
+
+def _token(file: Path | None) -> str | None:
+    if file is None:
+        return os.environ.get(_TOKEN) or None
+    try:
+        return file.read_text(encoding="utf-8").strip().partition("\n")[0]
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"Cannot read the token in {file}; name a text file.") from error
 
 
 def _config(name: str) -> Path:
