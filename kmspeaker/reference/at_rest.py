@@ -25,6 +25,7 @@ from kmspeaker.face.landmarks import (
 )
 from kmspeaker.face.rig import ARKIT_INDEX, ARKIT_NAMES, UPPER_SHAPES, without_side
 from kmspeaker.reference.head_alignment import AlignedFace, eye_apertures, to_shape
+from kmspeaker.reference.pieces import pieces
 
 RESTING: Mapping[str, tuple[float, float]] = {
     "browDown": (0.08, 0.13),
@@ -106,20 +107,24 @@ def find_at_rest(
         modes: How faces at rest differ.
     """
     points = aligned.points
-    gap = points[:, INNER_UPPER_LIP, 1] - points[:, INNER_LOWER_LIP, 1]
+    gap = np.subtract(points[:, INNER_UPPER_LIP, 1], points[:, INNER_LOWER_LIP, 1], dtype=float)
     apertures = eye_apertures(points)
     open_wide = np.percentile(apertures, 75, axis=0)
     shut = (1 - apertures / open_wide).max(axis=1).clip(0)
-    shown = points.copy()
-    shown[:, :COUNT] -= np.tensordot(weights, deltas, axes=1)
     high = UPPER_SHAPES & ~np.array([name.startswith("eye") for name in ARKIT_NAMES])
     restless_below = gap / 10 + weights[:, ~UPPER_SHAPES].sum(axis=1)
     restless_above = weights[:, high].sum(axis=1) + 3 * shut
     lower = np.append(modes.average[:, 1] < modes.average[SUBNASAL, 1], np.zeros(10, bool))
-    own = np.empty(points.shape[1:])
-    for restless, region in ((restless_below, lower), (restless_above, ~lower)):
-        calm = np.exp(-(restless - restless.min()) / CALM)
-        own[region] = np.tensordot(calm / calm.sum(), shown[:, region], axes=1)
+    own, shown_apertures = np.zeros(points.shape[1:]), np.empty_like(apertures)
+    calm_below, calm_above = (
+        np.exp(-(restless - restless.min()) / CALM) for restless in (restless_below, restless_above)
+    )
+    for piece in pieces(len(points)):
+        shown = points[piece].astype(np.float64)
+        shown[:, :COUNT] -= np.tensordot(weights[piece], deltas, axes=1)
+        shown_apertures[piece] = eye_apertures(shown)
+        for calm, region in ((calm_below, lower), (calm_above, ~lower)):
+            own[region] += np.tensordot(calm[piece] / calm.sum(), shown[:, region], axes=1)
 
     noise = np.tile(SHAPE_NOISE, (COUNT, 1))
     noise[list(CONTOUR)] = 20.0  # slides along the silhouette
@@ -131,7 +136,7 @@ def find_at_rest(
     own[:COUNT] = likely + OWN_SHARE * (own[:COUNT] - likely)
 
     closed = float(np.clip(np.percentile(gap, 3), 0, LANDMARKER_GAP))
-    _open_eyes(own, eye_apertures(shown), shut)
+    _open_eyes(own, shown_apertures, shut)
     _close_lips(own, closed, deltas)
     return FaceAtRest(own, scores, closed, identity)
 

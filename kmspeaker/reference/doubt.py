@@ -11,6 +11,7 @@ from scipy.ndimage import median_filter
 
 from kmspeaker.face.landmarks import COUNT
 from kmspeaker.reference.neutral import MOST_TURNED
+from kmspeaker.reference.pieces import pieces
 
 MOST_OFF = 3.4
 """mm, root mean square, by which the landmarks may lie off the fit's, ..."""
@@ -22,8 +23,20 @@ LEAST_INSIDE = 0.95
 """Share of the landmarks that lie inside the picture."""
 
 
+def frame_jumps(points: Float32[np.ndarray, "seen 478 3"]) -> Float64[np.ndarray, " seen"]:
+    """How far a frame's landmarks lie from where its neighbours have them, root mean square, mm."""
+    jumps = np.zeros(len(points))
+    for piece in pieces(len(points) - 2):
+        flat = points[piece.start : piece.stop + 2, :COUNT, :2].astype(np.float64)
+        bends = flat[1:-1] - (flat[2:] + flat[:-2]) / 2
+        jumps[piece.start + 1 : piece.stop + 1] = 2 * np.sqrt(
+            np.mean(np.sum(bends**2, axis=2), axis=1)
+        )
+    return jumps
+
+
 def doubtful_frames(
-    points: Float64[np.ndarray, "seen 478 3"],
+    jumps: Float64[np.ndarray, " seen"],
     off: Float64[np.ndarray, " seen"],
     times: Float64[np.ndarray, " seen"],
     pose: Float32[np.ndarray, "seen 4 4"],
@@ -32,17 +45,12 @@ def doubtful_frames(
     """True where the fit of a seen frame is in doubt.
 
     Args:
-        points: Aligned landmarks, mm, before any smoothing.
+        jumps: ``frame_jumps`` of the aligned landmarks, before any smoothing.
         off: Root mean square by which they lie off the fit's, mm.
         times: Seconds.
         pose: From the face to the camera, as in ``FaceTrack``.
         confidence: As in ``FaceTrack``.
     """
-    jumps = np.zeros(len(points))
-    if len(points) > 2:
-        flat = points[:, :COUNT, :2]
-        bends = flat[1:-1] - (flat[2:] + flat[:-2]) / 2
-        jumps[1:-1] = 2 * np.sqrt(np.mean(np.sum(bends**2, axis=2), axis=1))
     window = 1 + 2 * round(WHILE / 2 / float(np.median(np.diff(times))))
     restless = median_filter(jumps, window, mode="nearest") / MOST_JITTER
     strange = median_filter(off, window, mode="nearest") / MOST_OFF

@@ -15,12 +15,13 @@ from jaxtyping import Float, Float32, Float64
 from kmspeaker.face.landmarks import LEFT_EYE, RIGHT_EYE, STABLE
 from kmspeaker.face.rig import ARKIT_INDEX, FaceModel
 from kmspeaker.reference.neutral import NeutralFace
+from kmspeaker.reference.pieces import pieces
 from kmspeaker.reference.tracking import SEEN, FaceTrack
 
 NOISE = 0.3
 """mm; what a stable landmark moves at least."""
 
-Points = Float64[np.ndarray, "seen 478 3"]
+Points = Float32[np.ndarray, "seen 478 3"]
 
 
 @dataclass(frozen=True)
@@ -44,27 +45,27 @@ def rig_landmarks(face: FaceModel) -> Float64[np.ndarray, "468 3"]:
 def align(track: FaceTrack, face: FaceModel) -> AlignedFace:
     """Remove the head's motion, on the points that move least."""
     seen = track.status == SEEN
-    points = _remove_head_motion(_upright(track.landmarks[seen]), rig_landmarks(face))
+    points = _remove_head_motion(track.landmarks[seen], rig_landmarks(face))
     return AlignedFace(points, track.scores[seen].astype(np.float64), track.times[seen])
 
 
 def align_neutral(neutral: NeutralFace, face: FaceModel) -> Float64[np.ndarray, "478 3"]:
     """One face, on the rig's head."""
-    return _remove_head_motion(_upright(neutral.landmarks[None]), rig_landmarks(face))[0]
+    points = _remove_head_motion(neutral.landmarks[None], rig_landmarks(face))
+    return points[0].astype(np.float64)
 
 
-def realign(aligned: AlignedFace, shapes: Float64[np.ndarray, "seen 468 3"]) -> AlignedFace:
-    """Remove what is left of the head's motion, given where a fit has the landmarks in each frame.
+def realign(aligned: AlignedFace, shapes: Float64[np.ndarray, "seen stable 3"]) -> AlignedFace:
+    """Remove what is left of the head's motion, given where a fit has ``STABLE`` in each frame.
 
     Landmarks that the fit explains badly count less, frame by frame: a face half hidden by a hand
     is held by its other half.
     """
-    stable = np.array(STABLE)
-    off = np.linalg.norm((aligned.points[:, stable] - shapes[:, stable])[..., :2], axis=2)
+    points = aligned.points[:, STABLE].astype(np.float64)
+    off = np.linalg.norm((points - shapes)[..., :2], axis=2)
     typical = np.median(off, axis=0)
     weight = 1 / (NOISE**2 + typical**2) / (1 + (off / (NOISE + 2 * typical)) ** 2)
-    moved = _apply_similarity(aligned.points[:, stable], shapes[:, stable], weight, aligned.points)
-    return replace(aligned, points=moved)
+    return replace(aligned, points=_move(aligned.points, *_similarity(points, shapes, weight)))
 
 
 def to_shape(
@@ -72,9 +73,8 @@ def to_shape(
 ) -> Float64[np.ndarray, "468 3"]:
     """A shape, moved, turned and scaled to where the stable ones of some points are."""
     stable = np.array(STABLE)
-    return _apply_similarity(
-        shape[None, stable], points[None, stable], np.ones((1, len(stable))), shape[None]
-    )[0]
+    turn, shift = _similarity(shape[None, stable], points[None, stable], np.ones((1, len(stable))))
+    return shape @ turn[0] + shift[0]
 
 
 def head_angles(pose: Float32[np.ndarray, "frames 4 4"]) -> Float64[np.ndarray, "frames 3"]:
@@ -89,49 +89,56 @@ def head_angles(pose: Float32[np.ndarray, "frames 4 4"]) -> Float64[np.ndarray, 
     return np.stack([yaw, pitch, roll], axis=1)
 
 
-def eye_apertures(points: Float[np.ndarray, "frames landmarks 3"]) -> Float[np.ndarray, "frames 2"]:
+def eye_apertures(
+    points: Float[np.ndarray, "frames landmarks 3"],
+) -> Float64[np.ndarray, "frames 2"]:
     """Distance of the lids over the width of the eye, for the right and the left eye."""
     return np.stack([_aperture(points, eye) for eye in (RIGHT_EYE, LEFT_EYE)], axis=1)
 
 
 def _aperture(
     points: Float[np.ndarray, "frames landmarks 3"], eye: Sequence[int]
-) -> Float[np.ndarray, " frames"]:
-    outer, inner = eye[0], eye[8]
-    width = np.linalg.norm(points[:, outer] - points[:, inner], axis=1)
-    upper, lower = eye[3:6], eye[13:10:-1]
-    return (points[:, upper, 1] - points[:, lower, 1]).mean(axis=1) / width
+) -> Float64[np.ndarray, " frames"]:
+    contour = points[:, list(eye)].astype(np.float64)
+    width = np.linalg.norm(contour[:, 0] - contour[:, 8], axis=1)
+    return (contour[:, 3:6, 1] - contour[:, 13:10:-1, 1]).mean(axis=1) / width
 
 
-def _upright(landmarks: Float32[np.ndarray, "frames 478 3"]) -> Points:
-    """In the rig's axes: x to the subject's left, y up, z out of the face."""
-    return landmarks.astype(np.float64) * (1, -1, -1)
-
-
-def _remove_head_motion(points: Points, rig: Float64[np.ndarray, "468 3"]) -> Points:
+def _remove_head_motion(landmarks: Points, rig: Float64[np.ndarray, "468 3"]) -> Points:
     """Similarity fit of each frame to the person's own stable shape, which is found on the way.
 
     The shape starts as the rig's; points that keep moving in spite of the fit lose weight, so that
     raised brows do not tilt the head.
     """
-    stable = np.array(STABLE)
-    shape, weight = rig[None, stable], np.ones((1, len(stable)))
+    points, stable = landmarks[:, STABLE].astype(np.float64), rig[None, STABLE]
+    shape, weight = stable, np.ones((1, len(STABLE)))
     for _ in range(4):
-        aligned = _apply_similarity(points[:, stable], shape, weight, points[:, stable])
+        turn, shift = _similarity(points, shape, weight)
+        aligned = points @ turn + shift
         own = np.median(aligned, axis=0, keepdims=True)
         moving = np.mean(np.sum((aligned - own) ** 2, axis=2), axis=0, keepdims=True)
-        shape = _apply_similarity(own, rig[None, stable], np.ones_like(weight), own)
-        weight = 1 / (NOISE**2 + moving)
-    return _apply_similarity(points[:, stable], shape, weight, points)
+        turn, shift = _similarity(own, stable, np.ones_like(weight))
+        shape, weight = own @ turn + shift, 1 / (NOISE**2 + moving)
+    return _move(landmarks, *_similarity(points, shape, weight))
 
 
-def _apply_similarity(
+def _move(
+    points: Points,
+    turn: Float64[np.ndarray, "seen 3 3"],
+    shift: Float64[np.ndarray, "seen 1 3"],
+) -> Points:
+    moved = np.empty_like(points)
+    for piece in pieces(len(points)):
+        moved[piece] = points[piece] @ turn[piece] + shift[piece]
+    return moved
+
+
+def _similarity(
     points: Float64[np.ndarray, "frames stable 3"],
     target: Float64[np.ndarray, "#frames stable 3"],
     weight: Float64[np.ndarray, "#frames stable"],
-    moved: Float64[np.ndarray, "frames any 3"],
-) -> Float64[np.ndarray, "frames any 3"]:
-    """Move ``moved`` by the similarity that brings ``points`` to ``target`` (Umeyama 1991)."""
+) -> tuple[Float64[np.ndarray, "frames 3 3"], Float64[np.ndarray, "frames 1 3"]]:
+    """``points @ turn + shift`` comes nearest to ``target`` (Umeyama 1991)."""
     weight = (weight / weight.sum(axis=1, keepdims=True))[..., None]
     centre = (weight * points).sum(axis=1, keepdims=True)
     goal = (weight * target).sum(axis=1, keepdims=True)
@@ -141,4 +148,5 @@ def _apply_similarity(
     proper[:, 2] = np.sign(np.linalg.det(u @ vt))
     scale = np.sum(stretch * proper, axis=1) / np.sum(weight * x**2, axis=(1, 2))
     rotation = (u * proper[:, None]) @ vt
-    return scale[:, None, None] * ((moved - centre) @ rotation) + goal
+    turn = scale[:, None, None] * rotation
+    return turn, goal - centre @ turn

@@ -19,7 +19,7 @@ from kmspeaker.reference.neutral import neutral_of_picture
 from kmspeaker.reference.performance import Performance
 from kmspeaker.reference.retarget import retarget
 from kmspeaker.reference.table import encoding_of
-from kmspeaker.reference.tracking import FaceTrack, track_video
+from kmspeaker.reference.tracking import MAX_FPS, FaceTrack, track_video
 
 ZIP_MAGIC = b"PK\x03\x04"
 Kind = Literal["video", "track", "csv"]
@@ -120,6 +120,11 @@ def _load_track(path: Path, max_seconds: float) -> FaceTrack:
         raise InputError(
             f"Got {track.times[-1]:.0f} s of performance in {path.name}, the limit is "
             f"{max_seconds:g} s; give a shorter one or raise the limit with --max-seconds."
+        )
+    if len(track) > 1 and np.median(np.diff(track.times)) < 0.5 / MAX_FPS:
+        raise InputError(
+            f"Got {path.name} with more than {2 * MAX_FPS:g} frames/s, where tracks have up to "
+            f"{MAX_FPS:g}; track the video again."
         )
     return track
 

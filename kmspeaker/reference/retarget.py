@@ -7,6 +7,7 @@ scored as the person is, ``weight_fit`` brings that and the landmarks together. 
 the paper takes 3D keypoints as given.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -21,6 +22,7 @@ from kmspeaker.face.landmarks import (
     LEFT_EYE,
     LIPS,
     RIGHT_EYE,
+    STABLE,
     SUBNASAL,
 )
 from kmspeaker.face.rig import FaceModel
@@ -30,7 +32,7 @@ from kmspeaker.reference.at_rest import (
     find_at_rest,
     resting_scores,
 )
-from kmspeaker.reference.doubt import doubtful_frames
+from kmspeaker.reference.doubt import doubtful_frames, frame_jumps
 from kmspeaker.reference.head_alignment import (
     AlignedFace,
     align,
@@ -41,6 +43,7 @@ from kmspeaker.reference.head_alignment import (
 )
 from kmspeaker.reference.neutral import NeutralFace
 from kmspeaker.reference.performance import Performance
+from kmspeaker.reference.pieces import pieces
 from kmspeaker.reference.score_inverse import ScoreInverse
 from kmspeaker.reference.smoothing import interpolate, smooth
 from kmspeaker.reference.tracking import BRIDGED, LOST, SEEN, FaceTrack
@@ -111,8 +114,9 @@ def fit_clip(track: FaceTrack, face: FaceModel) -> ClipFit:
         )
     modes, inverse = IdentityModes.load(face.folder), ScoreInverse.load()
     deltas = face.landmark_deltas().astype(np.float64)
-    raw = align(track, face)
-    aligned = _denoise(raw, face)
+    aligned = align(track, face)
+    jumps = frame_jumps(aligned.points)
+    aligned = _denoise(aligned, face)
     given = None if track.neutral is None else _given(track.neutral, face)
     scores = resting_scores(aligned.scores) if given is None else given.scores
     inverted = inverse.weights(aligned.scores - scores)
@@ -120,18 +124,24 @@ def fit_clip(track: FaceTrack, face: FaceModel) -> ClipFit:
     def at_rest_but_for(weights: Float64[np.ndarray, "seen 52"]) -> FaceAtRest:
         return given or find_at_rest(aligned, weights, scores, deltas, modes)
 
-    def shapes() -> Float64[np.ndarray, "seen 468 3"]:
-        return at_rest.points[:COUNT] + np.tensordot(weights, deltas, axes=1)
+    def shapes(
+        frames: slice, landmarks: Sequence[int]
+    ) -> Float64[np.ndarray, "frames landmarks 3"]:
+        some = list(landmarks)
+        return at_rest.points[some] + np.tensordot(weights[frames], deltas[:, some], axes=1)
 
     at_rest = at_rest_but_for(inverted)
     weights = fit_weights(aligned, at_rest, inverted, face)
     for _ in range(ROUNDS - 1):
-        aligned = realign(aligned, shapes())
+        aligned = realign(aligned, shapes(slice(None), STABLE))
         at_rest = at_rest_but_for(weights)
         weights = fit_weights(aligned, at_rest, inverted, face)
-    off = np.sqrt(np.mean((aligned.points[:, :COUNT] - shapes())[..., :2] ** 2, axis=(1, 2)))
+    off = np.empty_like(jumps)
+    for piece in pieces(len(off)):
+        apart = aligned.points[piece, :COUNT] - shapes(piece, range(COUNT))
+        off[piece] = np.sqrt(np.mean(apart[..., :2] ** 2, axis=(1, 2)))
     seen = track.status == SEEN
-    doubtful = doubtful_frames(raw.points, off, raw.times, track.pose[seen], track.confidence[seen])
+    doubtful = doubtful_frames(jumps, off, aligned.times, track.pose[seen], track.confidence[seen])
     return ClipFit(aligned, at_rest, weights, doubtful)
 
 
@@ -166,7 +176,6 @@ def _denoise(aligned: AlignedFace, face: FaceModel) -> AlignedFace:
         (low, QUICK),
         (~lips & ~lids & ~low, SLOW),
     ):
-        flat = aligned.points[:, region].reshape(len(points), -1)
-        points[:, region] = smooth(flat, aligned.times, seconds, STILL).reshape(len(points), -1, 3)
+        points[:, region] = smooth(aligned.points, aligned.times, seconds, STILL, region)
     scores = smooth(aligned.scores, aligned.times, QUICK, STILL_SCORE)
     return replace(aligned, points=points, scores=scores)

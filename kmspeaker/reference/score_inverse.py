@@ -19,14 +19,13 @@ from jaxtyping import Float64
 from kmspeaker.assets import ASSETS
 from kmspeaker.errors import InputError
 from kmspeaker.face.rig import ARKIT_NAMES
+from kmspeaker.reference.pieces import pieces
 
 SCORE_INVERSE = ASSETS / "tracking" / "score_inverse.npz"
 AMPLITUDE = 1.2
 """How much larger the answer is to be than the change that was scored: what is left of it in the
 end is then about 1 on development clips (``evaluate expression``, round trip)."""
 ROUNDS = 4
-_PIECE = 256
-"""Frames solved together: each needs some 100 kB meanwhile."""
 TRUST_IN_GUESS, TRUST_IN_GUESS_OF = 0.1, {"brow": 0.04, "eyeSquint": 0.003}
 """Of a guessed weight against an answered score, and by how a shape's name begins: a guess is the
 mean of what may be behind a score, and so too small, most of all for narrow eyes, which our head
@@ -97,9 +96,10 @@ class ScoreInverse:
 
         Gauss-Newton within [0, 1] on ``|answer(w) - change|² + trust |w - guess|² + 2 cost |w|``.
         """
-        pieces = range(0, len(change), _PIECE)
-        found = [self._weights(AMPLITUDE * change[start : start + _PIECE]) for start in pieces]
-        return np.concatenate(found) if found else np.zeros_like(change)
+        found = np.empty_like(change)
+        for piece in pieces(len(change)):
+            found[piece] = self._weights(AMPLITUDE * change[piece])
+        return found
 
     def _weights(
         self, change: Float64[np.ndarray, "frames 52"]

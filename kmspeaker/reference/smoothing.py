@@ -1,22 +1,52 @@
 """Motion without noise and without lag; quick motion keeps its shape and its time."""
 
 import numpy as np
-from jaxtyping import Float64
+from jaxtyping import Bool, Float, Float64
 from scipy.interpolate import PchipInterpolator
+
+from kmspeaker.reference.pieces import pieces
+
+_ALL = slice(None)
 
 
 def smooth(
-    values: Float64[np.ndarray, "frames channels"],
+    values: Float[np.ndarray, "frames ..."],
     times: Float64[np.ndarray, " frames"],
     seconds: float,
     still: float,
-) -> Float64[np.ndarray, "frames channels"]:
+    region: Bool[np.ndarray, " channels"] | slice = _ALL,
+) -> Float[np.ndarray, "frames ..."]:
     """Bilateral filter over time: a neighbour counts by its nearness in time and in value.
 
-    ``still`` is a root mean square over the channels; frames further apart than that hardly mix.
+    Args:
+        values: Of each frame.
+        times: Seconds.
+        seconds: Width of the filter.
+        still: Root mean square over the region; frames further apart than that hardly mix.
+        region: What moves together, and is returned: a part of ``values``' second axis.
     """
-    total, weight = values.copy(), np.ones((len(values), 1))
     reach = min(len(values) - 1, int(np.ceil(2.5 * seconds / np.median(np.diff(times)))))
+    smoothed = np.empty((len(values), *values[0, region].shape), values.dtype)
+    for piece in pieces(len(values)):
+        first = max(piece.start - reach, 0)
+        near = slice(first, piece.stop + reach)
+        part = values[near, region].astype(np.float64)
+        around = _smooth(part.reshape(len(part), -1), times[near], reach, seconds, still)
+        smoothed[piece] = around[piece.start - first : piece.stop - first].reshape(
+            smoothed[piece].shape
+        )
+    return smoothed
+
+
+def _smooth(
+    values: Float64[np.ndarray, "frames channels"],
+    times: Float64[np.ndarray, " frames"],
+    reach: int,
+    seconds: float,
+    still: float,
+) -> Float64[np.ndarray, "frames channels"]:
+    """Each frame with up to ``reach`` neighbours on both sides."""
+    total, weight = values.copy(), np.ones((len(values), 1))
     for step in range(1, reach + 1):
         apart = np.sqrt(np.mean((values[step:] - values[:-step]) ** 2, axis=1))
         mix = np.exp(

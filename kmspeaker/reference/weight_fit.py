@@ -31,6 +31,7 @@ from kmspeaker.face.least_squares import bounded_least_squares
 from kmspeaker.face.rig import ARKIT_INDEX, ARKIT_NAMES, PART_NAMES, FaceModel, without_side
 from kmspeaker.reference.at_rest import FaceAtRest
 from kmspeaker.reference.head_alignment import AlignedFace, eye_apertures, rig_landmarks
+from kmspeaker.reference.pieces import pieces
 
 LANDMARK_WEIGHTS: tuple[tuple[Sequence[int], float], ...] = (
     (LIPS, 4.0),
@@ -102,12 +103,10 @@ def fit_weights(
     """
     rig = rig_landmarks(face)
     deltas = face.landmark_deltas().astype(np.float64)
-    moved = (aligned.points - at_rest.points)[:, :468] * _scale_to_rig(at_rest.points, rig)
 
     # One row for each coordinate of each landmark, and for each distance of lips and lids.
     axes = np.sqrt(_landmark_weights()[:, None] * (1, 1, DEPTH_WEIGHT))
     rows = (deltas * axes).reshape(len(deltas), -1)
-    values = (moved * axes).reshape(len(moved), -1)
     pairs, distances = _openings(aligned, at_rest, rig)
     openness = np.stack(
         [np.sqrt(weight) * (deltas[:, a, 1] - deltas[:, b, 1]) for a, b, weight in pairs], axis=1
@@ -118,7 +117,11 @@ def fit_weights(
     shift /= np.sqrt(shift @ shift * (1 + SHIFT_STIFFNESS))
     unshifted = rows - np.outer(rows @ shift, shift)
     gram = unshifted @ rows.T + openness @ openness.T
-    rhs = values @ unshifted.T + (distances * root) @ openness.T
+    rhs = (distances * root) @ openness.T
+    to_rows = _scale_to_rig(at_rest.points, rig) * axes
+    for piece in pieces(len(rhs)):
+        moved = (aligned.points[piece] - at_rest.points)[:, :468] * to_rows
+        rhs[piece] += moved.reshape(len(moved), -1) @ unshifted.T
 
     prior, trust = _observed(aligned, at_rest, inverted)
     energy = np.diag(gram)
@@ -127,7 +130,7 @@ def fit_weights(
     rhs = rhs + prior * stiffness
 
     # The lids follow the gaze on the rig too, so the gaze is found first and held.
-    weights = np.zeros((len(moved), len(ARKIT_NAMES)))
+    weights = np.zeros_like(rhs)
     gaze = _gaze(aligned, at_rest, face)
     for name, value in gaze.items():
         weights[:, ARKIT_INDEX[name]] = value
@@ -198,7 +201,7 @@ def _openings(
     pairs, changes = [], []
     for (upper, lower), weight in zip(LIP_PAIRS, LIP_PAIR_WEIGHTS, strict=False):
         pairs.append((upper, lower, weight))
-        gap = aligned.points[:, upper, 1] - aligned.points[:, lower, 1]
+        gap = np.subtract(aligned.points[:, upper, 1], aligned.points[:, lower, 1], dtype=float)
         closed = max(at_rest.points[upper, 1] - at_rest.points[lower, 1], at_rest.closed_lips)
         opened = np.maximum(gap - closed, 0)
         changes.append(scale * opened * (1 - np.exp(-((opened / NEARLY_CLOSED) ** 2))))

@@ -57,10 +57,10 @@ def test_a_face_half_outside_the_picture_is_doubted(face: FaceModel, track: Face
 
 def test_a_face_that_is_no_face_of_ours_is_doubted() -> None:
     """However still it stands, as a blurred one does."""
-    points = np.zeros((30, 478, 3))
+    jumps = np.zeros(30)
     pose = np.tile(np.eye(4, dtype=np.float32), (30, 1, 1))
     seen = np.ones(30, np.float32)
     times = np.arange(30) / 30
     for off, doubted in ((0.5 * MOST_OFF, False), (1.1 * MOST_OFF, True)):
-        found = doubtful_frames(points, np.full(30, off), times, pose, seen)
+        found = doubtful_frames(jumps, np.full(30, off), times, pose, seen)
         assert (found == doubted).all()

@@ -1,6 +1,7 @@
 """Laws of references: a video, its saved track and a CSV, told apart by what is in them."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -90,3 +91,13 @@ def test_a_long_reference_is_refused(
     for path in (video, tmp_path / "track.npz", tmp_path / "take.csv"):
         with pytest.raises(InputError, match="limit"):
             load_reference(path, face, max_seconds=1.0)
+
+
+def test_a_track_of_more_frames_a_second_than_tracks_have_is_refused(
+    of_video: Reference, face: FaceModel, tmp_path: Path
+) -> None:
+    """Smoothing would look from each frame to all others."""
+    assert of_video.track is not None
+    replace(of_video.track, times=of_video.track.times / 1e6).save(tmp_path / "track.npz")
+    with pytest.raises(InputError, match="more than 120 frames/s"):
+        load_reference(tmp_path / "track.npz", face)

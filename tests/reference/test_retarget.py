@@ -1,5 +1,6 @@
 """Laws of retargeting: what the rig did before a camera it does again, and lips follow lips."""
 
+import tracemalloc
 from dataclasses import replace
 from pathlib import Path
 
@@ -207,3 +208,18 @@ def check_lips(track: FaceTrack, face: FaceModel) -> None:
     closed = lips < 1
     assert closed.any()
     assert np.median(gap[closed]) < 0.7
+
+
+def test_a_longer_clip_takes_little_more_memory(
+    face: FaceModel, speech: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ten minutes at 30 frames/s and their track, 6 kB a frame, stay below 500 MB."""
+    monkeypatch.setattr("kmspeaker.reference.pieces.PIECE", 8)
+    peaks = []
+    for frames in (50, 150):
+        track = filmed(face, speech[:frames], face.identities[0])
+        tracemalloc.start()
+        retarget(track, face)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert (peaks[1] - peaks[0]) / 100 < 20_000

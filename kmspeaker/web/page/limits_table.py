@@ -12,7 +12,7 @@ from kmspeaker.media.gltf import MOST_BYTES as GLB_BYTES
 from kmspeaker.media.video_reader import SIDES
 from kmspeaker.reference.live_link import MAX_ROWS_PER_SECOND
 from kmspeaker.reference.timecode import RATES as CLOCK_RATES
-from kmspeaker.reference.tracking import MAX_FPS
+from kmspeaker.reference.tracking import LONG, LONG_FPS, MAX_FPS
 from kmspeaker.web.limits import Limits, spoken_time
 from kmspeaker.web.service import MOST_TAKES
 from kmspeaker.web.session import DOWNLOADS_KEPT, REFERENCES_KEPT, TAKES_KEPT
@@ -40,7 +40,8 @@ def limits_rows(limits: Limits) -> list[Row]:
             f"up to {longest}; sides of {SIDES[0]} to {SIDES[1]} pixels, up to "
             f"{MOST_PIXELS / 1e6:.1f} million a picture, and in all what "
             f"{spoken_time(limits.max_picture / _FULL_HD)} of full HD have; pictures "
-            f"beyond {MAX_FPS:g} a second are passed over",
+            f"beyond {MAX_FPS:g} a second are passed over, and beyond {LONG_FPS:g} in more than "
+            f"{spoken_time(LONG)}",
         ),
         ("Saved track", f"up to {longest}"),
         (
