@@ -19,12 +19,13 @@ import numpy as np
 from PIL import Image
 
 from kmspeaker.corpus.lips.coarticulation import Articulation, articulate
-from kmspeaker.corpus.lips.contacts import Contacts
+from kmspeaker.corpus.lips.contacts import keep_contacts
 from kmspeaker.corpus.lips.visemes import Phone
 from kmspeaker.corpus.performances.upper_face import pose
 from kmspeaker.corpus.speech.forced_alignment import Aligner
 from kmspeaker.corpus.speech.kokoro import Kokoro
 from kmspeaker.export.render import HeadRenderer
+from kmspeaker.face.contacts import Contacts
 from kmspeaker.face.rig import ARKIT_INDEX, FaceModel
 from kmspeaker.media.audio import SAMPLE_RATE, Sound, load_sound, write_wav
 from kmspeaker.media.video_writer import write_video
@@ -204,7 +205,9 @@ def speak(kokoro: Kokoro, voice: str, speech: str) -> Sound:
 def render_video(face: FaceModel, performance: Performance, sound: Sound, name: str) -> None:
     """Render the performance with its own voice."""
     phones = Aligner().align(sound.resampled(SAMPLE_RATE).samples, performance.line)
-    weights = Contacts.of(face).enforce(play(performance, phones, sound.seconds), phones, FPS)
+    weights = keep_contacts(
+        Contacts.of(face), play(performance, phones, sound.seconds), phones, FPS
+    )
     with HeadRenderer(face, performance.identity, DRAWN, DRAWN, yaw=4.0) as renderer:
         frames = [crop_picture(renderer.frame(each)) for each in weights]
     write_video(EXAMPLES / f"{name}.mp4", frames, FPS, sound)

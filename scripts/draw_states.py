@@ -18,7 +18,6 @@ from PIL import Image, ImageDraw, ImageFont
 
 from kmspeaker.animation.animation import FaceAnimation
 from kmspeaker.corpus.lips.coarticulation import vocal_effort
-from kmspeaker.corpus.lips.contacts import Contacts
 from kmspeaker.corpus.performances.recordings import UpperFaces
 from kmspeaker.corpus.performances.states import (
     STATES,
@@ -31,6 +30,7 @@ from kmspeaker.corpus.speech.voices import Utterance, load_voice, read_utterance
 from kmspeaker.errors import InputError
 from kmspeaker.export import save_comparison
 from kmspeaker.export.render import HeadRenderer
+from kmspeaker.face.contacts import Contacts
 from kmspeaker.face.rig import ARKIT_INDEX, FaceModel, Weights
 from kmspeaker.media.audio import SAMPLE_RATE, Sound, load_sound
 from kmspeaker.pipeline import Pipeline

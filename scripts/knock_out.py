@@ -71,8 +71,10 @@ VARIANTS: Mapping[str, Change] = {
     "no temporal style beside the norms": without("temporal_in", "temporal_out"),
     "equal steps": sampled(bend=1.0),
     "noise below too": sampled(lower_noise=1.0),
+    "no more noise above": sampled(upper_noise=1.0),
     "no reading of the opening": sampled(opening_share=0.0),
     "the opening read alone": sampled(opening_share=1.0),
+    "no reading of contacts": sampled(keeps_contacts=False),
     "1 step": sampled(steps=1),
     "8 steps": sampled(steps=8),
 }

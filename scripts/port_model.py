@@ -13,8 +13,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from kmspeaker.corpus.lips.contacts import STIFFNESS
 from kmspeaker.corpus.store import Corpus
+from kmspeaker.face.contacts import STIFFNESS
 from kmspeaker.face.rig import FaceModel
 from kmspeaker.model.motion_space import MotionSpace
 from kmspeaker.model.network import PRESETS, KMSpeaker

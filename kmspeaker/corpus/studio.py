@@ -14,7 +14,6 @@ from jaxtyping import Bool, Float32
 from kmspeaker.animation.silence import still_lips
 from kmspeaker.corpus.config import Config
 from kmspeaker.corpus.lips.coarticulation import vocal_effort
-from kmspeaker.corpus.lips.contacts import Contacts
 from kmspeaker.corpus.lips.visemes import SILENCE, Phone, spans
 from kmspeaker.corpus.performances.recordings import (
     Recording,
@@ -32,6 +31,7 @@ from kmspeaker.corpus.performances.states import (
 from kmspeaker.corpus.plan import SHORTEST, Plan
 from kmspeaker.corpus.speech.voices import Utterance, augment, change_speed, load_voice, room_tone
 from kmspeaker.corpus.store import Clip, Motion
+from kmspeaker.face.contacts import Contacts
 from kmspeaker.face.rig import FaceModel
 from kmspeaker.media.audio import SAMPLE_RATE, Sound
 from kmspeaker.speech.encoders import SpeechEncoder, load_encoder, speech_features

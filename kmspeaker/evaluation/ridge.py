@@ -9,14 +9,13 @@ from jaxtyping import Float, Float32, Float64
 from kmspeaker.corpus.store import Clip, Corpus
 from kmspeaker.errors import InputError
 from kmspeaker.evaluation.context import evenly
-from kmspeaker.model.opening import CONTEXT, STRENGTH, with_context
+from kmspeaker.model.linear_reading import CONTEXT, Features, solve_ridge, with_context
+from kmspeaker.model.opening import STRENGTH
 
 MINUTES = 90
 """Training speech it is fitted on, spread over the corpus."""
 STRENGTHS = (1e1, 1e2, 1e3, 1e4, 1e5)
 """Penalties tried; the one that does best on the validation split is kept."""
-
-Features = Float[np.ndarray, "frames dim"]
 
 
 @dataclass(frozen=True)
@@ -88,8 +87,8 @@ def fit_ridge_on(
     wanted = np.concatenate([curve for _, curve in pairs])
     centre, level = inputs.mean(axis=0), float(wanted.mean())
     inputs -= centre
-    normal = inputs.T @ inputs + strength * np.eye(inputs.shape[1])
-    return Ridge(centre, np.linalg.solve(normal, inputs.T @ (wanted - level)), level)
+    moment = inputs.T @ (wanted - level)
+    return Ridge(centre, solve_ridge(inputs.T @ inputs, moment, strength), level)
 
 
 def _read(

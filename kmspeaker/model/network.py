@@ -20,8 +20,8 @@ from kmspeaker.hub import verify_model, write_manifest
 from kmspeaker.media.files import replacing
 from kmspeaker.model.conditions import GlobalStyleEncoder, SpeechProjection, TemporalStyleEncoder
 from kmspeaker.model.layers import FlowLayer, band, sinusoids
+from kmspeaker.model.linear_reading import CONTEXT
 from kmspeaker.model.motion_space import WEIGHTS, MotionSpace
-from kmspeaker.model.opening import CONTEXT
 
 CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "model.safetensors"
@@ -59,9 +59,15 @@ class ModelConfig:
     """Share of the noise with which the sampler begins the lower face, which speech and style tell
     nearly all of. Less than 1 follows the speech more closely and varies less from seed to seed;
     the upper face keeps its own. The paper has 1."""
+    upper_noise: float = 1.0
+    """The same of the upper face. More than 1 makes up for the liveliness that few steps and a
+    network of means lose; much more, and it blinks all the time. The paper has 1."""
     opening_share: float = 0.0
     """Of a linear reading of the speech in how far lips open (``model.opening``). Ours; the paper
     has none."""
+    keeps_contacts: bool = False
+    """Whether lips touch, and the lower one the teeth, wherever a linear reading of the speech
+    hears p, b, m, f or v (``model.contact_reading``). Ours; the paper has none."""
     n_coeffs: int = 128
     """Components of the motion space; set by the data when training begins."""
     speech_reach: float = 0.2
@@ -128,7 +134,9 @@ BASE = ModelConfig(
     steps=8,
     bend=1.5,
     lower_noise=0.0,
-    opening_share=0.5,
+    upper_noise=1.2,
+    opening_share=0.75,
+    keeps_contacts=True,
     speech_kernel=5,
     aligned_conditions=True,
     style_statistics=True,
@@ -170,6 +178,11 @@ class KMSpeaker(nn.Module):
     to fit it on."""
     opening_direction: Tensor
     """(52,) the weights that move with one mm of opening."""
+    contact_slope: Tensor
+    """(d_speech with context, 2) the linear reading of contacts; zeros without speech of which the
+    phones are known."""
+    contact_offset: Tensor
+    """(2,)"""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
@@ -186,6 +199,8 @@ class KMSpeaker(nn.Module):
         inputs = (2 * CONTEXT + 1) * config.d_speech
         self.register_buffer("opening_slope", torch.zeros(inputs))
         self.register_buffer("opening_direction", torch.zeros(WEIGHTS))
+        self.register_buffer("contact_slope", torch.zeros(inputs, 2))
+        self.register_buffer("contact_offset", torch.zeros(2))
 
         self.speech = SpeechProjection(
             config.d_speech, d, config.speech_kernel, config.speech_dropout

@@ -12,9 +12,8 @@ import numpy as np
 from jaxtyping import Float, Float64
 
 from kmspeaker.face.rig import UPPER_SHAPES
+from kmspeaker.model.linear_reading import Features, solve_ridge, with_context
 
-CONTEXT = 2
-"""Frames of speech on either side of a frame; five in all."""
 STRENGTH = 1e4
 """Penalty of the regression; suits minutes to hours of talk."""
 FREE = 3.0
@@ -22,16 +21,6 @@ FREE = 3.0
 lips or brings them to the teeth, they stay as it puts them."""
 STILL = 0.05
 """mm of deviation below which lips are still and stay so."""
-
-Features = Float[np.ndarray, "frames dim"]
-Opening = Float64[np.ndarray, " frames"]
-
-
-def with_context(features: Features) -> Float64[np.ndarray, "frames inputs"]:
-    """Each frame's features joined to its neighbours', the first and last frame repeated."""
-    padded = np.pad(features, ((CONTEXT, CONTEXT), (0, 0)), mode="edge").astype(np.float64)
-    width = 2 * CONTEXT + 1
-    return np.concatenate([padded[i : i + len(features)] for i in range(width)], axis=1)
 
 
 def fit_opening(
@@ -65,8 +54,7 @@ def fit_opening(
         moved, square = moved + motion.T @ opening, square + float(opening @ opening)
     if not square:
         return None
-    slope = np.linalg.solve(normal + STRENGTH * np.eye(len(normal)), moment)
-    return slope, np.where(UPPER_SHAPES, 0, moved / square)
+    return solve_ridge(normal, moment, STRENGTH), np.where(UPPER_SHAPES, 0, moved / square)
 
 
 def blend_opening(

@@ -12,9 +12,11 @@ from jaxtyping import Bool, Float, Float32
 from torch import Tensor
 
 from kmspeaker.errors import InputError
+from kmspeaker.face.contacts import Contacts
 from kmspeaker.face.keypoints import keypoint_track
 from kmspeaker.face.rig import UPPER_SHAPES, FaceModel, Weights
 from kmspeaker.model import flow
+from kmspeaker.model.contact_reading import keep_heard_contacts
 from kmspeaker.model.motion_space import playable, rig_fingerprint
 from kmspeaker.model.network import KMSpeaker
 from kmspeaker.model.opening import blend_opening
@@ -137,7 +139,8 @@ def generate_batch(
         return x_1
 
     x_0 = torch.stack([frame_noise(frames, config.n_coeffs, seed) for seed in seeds]).to(device)
-    x_0 = torch.lerp(x_0 @ _on_upper(model), x_0, config.lower_noise)
+    upper = x_0 @ _on_upper(model)
+    x_0 = config.upper_noise * upper + config.lower_noise * (x_0 - upper)
     coefficients = flow.sample(
         windows.predict(predict),
         x_0,
@@ -146,20 +149,33 @@ def generate_batch(
         progress=progress,
     )
     weights = model.motion.decode(coefficients).cpu().numpy().astype(np.float64)
-    slope, direction = (
-        buffer.cpu().numpy().astype(np.float64)
-        for buffer in (model.opening_slope, model.opening_direction)
-    )
     gram = face.gram()
-    return tuple(
-        playable(
-            blend_opening(
-                take, speech, slope, direction, face.lip_opening, share=config.opening_share
-            ),
-            gram,
+    return tuple(playable(_by_readings(model, face, take, speech), gram) for take in weights)
+
+
+def _by_readings(
+    model: KMSpeaker,
+    face: FaceModel,
+    weights: Float[np.ndarray, "frames 52"],
+    speech: Float32[np.ndarray, "frames d_speech"],
+) -> Float[np.ndarray, "frames 52"]:
+    """A take whose lips open and touch as linear readings of the speech say, too."""
+    readings = (
+        buffer.cpu().numpy().astype(np.float64)
+        for buffer in (
+            *(model.opening_slope, model.opening_direction),
+            *(model.contact_slope, model.contact_offset),
         )
-        for take in weights
     )
+    slope, direction, contact_slope, contact_offset = readings
+    if model.config.opening_share:
+        share = model.config.opening_share
+        weights = blend_opening(weights, speech, slope, direction, face.lip_opening, share)
+    if model.config.keeps_contacts:
+        weights = keep_heard_contacts(
+            weights, speech, contact_slope, contact_offset, Contacts.of(face)
+        )
+    return weights
 
 
 def _guidance_matrix(model: KMSpeaker, guidance: float) -> Float[Tensor, "coeffs coeffs"]:

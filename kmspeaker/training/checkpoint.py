@@ -84,7 +84,7 @@ class State:
         return int(metadata["step"])
 
 
-SAMPLER = ("steps", "bend", "lower_noise", "opening_share")
+SAMPLER = (*("steps", "bend", "lower_noise", "upper_noise", "opening_share", "keeps_contacts"),)
 """Settings of a model that say how it is sampled; training does not depend on them."""
 
 

@@ -15,6 +15,7 @@ import torch
 from jaxtyping import Bool, Float, Float16, Int64
 from torch import Tensor
 
+from kmspeaker.corpus.lips.contacts import contact_envelopes
 from kmspeaker.corpus.store import Corpus, Split
 from kmspeaker.errors import InputError
 from kmspeaker.model.network import ModelConfig
@@ -34,6 +35,8 @@ class Clip:
     """Whether its lips were made by rule."""
     talk: bool = False
     """Whether it is natural talk: captured lips of which no text is known."""
+    contacts: Float16[np.ndarray, "frames 2"] | None = None
+    """When its lips must touch each other and the teeth; None where phones are not known."""
 
     def __len__(self) -> int:
         return len(self.weights)
@@ -162,6 +165,9 @@ def read_clips(corpus: Corpus, split: Split, window: int) -> list[Clip]:
                     motion.features.astype(np.float16),
                     clip.lips == "made",
                     clip.lips == "captured" and not clip.phones,
+                    contact_envelopes(clip.phones, clip.frames, corpus.fps).astype(np.float16)
+                    if clip.phones
+                    else None,
                 )
             )
     if not clips:

@@ -10,9 +10,9 @@ from pathlib import Path
 import torch
 from tqdm import tqdm
 
-from kmspeaker.corpus.lips.contacts import STIFFNESS
 from kmspeaker.corpus.store import Corpus
 from kmspeaker.errors import InputError
+from kmspeaker.face.contacts import STIFFNESS
 from kmspeaker.face.keypoints import keypoint_set
 from kmspeaker.face.rig import FaceModel
 from kmspeaker.hub import verify_model

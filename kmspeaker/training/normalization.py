@@ -8,6 +8,7 @@ from jaxtyping import Float, Float64
 
 from kmspeaker.face.keypoints import keypoint_set, keypoint_track
 from kmspeaker.face.rig import FaceModel
+from kmspeaker.model.contact_reading import fit_contacts
 from kmspeaker.model.motion_space import WEIGHTS, MotionSpace
 from kmspeaker.model.network import KMSpeaker
 from kmspeaker.model.opening import fit_opening
@@ -62,7 +63,7 @@ def set_statistics(
     variance = np.einsum("wkx,wv,vkx->kx", per_weight, covariance, per_weight, optimize=True)
     deviation = np.sqrt(variance.mean(1, keepdims=True))
     speech_mean, speech_deviation = _feature_statistics(clips)
-    set_opening(model, clips, face)
+    set_readings(model, clips, face)
     model.motion.load_state_dict(space.state_dict())
     for buffer, values in (
         (model.keypoint_mean, mean),
@@ -74,16 +75,24 @@ def set_statistics(
         buffer.copy_(torch.from_numpy(np.asarray(values)))
 
 
-def set_opening(model: KMSpeaker, clips: Sequence[Clip], face: FaceModel) -> None:
-    """Fill the linear reading of the lips' opening from natural talk, where there is any."""
-    fitted = fit_opening(
+def set_readings(model: KMSpeaker, clips: Sequence[Clip], face: FaceModel) -> None:
+    """Fill the linear readings of the speech, where there is any to fit them on.
+
+    How far lips open is read from natural talk; when they touch, from speech of known phones.
+    """
+    opening = fit_opening(
         ((clip.features, clip.weights) for clip in clips if clip.talk), face.lip_opening
     )
-    if fitted is not None:
-        for buffer, values in zip(
-            (model.opening_slope, model.opening_direction), fitted, strict=True
-        ):
-            buffer.copy_(torch.from_numpy(values))
+    contacts = fit_contacts(
+        (clip.features, clip.contacts) for clip in clips if clip.contacts is not None
+    )
+    for name, fitted in (
+        (("opening_slope", "opening_direction"), opening),
+        (("contact_slope", "contact_offset"), contacts),
+    ):
+        if fitted is not None:
+            for buffer, values in zip(name, fitted, strict=True):
+                getattr(model, buffer).copy_(torch.from_numpy(values))
 
 
 @torch.no_grad()

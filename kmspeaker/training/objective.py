@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from kmspeaker.corpus.lips.contacts import STIFFNESS
+from kmspeaker.face.contacts import STIFFNESS
 from kmspeaker.face.keypoints import keypoint_track
 from kmspeaker.face.rig import FaceModel
 from kmspeaker.model import flow

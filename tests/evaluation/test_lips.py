@@ -8,13 +8,14 @@ from evaluation_data import FPS, PHONES, context_of, corpus_of
 
 from kmspeaker.animation.silence import settle_lips
 from kmspeaker.corpus.lips.coarticulation import articulate
-from kmspeaker.corpus.lips.contacts import Contacts
+from kmspeaker.corpus.lips.contacts import keep_contacts
 from kmspeaker.errors import InputError
 from kmspeaker.evaluation import lips, phonetic_contacts
 from kmspeaker.evaluation.context import ACTED, EvaluationContext
 from kmspeaker.evaluation.lips import agreement, lip_opening, loudness
 from kmspeaker.evaluation.phonetic_contacts import count, findings
 from kmspeaker.evaluation.ridge import fit_ridge
+from kmspeaker.face.contacts import Contacts
 from kmspeaker.face.rig import ARKIT_INDEX, FaceModel
 from kmspeaker.media.audio import SAMPLE_RATE, Sound
 
@@ -22,7 +23,7 @@ from kmspeaker.media.audio import SAMPLE_RATE, Sound
 @pytest.fixture(scope="module")
 def spoken(face):
     weights = articulate(PHONES, 2.0, fps=FPS)
-    return Contacts.of(face).enforce(weights, PHONES, FPS)
+    return keep_contacts(Contacts.of(face), weights, PHONES, FPS)
 
 
 def test_a_late_curve_is_found_late_and_an_early_one_early():

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from kmspeaker.face.rig import ARKIT_INDEX, UPPER_SHAPES
-from kmspeaker.model.opening import FREE, blend_opening, fit_opening, with_context
+from kmspeaker.model.linear_reading import with_context
+from kmspeaker.model.opening import FREE, blend_opening, fit_opening
 
 JAW, FRAMES, DIM = ARKIT_INDEX["jawOpen"], 400, 6
 

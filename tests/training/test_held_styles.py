@@ -7,7 +7,7 @@ import pytest
 import torch
 from tiny_model import some_weights
 
-from kmspeaker.corpus.lips.contacts import STIFFNESS
+from kmspeaker.face.contacts import STIFFNESS
 from kmspeaker.face.lip_contact import CLOSED
 from kmspeaker.face.rig import ARKIT_INDEX, UPPER_SHAPES, FaceModel
 from kmspeaker.training.held_styles import PLAIN, HeldStyle, Wearer, draw_held_styles

@@ -29,7 +29,7 @@ from kmspeaker.corpus.lips.coarticulation import (
     rest_envelope,
     vocal_effort,
 )
-from kmspeaker.corpus.lips.contacts import PRESSED, Contacts, contact_envelope
+from kmspeaker.corpus.lips.contacts import contact_envelope, keep_contacts
 from kmspeaker.corpus.lips.visemes import (
     BILABIALS,
     CHANNELS,
@@ -44,6 +44,7 @@ from kmspeaker.corpus.lips.visemes import (
 from kmspeaker.corpus.performances.recordings import Recording
 from kmspeaker.corpus.performances.videos import open_screener, read_videos
 from kmspeaker.errors import InputError
+from kmspeaker.face.contacts import PRESSED, Contacts
 from kmspeaker.face.landmarks import CHIN, INNER_LOWER_LIP, INNER_UPPER_LIP, MOUTH_CORNERS
 from kmspeaker.face.rig import FaceModel
 from kmspeaker.media.audio import SAMPLE_RATE
@@ -106,7 +107,7 @@ def agreement(
         weights = articulate(
             recording.phones, recording.seconds, fps=recording.fps, effort=lips.effort
         )
-        ruled = contacts.enforce(weights, recording.phones, recording.fps) @ measure
+        ruled = keep_contacts(contacts, weights, recording.phones, recording.fps) @ measure
         frames = min(len(ruled), len(lips.measured))
         pairs = zip(ruled[:frames].T, lips.measured[:frames].T, strict=True)
         correlations.append([np.corrcoef(ours, theirs)[0, 1] for ours, theirs in pairs])

@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Float, Float32, Float64
 
 from kmspeaker.corpus.lips.coarticulation import Articulation, articulate
-from kmspeaker.corpus.lips.contacts import Contacts
+from kmspeaker.corpus.lips.contacts import keep_contacts
 from kmspeaker.corpus.lips.visemes import Phone
 from kmspeaker.corpus.performances.recordings import UpperFaces
 from kmspeaker.corpus.performances.upper_face import (
@@ -27,6 +27,7 @@ from kmspeaker.corpus.performances.upper_face import (
     random_walk,
 )
 from kmspeaker.errors import InputError
+from kmspeaker.face.contacts import Contacts
 from kmspeaker.face.rig import ARKIT_INDEX, UPPER_SHAPES
 
 INTENSITIES: Mapping[str, float] = {"moderate": 0.55, "heightened": 1.0}
@@ -281,7 +282,7 @@ def synthesize_performance(
     lower = speech + expression * (1 - YIELD * rounded.clip(0, 1))[:, None]
     upper = _upper_weights(rng, role, phones, effort, strength, upper_faces, fps)
     face = np.where(UPPER_SHAPES, upper, lower) + actor.rest * rng.uniform(0.6, 1.3)
-    return contacts.enforce(face.clip(0, 1).astype(np.float32), phones, fps)
+    return keep_contacts(contacts, face.clip(0, 1).astype(np.float32), phones, fps)
 
 
 def _articulation(rng: np.random.Generator, role: Role, state: State) -> Articulation:

@@ -2,10 +2,11 @@ import numpy as np
 import pytest
 
 from kmspeaker.corpus.lips.coarticulation import Articulation, articulate, vocal_effort
-from kmspeaker.corpus.lips.contacts import Contacts, contact_envelope
+from kmspeaker.corpus.lips.contacts import contact_envelope, keep_contacts
 from kmspeaker.corpus.lips.visemes import CHANNELS, Phone, channel_matrix
 from kmspeaker.corpus.performances.upper_face import pose
 from kmspeaker.errors import InputError
+from kmspeaker.face.contacts import Contacts
 from kmspeaker.face.lip_contact import MET
 from kmspeaker.face.rig import ARKIT_INDEX
 
@@ -130,8 +131,8 @@ def test_mumbled_and_careful_speech_differ_and_both_close_round_and_touch(face):
         Articulation(),
         Articulation(jaw=1.3, lips=1.4),
     ):
-        weights = contacts.enforce(
-            articulate(phones, seconds, articulation=articulation), phones, FPS
+        weights = keep_contacts(
+            contacts, articulate(phones, seconds, articulation=articulation), phones, FPS
         )
         gap = weights @ gap_of
         opened.append(gap.max())
@@ -195,7 +196,7 @@ def test_lips_close_on_the_mesh_whoever_speaks(face, bilabial):
     phones, seconds = timed(
         ("AA", 0.15), (bilabial, 0.05), ("AE", 0.15), (bilabial, 0.1), ("IY", 0.1)
     )
-    weights = Contacts.of(face).enforce(articulate(phones, seconds), phones, FPS)
+    weights = keep_contacts(Contacts.of(face), articulate(phones, seconds), phones, FPS)
     for identity in face.identities:
         gap = face.lip_gap(weights, identity) - face.lip_gap(np.zeros_like(weights), identity)
         for _, start, end in (phones[1], phones[3]):
@@ -208,7 +209,7 @@ def test_lips_close_on_the_mesh_whoever_speaks(face, bilabial):
 @pytest.mark.parametrize("labiodental", ["F", "V"])
 def test_the_lower_lip_meets_the_upper_teeth(face, labiodental):
     phones, seconds = timed(("AA", 0.15), (labiodental, 0.08), ("AO", 0.15))
-    weights = Contacts.of(face).enforce(articulate(phones, seconds), phones, FPS)
+    weights = keep_contacts(Contacts.of(face), articulate(phones, seconds), phones, FPS)
     nearest = [face.teeth_gap(weights, identity).min() for identity in face.identities]
     assert np.median(nearest) < MET
     assert max(nearest) < 2.2  # the teeth of some lie deeper
@@ -224,20 +225,20 @@ def test_no_expression_opens_a_closure(face):
         {"mouthLowerDown": 0.7, "mouthFrown": 0.6},
     ):
         weights = (articulate(phones, seconds) + pose(expression)).clip(0, 1).astype(np.float32)
-        gap = contacts.enforce(weights, phones, FPS) @ face.lip_opening
+        gap = keep_contacts(contacts, weights, phones, FPS) @ face.lip_opening
         assert gap[round(0.17 * FPS)] < 0.3
 
 
 def test_contacts_leave_alone_what_breaks_none(face):
     phones, seconds = timed(("AA", 0.3), ("S", 0.2), ("AA", 0.3))
     weights = articulate(phones, seconds)
-    kept = Contacts.of(face).enforce(weights, phones, FPS)
+    kept = keep_contacts(Contacts.of(face), weights, phones, FPS)
     np.testing.assert_allclose(kept, weights, atol=1e-6)
 
 
 def test_the_jaw_opens_at_least_as_far_as_the_lips_hide_it(face):
     phones, seconds = timed(("AA", 0.15), ("M", 0.2), ("AA", 0.15))
-    weights = Contacts.of(face).enforce(articulate(phones, seconds), phones, FPS)
+    weights = keep_contacts(Contacts.of(face), articulate(phones, seconds), phones, FPS)
     closing, jaw = weights[:, ARKIT_INDEX["mouthClose"]], weights[:, ARKIT_INDEX["jawOpen"]]
     assert (closing <= jaw + 2e-3).all()
     assert closing.max() > 0.01

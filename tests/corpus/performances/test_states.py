@@ -3,7 +3,6 @@ import shutil
 import numpy as np
 import pytest
 
-from kmspeaker.corpus.lips.contacts import Contacts
 from kmspeaker.corpus.performances.recordings import UpperFaces, mirror, read_facegood
 from kmspeaker.corpus.performances.states import (
     INTENSITIES,
@@ -15,6 +14,7 @@ from kmspeaker.corpus.performances.states import (
 )
 from kmspeaker.corpus.performances.upper_face import Habits, draw_blinks, random_walk
 from kmspeaker.errors import InputError
+from kmspeaker.face.contacts import Contacts
 from kmspeaker.face.rig import ARKIT_INDEX, ARKIT_NAMES, UPPER_SHAPES
 from kmspeaker.media.audio import SAMPLE_RATE
 
