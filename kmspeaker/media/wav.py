@@ -13,8 +13,9 @@ from pathlib import Path
 from kmspeaker.errors import InputError
 from kmspeaker.media.container import Span
 
-MOST_PARTS = 2_000
-"""Files in one: minutes of speech in pieces of a tenth of a second."""
+MOST_PARTS = 1_000
+"""Files in one, each of which takes a thousandth of a second to open: ten minutes of speech in
+sentences, or less in breaths."""
 MOST_CHUNKS = 10_000
 """That may come before the sound."""
 _BEGINNING = re.compile(rb"(?:RIFF|RIFX|RF64|BW64).{4}WAVE", re.DOTALL)

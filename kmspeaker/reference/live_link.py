@@ -22,7 +22,7 @@ from kmspeaker.face.rig import ARKIT_NAMES
 from kmspeaker.limits import MAX_SECONDS
 from kmspeaker.reference.performance import Performance
 from kmspeaker.reference.table import read_rows
-from kmspeaker.reference.timecode import APP_BASE, Clock, rate_of, read_clock, typical_step
+from kmspeaker.reference.timecode import APP_BASE, RATES, Clock, rate_of, read_clock, typical_step
 from kmspeaker.reference.tracking import MAX_GAP
 from kmspeaker.reference.units import in_radians, in_unit_range
 
@@ -90,7 +90,7 @@ def read_with_notes(
         raise InputError(
             f"Got {rate:g} rows a second for {path.name}; give from 1 to {MAX_ROWS_PER_SECOND:g}."
         )
-    rows = read_rows(path, max_rows=max_seconds * MAX_ROWS_PER_SECOND)
+    rows = read_rows(path, max_rows=max_seconds * (rate or RATES[1]))
     faces = _read_faces(next(rows, []), rows, path.name, timed=rate is None)
     if len(faces.rows) < 2:
         raise InputError(_too_few(path.name, len(faces.rows)))

@@ -18,6 +18,8 @@ MAX_LINE = 4096
 """Characters; the app's own lines have some 900, and 63 numbers in full precision 1,300."""
 ROW_BYTES = 2000
 """As the app writes it a row takes 850, in UTF-16 twice that."""
+MAX_COLUMNS = 256
+"""Four times as many as the app writes; each cell takes time, even an empty one."""
 _CHUNK = 1 << 20
 
 
@@ -47,8 +49,8 @@ def read_rows(path: Path, *, max_rows: float) -> Iterator[list[str]]:
         max_rows: Longer ones are refused, before the first row is parsed.
 
     Raises:
-        InputError: No such file, no text, no separator, too many rows, or a line longer than
-            ``MAX_LINE``.
+        InputError: No such file, no text, no separator, too many rows, a line longer than
+            ``MAX_LINE``, or a row of more than ``MAX_COLUMNS``.
     """
     try:
         encoding = _refuse_large(path, max_rows)
@@ -65,7 +67,13 @@ def read_rows(path: Path, *, max_rows: float) -> Iterator[list[str]]:
                     f"Got {path.name}, whose columns are not separated by commas, semicolons or "
                     "tabs; save it again with one of these."
                 )
-            yield from csv.reader(chain([header], lines), delimiter=separator)
+            for row in csv.reader(chain([header], lines), delimiter=separator):
+                if len(row) > MAX_COLUMNS:
+                    raise InputError(
+                        f"Got {path.name} with {len(row):,} values in a row, at most {MAX_COLUMNS} "
+                        "are read; a Live Link Face CSV has 63, so export it again."
+                    )
+                yield row
     except OSError as error:
         raise InputError(
             f"Cannot read {path} ({error.strerror or error}); give a Live Link Face CSV."

@@ -364,9 +364,9 @@ def test_what_is_too_large_is_refused_before_it_is_read(
     write_live_link(path, weights[:2], 30.0)
     start, row = path.read_text(), path.read_text().splitlines()[-1]
     path.write_text(start + "0,0\n" * 5_000_000)
-    _refused(path, "more than 144000 rows")
+    _refused(path, "more than 72000 rows")
     path.write_text(start + "\n" * 5_000_000)
-    _refused(path, "more than 144000 rows")
+    _refused(path, "more than 72000 rows")
     path.write_text(start + ",0" * 5_000_000)
     _refused(path, "line of more than")
     path.write_text(start + '"' + "0,0\n" * 100_000)
@@ -393,3 +393,17 @@ def test_nothing_but_one_sentence_comes_of_any_bytes(weights: np.ndarray, tmp_pa
             read_live_link(path)
         except InputError as error:
             assert str(error).endswith(".")
+
+
+def test_what_is_far_too_large_is_refused_before_it_is_read(
+    weights: np.ndarray, tmp_path: Path
+) -> None:
+    path = tmp_path / "out.csv"
+    write_live_link(path, weights, 60.0)
+    with pytest.raises(InputError, match="more than 120 rows"):
+        read_live_link(path, max_seconds=1.0)
+    with pytest.raises(InputError, match="more than 100 rows"):
+        read_live_link(path, max_seconds=2.0, rate=50.0)
+    _edited(path, lambda rows: [rows[0], *(row + [""] * 200 for row in rows[1:])])
+    with pytest.raises(InputError, match="263 values in a row, at most 256"):
+        read_live_link(path)

@@ -25,7 +25,7 @@ def test_every_number_is_the_readers_own():
         f"{gltf.MOST_BYTES >> 20} MB",
         f"{glb_geometry.MOST_VERTICES:,}",
         f"last {session.TAKES_KEPT} takes",
-        "21,600 rows",
+        "10,800 rows",
         "7 takes and 21 other jobs in 10 minutes",
         f"{limits.queue} places, 3 of them each visitor's",
         "3 GB of memory, 5 GB of disk",

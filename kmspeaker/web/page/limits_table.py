@@ -10,7 +10,6 @@ from kmspeaker.media.audio import RATES
 from kmspeaker.media.container import MOST_PIXELS
 from kmspeaker.media.gltf import MOST_BYTES as GLB_BYTES
 from kmspeaker.media.video_reader import SIDES
-from kmspeaker.reference.live_link import MAX_ROWS_PER_SECOND
 from kmspeaker.reference.timecode import RATES as CLOCK_RATES
 from kmspeaker.reference.tracking import LONG, LONG_FPS, MAX_FPS
 from kmspeaker.web.limits import Limits, spoken_time
@@ -47,7 +46,7 @@ def limits_rows(limits: Limits) -> list[Row]:
         (
             "Live Link Face",
             f"up to {longest}; {CLOCK_RATES[0]:g} to {CLOCK_RATES[1]:g} frames a second, up to "
-            f"{limits.max_seconds * MAX_ROWS_PER_SECOND:,.0f} rows",
+            f"{limits.max_seconds * CLOCK_RATES[1]:,.0f} rows",
         ),
         (
             "Head of your own",
