@@ -17,7 +17,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -50,6 +50,8 @@ class Settings:
     """Endings of ``export.FORMATS``."""
     steps: int | None = None
     max_seconds: float = MAX_SECONDS
+    reference_fps: float | None = None
+    """Rows a second of performances that are CSVs whose time codes do not tell."""
 
     def __post_init__(self) -> None:
         """Refuse what no pair could be made with."""
@@ -225,6 +227,7 @@ def _fingerprint(pair: Pair, settings: Settings, model: str) -> str:
         "wish": {**asdict(options), "second": None},  # so spelt in records on disk
         "formats": settings.formats,
         "steps": settings.steps,
+        "reference_fps": settings.reference_fps,
         "model": model,
         "version": __version__,
     }
@@ -239,16 +242,12 @@ def _digest(path: Path) -> str:
 def _open_maker(settings: Settings, model: str, output: Path) -> Callable[[Pair], Outcome]:
     """What a worker opens once: the pipeline."""
     pipeline = Pipeline.load(settings.model, device=settings.device)
-    performances: dict[Path, Performance] = {}
 
-    def performance(path: Path) -> Performance:
-        """One actor's performance is often that of many rows in turn."""
-        if path not in performances:
-            performances.clear()
-            performances[path] = pipeline.reference(
-                path, max_seconds=settings.max_seconds
-            ).performance
-        return performances[path]
+    @lru_cache(maxsize=2)
+    def performance(path: Path, rate: float | None = None) -> Performance:
+        """One actor's performance, and the style mixed in, are often those of many rows in turn."""
+        reference = pipeline.reference(path, max_seconds=settings.max_seconds, rate=rate)
+        return reference.performance
 
     def make(pair: Pair) -> Outcome:
         try:
@@ -265,7 +264,7 @@ def _open_maker(settings: Settings, model: str, output: Path) -> Callable[[Pair]
 def _make(
     pair: Pair,
     pipeline: Pipeline,
-    performance: Callable[[Path], Performance],
+    performance: Callable[..., Performance],
     settings: Settings,
     model: str,
     output: Path,
@@ -280,7 +279,7 @@ def _make(
     second = performance(options.second) if mixed and options.second is not None else None
     (animation,) = pipeline.animate(
         sound,
-        performance(pair.performance),
+        performance(pair.performance, settings.reference_fps),
         use=options.use,
         identity=options.identity,
         seeds=(options.seed,),

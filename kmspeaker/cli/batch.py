@@ -10,6 +10,7 @@ from kmspeaker.cli.options import (
     add_max_seconds,
     add_model,
     add_quiet,
+    add_reference_fps,
     add_workers,
     controls_of,
     stopped,
@@ -40,6 +41,7 @@ def add_parser(commands: Commands) -> None:
     add_workers(batch)
     add_model(batch)
     add_max_seconds(batch)
+    add_reference_fps(batch)
     add_quiet(batch)
     add_controls(batch)
     batch.set_defaults(run=run)
@@ -65,6 +67,7 @@ def run(options: argparse.Namespace) -> int:
         formats=tuple(f".{ending.lstrip('.').lower()}" for ending in options.format),
         steps=options.steps,
         max_seconds=options.max_seconds,
+        reference_fps=options.reference_fps,
     )
     for ending in settings.formats:
         check_drawable(ending)

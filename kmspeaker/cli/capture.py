@@ -4,7 +4,14 @@ import argparse
 import time
 from pathlib import Path
 
-from kmspeaker.cli.options import Commands, add_max_seconds, add_neutral, add_quiet, print_written
+from kmspeaker.cli.options import (
+    Commands,
+    add_max_seconds,
+    add_neutral,
+    add_quiet,
+    add_reference_fps,
+    print_written,
+)
 from kmspeaker.errors import InputError
 from kmspeaker.progress import progress_bar
 
@@ -34,6 +41,7 @@ def add_parser(commands: Commands) -> None:
     )
     add_neutral(capture)
     add_max_seconds(capture)
+    add_reference_fps(capture)
     add_quiet(capture)
     capture.set_defaults(run=run)
 
@@ -63,6 +71,7 @@ def run(options: argparse.Namespace) -> None:
             progress=progress,
             max_seconds=options.max_seconds,
             neutral=options.neutral,
+            rate=options.reference_fps,
         )
     performance, sound = reference.performance, own_sound(options.video)
     animation = captured(performance, sound, identity)

@@ -17,7 +17,7 @@ from kmspeaker.examples import FOLDER
 from kmspeaker.media.audio import Sound, load_sound, write_wav
 from kmspeaker.media.video_writer import write_video
 from kmspeaker.parallel import Workers
-from kmspeaker.reference.live_link import read_live_link, write_live_link
+from kmspeaker.reference.live_link import COLUMNS, read_live_link, write_live_link
 
 QUICK = Settings(formats=(".csv",), steps=1)
 
@@ -149,23 +149,28 @@ def test_one_bad_pair_does_not_stop_the_rest(
         f"{jobs}/hello.wav,{blank},,",
         f"{jobs}/hello.wav,{jobs}/hello.csv,,nobody",
         f"{jobs}/hello.wav,{jobs}/hello.csv,../../escape,",
+        f"{jobs}/hello.wav,{tmp_path}/untimed.csv,untimed,",
     ]
+    _, *timed = (jobs / "hello.csv").read_text().splitlines()
+    untimed = [",".join([str(k), *row.split(",")[1:]]) for k, row in enumerate(timed)]
+    (tmp_path / "untimed.csv").write_text("\n".join([",".join(COLUMNS), *untimed]))
     (tmp_path / "jobs.csv").write_text("\n".join(rows))
     output = tmp_path / "deep" / "out"
     arguments = ["batch", tmp_path / "jobs.csv", "-o", output, "--format", "CSV", "--steps", "1"]
-    assert main([str(argument) for argument in arguments]) == 3
+    assert main([*map(str, arguments), "--reference-fps", "30"]) == 3
     printed = capsys.readouterr()
-    assert "1 made, 0 kept, 3 failed" in printed.out and "Traceback" not in printed.err
+    assert "2 made, 0 kept, 3 failed" in printed.out and "Traceback" not in printed.err
     for sentence in (
         "row 2: There is no file",
         "row 3: Got no face in any",
         "row 4: Got identity 'nobody'",
     ):
         assert f"kmspeaker: {sentence}" in printed.err
-    assert (output / "escape/escape.csv").is_file()
+    said = (output / "escape/escape.csv").read_text()
+    assert (output / "untimed/untimed.csv").read_text() == said
     assert not (tmp_path / "escape").exists() and not list(output.glob(".*"))
     with (output / "report.csv").open(encoding="utf-8") as file:
-        assert [row["state"] for row in csv.DictReader(file)] == ["failed"] * 3 + ["made"]
+        assert [row["state"] for row in csv.DictReader(file)] == [*["failed"] * 3, "made", "made"]
 
 
 def test_folders_of_others_are_left_alone(jobs: Path, done: Path, tmp_path: Path):

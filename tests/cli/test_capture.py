@@ -173,3 +173,18 @@ def test_other_bad_options_are_a_sentence(
 ):
     assert main(["capture", str(saved), "-o", str(tmp_path / "a.glb"), *options]) == 2
     assert says in capsys.readouterr().err
+
+
+def test_time_codes_that_do_not_tell_a_rate_need_it_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    source, out = tmp_path / "take.csv", tmp_path / "again.csv"
+    write_live_link(source, np.full((50, 52), 0.5), 30.0)
+    header, *rows = source.read_text().splitlines()
+    untimed = [",".join([str(k), *row.split(",")[1:]]) for k, row in enumerate(rows)]
+    source.write_text("\n".join([header, *untimed]))
+    command = ["capture", str(source), "-o", str(out)]
+    assert main(command) == 2
+    assert "--reference-fps" in capsys.readouterr().err
+    assert main([*command, "--reference-fps", "25", "--fps", "25"]) == 0
+    assert len(out.read_text().splitlines()) == 51
