@@ -18,6 +18,8 @@ from visit import Page
 
 from kmspeaker.examples import FOLDER
 from kmspeaker.export import FORMATS
+from kmspeaker.media.audio import load_sound
+from kmspeaker.media.video_writer import write_video
 from kmspeaker.reference.live_link import write_live_link
 from kmspeaker.web import serve
 from kmspeaker.web.limits import Limits
@@ -98,6 +100,16 @@ def test_a_client_makes_a_take_and_writes_it_in_every_quick_format(client: Clien
     assert told["use"] == "capture" and told["identity"] == "kenji" and "model" not in told
     heads = client.predict(api_name="/identities")
     assert {"name", "description"} == set(heads[0]) and len(heads) == 12
+
+
+def test_the_speech_may_be_a_video_as_on_the_page(client: Client, tmp_path: Path):
+    values = {"reference": handle_file(VIDEO), "format": ".csv", "api_name": "/stylize"}
+    _, facts = client.predict(handle_file(VIDEO), **values)
+    assert facts["seconds"] == pytest.approx(load_sound(VIDEO).seconds, abs=0.05)
+    silent = tmp_path / "silent.mp4"
+    write_video(silent, [np.zeros((64, 64, 3), np.uint8)] * 25, 25.0, None)
+    with pytest.raises(AppError, match="without a sound track"):
+        client.predict(handle_file(silent), **values)
 
 
 @pytest.mark.parametrize(

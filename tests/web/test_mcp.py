@@ -40,10 +40,17 @@ def test_an_mcp_client_finds_the_tools_and_makes_a_take(address: str):
         )
     }
     values = {**files, "format": ".csv", "controls": {"upper": 1.5}}
-    calls = [("identities", {}), ("stylize", values), ("stylize", {**values, "controls": {"x": 1}})]
+    calls = [
+        ("identities", {}),
+        ("stylize", values),
+        ("stylize", {**values, "speech": files["reference"]}),
+        ("stylize", {**values, "controls": {"x": 1}}),
+    ]
     # In a thread of its own: where browser tests ran before, Playwright's loop runs in this one.
     with ThreadPoolExecutor(1) as thread:
-        tools, (heads, take, refused) = thread.submit(asyncio.run, ask(address, calls)).result()
+        tools, (heads, take, of_video, refused) = thread.submit(
+            asyncio.run, ask(address, calls)
+        ).result()
     assert {tool.name for tool in tools} == {
         "stylize",
         "localize",
@@ -54,5 +61,6 @@ def test_an_mcp_client_finds_the_tools_and_makes_a_take(address: str):
     }
     assert all("Returns" in tool.description for tool in tools)
     assert "clara" in heads.content[0].text
-    assert not take.isError and "take-1" in json.dumps([c.model_dump() for c in take.content])
+    for made in (take, of_video):
+        assert not made.isError and "take-" in json.dumps([c.model_dump() for c in made.content])
     assert refused.isError and "Got the control 'x'" in refused.content[0].text
