@@ -1,11 +1,27 @@
-"""Small studies for the tests: their YAML as plain tables that a test changes."""
+"""Small studies for the tests: their YAML as plain tables that a test changes, and as folders."""
 
+import hashlib
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import yaml
 
+from kmspeaker import __version__
+from kmspeaker.media.audio import Sound
+from kmspeaker.media.video_writer import write_video
 from kmspeaker.study.design import Design
 from kmspeaker.study.design_file import parse_design
+from kmspeaker.study.study_folder import (
+    DESIGN,
+    MANIFEST,
+    STIMULI,
+    Manifest,
+    Stimulus,
+    Study,
+    load_study,
+    write_manifest,
+)
 
 
 def table(
@@ -46,3 +62,27 @@ def a_design(
 ) -> Design:
     """The study of ``table``."""
     return design_of(table(kind=kind, systems=systems, items=items, pages=pages))
+
+
+def write_study(folder: Path, content: dict[str, Any], *, seconds: float = 0.5) -> Study:
+    """A folder as `study build` makes it, of grey pictures and a tone."""
+    design = design_of(content)
+    (folder / STIMULI).mkdir(parents=True)
+    (folder / DESIGN).write_text(yaml.safe_dump(content, sort_keys=False))
+    rate, fps = 16_000, 20
+    tone = 0.1 * np.sin(np.arange(int(seconds * rate)) * 2 * np.pi * 300 / rate)
+    sound = None if design.protocol.muted else Sound(tone.astype(np.float32), rate)
+    stimuli = []
+    for item in (*design.items, *design.training):
+        for number, condition in enumerate(design.conditions):
+            file = hashlib.sha256(f"{item.name} {condition.name}".encode()).hexdigest()[:16]
+            path = folder / STIMULI / f"{file}.mp4"
+            grey = np.full((48, 48, 3), 40 + 30 * number, np.uint8)
+            write_video(path, [grey] * round(seconds * fps), float(fps), sound)
+            digest = hashlib.sha256(path.read_bytes()).hexdigest()
+            size = path.stat().st_size
+            stimuli.append(
+                Stimulus(item.name, condition.name, path.name, digest, size, seconds, {})
+            )
+    write_manifest(Manifest(__version__, design.digest(), tuple(stimuli)), folder / MANIFEST)
+    return load_study(folder)

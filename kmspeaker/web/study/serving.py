@@ -4,6 +4,7 @@ Place in the flow: ``kmspeaker study serve`` -> here.
 """
 
 import signal
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -97,14 +98,11 @@ class _Server(uvicorn.Server):
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Until told to stop: uvicorn's own would raise the signal again at the end."""
-        told = (signal.SIGINT, signal.SIGTERM)
-        before = {each: signal.signal(each, self.handle_exit) for each in told}
-        try:
-            yield
-        finally:
-            for each, handler in before.items():
-                signal.signal(each, handler)
+        """Until told to stop, once or twice: uvicorn's own would raise the signal at the end."""
+        if threading.current_thread() is threading.main_thread():
+            for told in (signal.SIGINT, signal.SIGTERM):
+                signal.signal(told, self.handle_exit)
+        yield
 
 
 def _page(name: str) -> Any:

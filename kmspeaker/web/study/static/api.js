@@ -1,7 +1,7 @@
 // The server's endpoints, and the queue in which ratings wait until they are saved.
 
 const CODE = "kmspeaker-study-code", WAITING = "kmspeaker-study-waiting";
-const FIRST_PAUSE = 500, LONGEST_PAUSE = 20_000, PATIENCE = 3, TIMEOUT = 20_000;
+const FIRST_PAUSE = 500, LONGEST_PAUSE = 20_000, PATIENCE = 3, TIMEOUT = 20_000, SETTLE = 3000;
 
 let code = recall(CODE);
 
@@ -75,7 +75,11 @@ export class Saver extends EventTarget {
     window.addEventListener("beforeunload", (event) => {
       if (this.#waiting.length) event.preventDefault();
     });
-    if (this.#waiting.length) this.flush();
+  }
+
+  // Sends what the window was closed over; not for long, for it is sent on meanwhile.
+  settle() {
+    return Promise.race([this.flush(), new Promise((resolve) => setTimeout(resolve, SETTLE))]);
   }
 
   get waiting() { return this.#waiting; }
@@ -98,6 +102,7 @@ export class Saver extends EventTarget {
   }
 
   async #send() {
+    if (!this.#waiting.length) return;
     let failures = 0;
     while (this.#waiting.length) {
       const first = this.#waiting[0];

@@ -16,12 +16,18 @@ document.addEventListener("keydown", (event) => {
   event.preventDefault();
 });
 
+// A slider that was just moved is saved though the window closes.
+window.addEventListener("pagehide", () => page?.commit());
+
 async function begin() {
   study = await askJson("api/study");
   document.title = study.title;
   $("title").textContent = study.title;
   let note = "";
+  saver = new Saver();
+  saver.addEventListener("change", ({ detail }) => tell(detail));
   if (myCode()) {
+    await saver.settle();
     try { session = await askJson("api/session"); } catch (error) {
       if (error.status !== 401) throw error;
       setCode(null);
@@ -41,8 +47,6 @@ async function begin() {
       return resumed;
     },
   });
-  saver = new Saver();
-  saver.addEventListener("change", ({ detail }) => tell(detail));
   $("menu").hidden = false;
   $("menu").addEventListener("click", openMenu);
   if (session.withdrawn) return gone();

@@ -4,7 +4,7 @@ import { ask } from "./api.js";
 import { h } from "./dom.js";
 
 const STEPS = 10; // parts of a second of which each must have been seen
-const LONGEST_LOOK = 0.6, DRIFT = 0.06; // seconds
+const LONGEST_LOOK = 1, DRIFT = 0.06; // seconds
 const SEEK = 400; // milliseconds after which a browser is not waited for
 
 async function fetched(file) {
@@ -37,7 +37,8 @@ export class Player extends EventTarget {
   loop = false;
   #closed = false;
   #addresses = [];
-  #turn = 0;
+  #files;
+  #before = Promise.resolve();
 
   // together: all clips beside each other, as of a pair; otherwise one at a time.
   constructor({ clips, target, together, muted }) {
@@ -51,10 +52,10 @@ export class Player extends EventTarget {
     this.#files = [...clips.map((each) => each.file), ...(target ? [target.file] : [])];
     this.#show();
   }
-  #files;
 
   get all() { return this.target ? [...this.clips, this.target] : this.clips; }
   get shown() { return this.together ? this.clips : [this.active]; }
+  get #running() { return this.target ? [...this.shown, this.target] : this.shown; }
   get time() { return this.active.video.currentTime; }
   get length() { return this.active.video.duration || 1; }
 
@@ -84,67 +85,61 @@ export class Player extends EventTarget {
     for (const address of this.#addresses) URL.revokeObjectURL(address);
   }
 
-  async toggle() { return this.playing ? this.pause() : this.play(); }
+  // What is asked for is done in that order: a key may be pressed before the last seek is over.
+  toggle() { return this.#next(() => (this.playing ? this.#stop() : this.#go())); }
+  pause() { return this.#next(() => this.#stop()); }
+  restart() { return this.#next(() => this.#seek(0).then(() => this.#go())); }
 
-  async play() {
+  // Shows another clip at the instant of the one before.
+  choose(name) {
+    return this.#next(async () => {
+      const before = this.active, next = this.clips.find((clip) => clip.name === name);
+      if (!next || next === before) return;
+      this.active = next;
+      if (!this.together) {
+        await seeked(next.video, before.video.ended ? 0 : before.video.currentTime);
+        before.video.pause();
+        this.#show();
+        this.#sound();
+        if (this.playing) this.#start();
+      }
+      this.#say("switch");
+    });
+  }
+
+  #next(work) {
+    this.#before = this.#before.then(() => (this.#closed ? undefined : work()));
+    return this.#before;
+  }
+
+  async #go() {
     if (this.active.video.ended) await this.#seek(0);
     this.playing = true;
     this.#say("state");
-    await this.#start();
+    this.#start();
   }
 
-  pause() {
+  #stop() {
     this.playing = false;
-    for (const clip of this.all) { clip.video.pause(); clip.last = null; }
+    for (const clip of this.all) clip.video.pause();
     this.#say("state");
   }
 
-  async restart() {
-    await this.#seek(0);
-    return this.play();
-  }
-
-  // Shows another clip at the instant of the one before.
-  async choose(name) {
-    const next = this.clips.find((clip) => clip.name === name);
-    if (!next || next === this.active) return;
-    const turn = ++this.#turn;
-    const before = this.active;
-    const finished = before.video.ended;
-    if (!this.together && !finished) await seeked(next.video, before.video.currentTime);
-    if (turn !== this.#turn || this.#closed) return; // chosen again meanwhile
-    this.active = next;
-    if (!this.together) {
-      before.video.pause();
-      before.last = null;
-      next.last = null;
-      if (finished) await seeked(next.video, 0);
-      this.#show();
-      this.#sound();
-      if (this.playing && !finished) await this.#start();
-    }
-    this.#say("switch");
-  }
-
-  async #start() {
-    const running = [...this.shown, ...(this.target ? [this.target] : [])];
-    for (const clip of running) {
+  #start() {
+    for (const clip of this.#running) {
       if (clip !== this.active && Math.abs(clip.video.currentTime - this.time) > DRIFT / 2) {
         clip.video.currentTime = this.time;
       }
-    }
-    try {
-      await Promise.all(running.map((clip) => clip.video.play()));
-    } catch (error) {
-      if (error.name === "AbortError") return; // paused or switched meanwhile
-      this.pause();
+      clip.last = clip.video.currentTime;
+      clip.video.play().catch((error) => {
+        if (error.name !== "AbortError") this.pause(); // else it was paused or switched meanwhile
+      });
     }
   }
 
   async #seek(time) {
     for (const clip of this.all) clip.last = null;
-    const running = [...this.shown, ...(this.target ? [this.target] : [])];
-    await Promise.all(running.map((clip) => seeked(clip.video, time)));
+    await Promise.all(this.#running.map((clip) => seeked(clip.video, time)));
   }
 
   #ended(clip) {
@@ -160,7 +155,7 @@ export class Player extends EventTarget {
       for (const clip of this.shown) {
         if (!clip.video.paused && clip.look(clip.video.currentTime)) this.#say("play");
       }
-      for (const clip of [...this.shown, ...(this.target ? [this.target] : [])]) {
+      for (const clip of this.#running) {
         const late = clip.video.currentTime - this.time;
         if (clip !== this.active && !clip.video.ended && Math.abs(late) > DRIFT) clip.video.currentTime = this.time;
       }

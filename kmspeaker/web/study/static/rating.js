@@ -26,7 +26,7 @@ export class RatingPage {
   async open() {
     this.#scales();
     const { page, player } = this;
-    const kind = { training: "Practice", check: "Please read this page", rating: "" }[page.kind];
+    const kind = page.kind === "training" ? "Practice" : "";
     this.missing = h("p", { id: "missing", "aria-live": "polite" });
     this.button = h("button", { type: "button", class: "go", "aria-describedby": "missing", onclick: () => this.enter() }, "Go on");
     this.button.disabled = true;
@@ -52,8 +52,12 @@ export class RatingPage {
     this.scales[0].focus();
   }
 
-  close() {
+  commit() {
     for (const scale of this.scales) scale.commit();
+  }
+
+  close() {
+    this.commit();
     this.player.close();
   }
 
@@ -78,7 +82,7 @@ export class RatingPage {
   }
 
   async enter() {
-    for (const scale of this.scales) scale.commit();
+    this.commit();
     if (this.#done) { this.leave(); return; }
     if (this.#lacking()) {
       this.missing.classList.remove("urgent");
@@ -100,7 +104,7 @@ export class RatingPage {
     this.#done = true;
     for (const input of this.section.querySelectorAll(".scales input")) input.disabled = true;
     this.#feedback = h("div", { class: "feedback", role: "status" }, paragraphs(feedback));
-    this.section.querySelector(".onward").before(this.#feedback);
+    this.section.querySelector(".onward").prepend(this.#feedback);
     this.missing.textContent = "";
     this.button.disabled = false;
     this.button.focus();

@@ -1,0 +1,187 @@
+"""A whole session of a rating study by keyboard alone: reloaded, on two devices, cut off."""
+
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import uvicorn
+from playwright.sync_api import Browser, BrowserContext, Page, expect
+from studies import table, write_study
+
+from kmspeaker.study.store import Store
+from kmspeaker.web import free_port
+from kmspeaker.web.study.serving import study_app
+
+pytestmark = pytest.mark.browser
+
+WORDS = "<b onclick=alert(1)>nice</b>"
+COUNT_TONES = """
+window.tones = 0;
+const start = AudioScheduledSourceNode.prototype.start;
+AudioScheduledSourceNode.prototype.start = function (when) {
+  window.tones += 1;
+  return start.call(this, when);
+};
+"""
+
+
+def content() -> dict[str, Any]:
+    made = table(systems=1, items=1)
+    # The anchor needs another item of the same actor, which nobody rates.
+    made["training"] = [{**made["items"][0], "name": "practice", "feedback": "One is worse."}]
+    made["conditions"]["above"] = {"label": "Above", "role": "target", "capture": True}
+    made["attention"] = [{"after": 1, "instruction": "To the top.", "low": 80, "high": 100}]
+    made["questionnaire"] = [
+        {"name": "work", "text": "Faces?", "answer": "choice", "choices": ["no", "yes"]},
+        {"name": "remarks", "text": "Remarks?", "required": True},
+    ]
+    return made
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    study = write_study(tmp_path / "study", content(), seconds=0.8)
+    store = Store(study.database, study.design)
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def address(store: Store, tmp_path: Path) -> Iterator[str]:
+    from kmspeaker.study.study_folder import load_study
+
+    port = free_port("127.0.0.1", 0)
+    app = study_app(load_study(tmp_path / "study"), store)
+    server = uvicorn.Server(uvicorn.Config(app, port=port, log_level="error"))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    while not server.started:
+        time.sleep(0.02)
+    yield f"http://127.0.0.1:{port}/"
+    server.should_exit = True
+    thread.join()
+
+
+def opened(browser: Browser) -> tuple[BrowserContext, Page]:
+    context = browser.new_context(viewport={"width": 1280, "height": 800})
+    context.add_init_script(COUNT_TONES)
+    page = context.new_page()
+    page.set_default_timeout(10_000)
+    return context, page
+
+
+def press(page: Page, *keys: str) -> None:
+    for key in keys:
+        page.keyboard.press(key)
+
+
+def watch(page: Page, number: int) -> None:
+    """Play the clip of this number from its start to its end."""
+    press(page, str(number), "r")
+    expect(page.locator(".row").nth(number - 1)).to_have_class("row active played")
+    expect(page.get_by_role("button", name="Play")).to_be_visible()
+
+
+def test_a_whole_session_by_keyboard(browser: Browser, address: str, store: Store):
+    context, page = opened(browser)
+    wrong: list[str] = []
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    page.on("console", lambda said: wrong.append(said.text) if "Security" in said.text else None)
+    page.goto(address)
+    expect(page.get_by_role("button", name="I agree")).to_be_focused()
+    press(page, "Enter")
+    code = page.locator(".code").inner_text()
+
+    press(page, "Enter")  # the tones
+    tones = page.evaluate("tones")
+    expect(page.get_by_role("button", name="Go on")).to_be_disabled()
+    press(page, *["Tab"] * (tones - 2), "Enter")
+    expect(page.get_by_text("That is right")).to_be_visible()
+    press(page, "Enter")
+    expect(page.get_by_role("button", name="Begin to practise")).to_be_focused()
+    press(page, "Enter")
+
+    missing, go_on = page.locator("#missing"), page.get_by_role("button", name="Go on")
+    expect(missing).to_have_text(
+        "To go on, play A and B to the end; then move the sliders of A and B."
+    )
+    watch(page, 1)
+    press(page, "ArrowRight")
+    expect(missing).to_have_text("To go on, play B to the end; then move the slider of B.")
+    expect(go_on).to_be_disabled()
+    press(page, "Enter")  # in vain
+    watch(page, 2)
+    press(page, "PageUp")
+    expect(go_on).to_be_enabled()
+    press(page, "Enter")
+    expect(page.locator(".feedback")).to_have_text("One is worse.")
+    press(page, "Enter")
+
+    expect(missing).to_contain_text("play A and B")
+    times = """() => [...document.querySelectorAll("video")].map((video) => video.currentTime)"""
+    press(page, " ")
+    while page.evaluate(times)[1] < 0.1:
+        page.wait_for_timeout(10)
+    press(page, " ", "2")  # to the other at the same instant
+    expect(page.locator(".row").nth(1)).to_have_class("row active")
+    target, first, second = page.evaluate(times)
+    assert 0.1 <= second < 0.8
+    assert second == pytest.approx(first, abs=0.001)
+    assert second == pytest.approx(target, abs=0.15)
+    watch(page, 2)
+    press(page, "1", "PageDown", "ArrowLeft")
+    expect(page.locator("#saving")).to_have_text("Everything is saved.")
+
+    page.reload()
+    expect(missing).to_have_text("To go on, play A to the end; then move the slider of B.")
+    expect(page.get_by_label("Rating of clip A")).to_have_value("39")
+    elsewhere, second_page = opened(browser)
+    second_page.goto(address)
+    expect(second_page.get_by_role("button", name="I agree")).to_be_focused()
+    press(second_page, "Tab")
+    second_page.keyboard.type(code.lower())
+    press(second_page, "Enter")
+    expect(second_page.get_by_label("Rating of clip A")).to_have_value("39")
+
+    context.set_offline(True)
+    press(page, "2", "PageUp")
+    expect(page.locator("#saving")).to_contain_text("not reached")
+    with page.expect_download() as downloading:
+        page.get_by_role("button", name="Download what is not saved").press("Enter")
+    assert '"value": 60' in downloading.value.path().read_text()
+    context.set_offline(False)
+    expect(page.locator("#saving")).to_have_text("Everything is saved.")
+    watch(page, 1)
+    press(page, "Enter")
+
+    expect(page.get_by_role("heading", name="To the top.")).to_be_visible()
+    expect(missing).to_contain_text("To go on")
+    press(second_page, "2", "ArrowRight")  # on a page that is done
+    expect(second_page.get_by_role("heading", name="To the top.")).to_be_visible()
+    press(page, "End", "Enter")
+    expect(page.get_by_role("radio", name="no")).to_be_focused()
+    press(page, "ArrowRight", "Tab")
+    page.keyboard.type(WORDS)
+    press(page, "Tab", "Enter")
+    completion = page.locator("#completion").inner_text()
+    context.close()
+    elsewhere.close()
+
+    participant = store.resume(code)
+    assert participant.completion_code == completion
+    assert store.progress(participant).answers == {"work": "yes", "remarks": WORDS}
+    responses = store.responses()
+    values = {(row["position"], row["stimulus"]): row["value"] for row in responses.ratings}
+    shown = [each.stimuli for each in store.pages(participant)]
+    assert values == {
+        (0, shown[0][0]): 51,
+        (0, shown[0][1]): 60,
+        (1, shown[1][0]): 39,
+        (1, shown[1][1]): 60,
+        (2, "check"): 100,
+    }
+    assert len(responses.history) == len(responses.ratings)
+    assert not wrong
