@@ -2,6 +2,7 @@
 
 import { fileUrl } from "./files.js";
 import { offerVideos, takeAnySpeech } from "./speech.js";
+import { sayUnseen } from "./unseen.js";
 
 const ASK_EVERY = 15000; // milliseconds
 const SERVER = "km-server", HAD = "km-had";
@@ -10,6 +11,7 @@ export function mount(element, props) {
   const alert = element.querySelector(".km-alert");
   explain(element.querySelector(".km-how"), props.shows);
   takeAnySpeech();
+  sayUnseen();
   rest();
   // Some inputs are drawn only when their tab is opened.
   new MutationObserver(rest).observe(document.querySelector(".km-inputs") ?? document.body, { childList: true, subtree: true });
