@@ -100,7 +100,7 @@ class Corpus:
                 f"Got a corpus of version {index.get('version')} in {folder}, needed is {VERSION}; "
                 "build it again."
             )
-        clips = tuple(_clip_of(record, path) for record in index["clips"])
+        clips = tuple(clip_of(record, path) for record in index["clips"])
         for clip in clips:
             if not (folder / clip.shard).is_file():
                 raise InputError(
@@ -203,7 +203,7 @@ def shard_clips(path: Path, fingerprint: str) -> tuple[Clip, ...] | None:
     plan = _header(path)
     if plan is None or plan.get("fingerprint") != fingerprint:
         return None
-    return tuple(_clip_of(record, path) for record in plan["clips"])
+    return tuple(clip_of(record, path) for record in plan["clips"])
 
 
 def write_index(
@@ -250,7 +250,7 @@ def _describe_change(folder: Path, clips: Sequence[Clip]) -> str:
     written: dict[str, Mapping[str, Any]] = {}
     for shard in sorted({clip.shard for clip in clips}):
         for record in (_header(folder / shard) or {"clips": []})["clips"]:
-            written[record["name"]] = asdict(_clip_of(record, folder / shard))
+            written[record["name"]] = asdict(clip_of(record, folder / shard))
     for clip in clips:
         own = written.get(clip.name, {})
         for key, value in asdict(clip).items():
@@ -267,7 +267,12 @@ def _short(value: object) -> str:
     return text if len(text) <= 40 else f"{text[:37]}..."
 
 
-def _clip_of(record: dict[str, Any], path: Path) -> Clip:
+def clip_of(record: dict[str, Any], path: Path) -> Clip:
+    """One record of the index in ``path``.
+
+    Raises:
+        InputError: It cannot be a clip's.
+    """
     names = {field.name for field in fields(Clip)}
     if set(record) != names:
         raise InputError(

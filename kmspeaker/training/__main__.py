@@ -2,6 +2,7 @@
 
 import argparse
 import dataclasses
+import math
 import os
 import sys
 from pathlib import Path
@@ -43,6 +44,12 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--steps", help="steps to train")
     parser.add_argument("--batch", help="windows a step")
     parser.add_argument("--seed", help="of weights, batches and noise")
+    parser.add_argument(
+        "--minutes",
+        type=float,
+        default=math.inf,
+        help="stop after so long, with a checkpoint and a model, even if steps are left",
+    )
     parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"))
     parser.add_argument(
         "--as-paper", action="store_true", help="the paper's values of every option not given"
@@ -82,7 +89,12 @@ def main(arguments: list[str] | None = None) -> int:
                 sys.stdout.write(f"{size}: {figures}\n")
             return 0
         folder = train(
-            Corpus.open(args.corpus), args.run, options, device=args.device, start=args.start
+            Corpus.open(args.corpus),
+            args.run,
+            options,
+            device=args.device,
+            start=args.start,
+            minutes=args.minutes,
         )
     except InputError as error:
         sys.stderr.write(f"{error}\n")

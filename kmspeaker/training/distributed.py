@@ -48,6 +48,14 @@ class Processes:
         for tensor, total in zip(tensors, sums, strict=True):
             tensor.copy_(total.view_as(tensor))
 
+    def any(self, here: bool) -> bool:
+        """Whether it is so in any process."""
+        if self.count == 1:
+            return here
+        there = torch.tensor([float(here)], device=self.device)
+        dist.all_reduce(there)
+        return there.item() > 0
+
 
 @contextmanager
 def join_processes(device: str) -> Iterator[Processes]:

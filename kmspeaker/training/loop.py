@@ -2,6 +2,7 @@
 
 import dataclasses
 import logging
+import math
 import platform
 import time
 from collections.abc import Sequence
@@ -41,6 +42,7 @@ def train(
     *,
     device: str = "auto",
     start: Path | None = None,
+    minutes: float = math.inf,
 ) -> Path:
     """Train a model on a corpus, going on from the run's checkpoint if there is one.
 
@@ -54,20 +56,30 @@ def train(
         device: "auto" takes a GPU where there is one.
         start: folder of a trained model to begin from instead of random weights. Its statistics
             and its motion space are kept. A run that has a checkpoint goes on from that.
+        minutes: after which it stops even before ``options.steps``, but not before one step, with
+            a checkpoint and a model as at the end; these take some seconds more.
 
     Returns:
-        The folder of the finished model, which ``KMSpeaker.load`` reads.
+        The folder of the model, which ``KMSpeaker.load`` reads.
 
     Raises:
-        InputError: the corpus or ``start`` does not fit the preset, the run was begun otherwise, or
-            training diverged.
+        InputError: the corpus or ``start`` does not fit the preset, the run was begun otherwise,
+            there is no time, or training diverged.
     """
+    if not minutes > 0:
+        raise InputError(f"Got {minutes:g} minutes to train for; give a number above 0.")
+    deadline = time.monotonic() + 60 * minutes
     with join_processes(device) as processes:
-        return _train(corpus, run, options, processes, start)
+        return _train(corpus, run, options, processes, start, deadline)
 
 
 def _train(
-    corpus: Corpus, run: Path, options: TrainingOptions, processes: Processes, start: Path | None
+    corpus: Corpus,
+    run: Path,
+    options: TrainingOptions,
+    processes: Processes,
+    start: Path | None,
+    deadline: float,
 ) -> Path:
     face = FaceModel.load()
     preset = _preset(options, corpus, processes)
@@ -81,6 +93,8 @@ def _train(
     if not processes.first:
         for step in range(first, options.steps):
             take_step(state, objective, clip_frames, options, processes, step)
+            if processes.any(time.monotonic() > deadline):
+                break
         return run / "model"
 
     run.mkdir(parents=True, exist_ok=True)
@@ -94,7 +108,8 @@ def _train(
         speed.add(time.perf_counter() - began, waited)
         log.write(step + 1, "train", figures)
         bar.set_postfix(loss=f"{figures['loss']:.3f}", refresh=False)
-        done, last = step + 1, step + 1 == options.steps
+        done = step + 1
+        last = processes.any(time.monotonic() > deadline) or done == options.steps
         if last or done % options.validate_every == 0:
             log.write(done, "speed", speed.figures())
             scores = validate(state.average, face, val_clips)
@@ -109,6 +124,8 @@ def _train(
         # Saved last: a run killed while it validates does so again.
         if last or done % options.save_every == 0:
             state.save(run, done, setup)
+        if last:
+            break
     log.close()
     if first < options.steps:
         bar.write(str(speed))

@@ -92,6 +92,18 @@ def test_a_killed_run_goes_on_as_if_nothing_had_happened(tmp_path, corpus, monke
     assert weights_of(resumed) == weights_of(whole)
 
 
+def test_a_run_whose_time_is_over_leaves_a_model_and_goes_on(tmp_path, corpus):
+    whole = train(corpus, tmp_path / "whole", OPTIONS, device="cpu")
+    run = tmp_path / "short"
+    stopped = train(corpus, run, OPTIONS, device="cpu", minutes=1e-9)
+    assert len(losses(run)) == 1 and KMSpeaker.load(stopped)
+    resumed = train(corpus, run, OPTIONS, device="cpu", minutes=60.0)
+    assert losses(run) == losses(tmp_path / "whole")
+    assert weights_of(resumed) == weights_of(whole)
+    with pytest.raises(InputError, match="above 0"):
+        train(corpus, run, OPTIONS, device="cpu", minutes=0.0)
+
+
 def test_a_run_goes_on_with_its_own_options_only(tmp_path, corpus):
     train(corpus, tmp_path, dataclasses.replace(OPTIONS, steps=2), device="cpu")
     with pytest.raises(InputError, match="batch"):
