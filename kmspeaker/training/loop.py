@@ -108,8 +108,8 @@ def _train(
         speed.add(time.perf_counter() - began, waited)
         log.write(step + 1, "train", figures)
         bar.set_postfix(loss=f"{figures['loss']:.3f}", refresh=False)
-        done = step + 1
-        last = processes.any(time.monotonic() > deadline) or done == options.steps
+        over = processes.any(time.monotonic() > deadline)
+        done, last = step + 1, over or step + 1 == options.steps
         if last or done % options.validate_every == 0:
             log.write(done, "speed", speed.figures())
             scores = validate(state.average, face, val_clips)
@@ -124,7 +124,7 @@ def _train(
         # Saved last: a run killed while it validates does so again.
         if last or done % options.save_every == 0:
             state.save(run, done, setup)
-        if last:
+        if over:
             break
     log.close()
     if first < options.steps:
