@@ -35,8 +35,8 @@ ROOT = Path(__file__).parents[1]
 SERVE = (sys.executable, "-m", "kmspeaker", "study", "serve")
 SECONDS = 0.5
 """Of a clip; participants do not wait for it."""
-PAUSE = 0.3
-"""Seconds between a participant's ratings, on average."""
+PAUSE = 3.0
+"""Seconds between a participant's ratings, on average; people take longer."""
 CHANGES = 0.3
 """Share of ratings that are changed once."""
 

@@ -208,7 +208,7 @@ def test_codes_open_ones_own_session_and_nothing_else(client: TestClient, store:
     assert client.post("/api/withdraw", json={}, headers=own).status_code == 200
     assert client.get("/api/session", headers=own).json()["withdrawn"] is True
     late = client.post("/api/rate", json=rating(told["page"]), headers=own)
-    assert late.status_code == 400 and "withdrawn" in late.json()["sentence"]
+    assert late.status_code == 410 and "withdrawn" in late.json()["sentence"]
     assert client.post("/api/delete", json={}, headers=own).status_code == 200
     assert client.get("/api/session", headers=own).status_code == 401
     assert not store.responses().participants

@@ -23,6 +23,7 @@ MOST_BYTES = 64 * 1024
 """Of what a request may say."""
 WRONG_TOKENS, TOKEN_MINUTE = 10, 60.0
 """So many wrong tokens of one address in so many seconds, and none is read for a while."""
+MOST_ADDRESSES = 10_000
 SHORTEST_TOKEN = 16
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'{styles}; img-src 'self' data:; "
@@ -123,6 +124,8 @@ class Owner:
             raise Refused(429, "Got too many wrong tokens; wait a minute.")
         if not compare_digest(bearer(request).encode(), self._token.encode()):
             wrong.append(now)
+            if len(self._wrong) > MOST_ADDRESSES:
+                self._wrong.clear()
             raise Refused(401, "Got a token that is not the owner's.")
         del self._wrong[who]
 

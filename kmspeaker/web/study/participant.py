@@ -86,8 +86,8 @@ class Participants:
             ("next", self._told(Next, self._next)),
             ("answer", self._told(Answer, self._answer)),
             ("finish", self._told(Nothing, self._finish)),
-            ("withdraw", self._told(Nothing, self._withdraw)),
-            ("delete", self._told(Nothing, self._delete)),
+            ("withdraw", self._told(Nothing, self._withdraw, withdrawn=True)),
+            ("delete", self._told(Nothing, self._delete, withdrawn=True)),
         ]
         return [
             Route("/api/study", self._study, methods=["GET"]),
@@ -123,12 +123,25 @@ class Participants:
             raise Refused(404, "This clip is on none of your pages.")
         return FileResponse(path, headers={"Cache-Control": "private, no-store"})
 
-    def _told(self, kind: type[Said], work: Callable[[Participant, Said], Answers]) -> Endpoint:
-        """An endpoint of a participant that is told something."""
+    def _told(
+        self,
+        kind: type[Said],
+        work: Callable[[Participant, Said], Answers],
+        *,
+        withdrawn: bool = False,
+    ) -> Endpoint:
+        """An endpoint of a participant that is told something; even of a withdrawn one or not."""
 
         async def endpoint(request: Request) -> Response:
             said = await read(request, kind)
-            return JSONResponse(await run_in_threadpool(lambda: work(self._who(request), said)))
+
+            def answer() -> Answers:
+                who = self._who(request)
+                if who.withdrawn_at is not None and not withdrawn:
+                    raise Refused(410, "You have withdrawn; nothing more is kept.")
+                return work(who, said)
+
+            return JSONResponse(await run_in_threadpool(answer))
 
         return endpoint
 

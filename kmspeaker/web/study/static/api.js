@@ -32,9 +32,9 @@ export class Refusal extends Error {
   get passes() { return this.status === 0 || this.status >= 500; }
 }
 
-export async function ask(path, body, token = code) {
+export async function ask(path, body, token = code, timeout = TIMEOUT) {
   const headers = token ? { Authorization: `Bearer ${token}` } : {};
-  const options = { headers, cache: "no-store", signal: AbortSignal.timeout(TIMEOUT) };
+  const options = { headers, cache: "no-store", signal: AbortSignal.timeout(timeout) };
   if (body !== undefined) {
     headers["Content-Type"] = "application/json";
     Object.assign(options, { method: "POST", body: JSON.stringify(body), keepalive: true });

@@ -49,7 +49,7 @@ async function begin() {
   });
   $("menu").hidden = false;
   $("menu").addEventListener("click", openMenu);
-  if (session.withdrawn) return gone();
+  if (session.withdrawn) return withdrew();
   if (!session.begun && !session.completion) {
     await steps.check(study, myCode());
     await steps.guidelines(study);
@@ -112,7 +112,8 @@ function tell({ state, sentence, status, rescue }) {
     $("rescue").append("You need not lose anything: ", h("button", { type: "button", onclick: rescueFile }, "Download what is not saved"));
   }
   if (state === "refused" && status === 409) elsewhere();
-  if (state === "refused" && status === 401) gone();
+  if (state === "refused" && status === 410) withdrew();
+  if (state === "refused" && status === 401) deleted();
 }
 
 const rescueFile = () => download("ratings-not-saved.json",
@@ -126,11 +127,26 @@ async function elsewhere() {
 
 function gone() {
   over = true;
-  saver?.forget();
+  saver.forget();
   closePage();
   $("menu").hidden = $("progress").hidden = true;
+  $("saving").textContent = "";
+}
+
+function withdrew() {
+  gone();
+  const says = h("p", { class: "sentence", role: "alert" });
+  const erase = async () => {
+    try { await askJson("api/delete", {}); deleted(); } catch (error) { says.textContent = error.message; }
+  };
+  steps.left("You have withdrawn", "What you have rated counts in no analysis, and nothing more is kept. You may close this window.",
+    h("div", { class: "line" }, h("button", { type: "button", class: "danger", onclick: erase }, "Delete what is there, too")), says);
+}
+
+function deleted() {
+  gone();
   setCode(null);
-  steps.left("You do not take part any more", "Nothing more is kept of you from here on. You may close this window.");
+  steps.left("You do not take part any more", "Nothing is kept of you. You may close this window.");
 }
 
 function openMenu() {
@@ -139,7 +155,6 @@ function openMenu() {
   const ask = (title, text, word, path, end) => {
     const sure = h("button", { type: "button", class: "danger", onclick: async () => {
       try {
-        if (path !== "api/delete") await saver.flush();
         await askJson(path, {});
         dialog.close();
         end();
@@ -157,8 +172,8 @@ function openMenu() {
     h("h3", {}, "Your code"), h("p", {}, "With it you go on later, on any device."), h("p", { class: "code" }, myCode()),
     h("h3", {}, "Stopping"),
     h("div", { class: "line" },
-      h("button", { type: "button", onclick: () => ask("Withdraw?", "You stop here, and what you have rated is left out of every analysis. This cannot be undone.", "Yes, withdraw", "api/withdraw", gone) }, "Withdraw"),
-      h("button", { type: "button", onclick: () => ask("Delete everything?", "All that you have rated and answered is deleted, your code too. This cannot be undone.", "Yes, delete my data", "api/delete", gone) }, "Delete my data"),
+      h("button", { type: "button", onclick: () => ask("Withdraw?", "You stop here, and what you have rated is left out of every analysis. This cannot be undone.", "Yes, withdraw", "api/withdraw", withdrew) }, "Withdraw"),
+      h("button", { type: "button", onclick: () => ask("Delete everything?", "All that you have rated and answered is deleted, your code too. This cannot be undone.", "Yes, delete my data", "api/delete", deleted) }, "Delete my data"),
       h("button", { type: "button", class: "go", autofocus: true, onclick: () => dialog.close() }, "Back to the study")));
   document.body.append(dialog);
   dialog.showModal();

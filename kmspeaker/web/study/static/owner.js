@@ -36,21 +36,19 @@ function people(token, state) {
       button("Look again", async () => people(token, await askJson("api/owner/state", undefined, token)))),
     says, results,
     table("Participants", ["participant", "joined", "finished", "pages done"],
-      state.participants.map((each) => [String(each.participant), when(each.joined_at), when(each.finished_at), String(each.pages)]))));
+      state.participants.map((each) => [String(each.participant), when(each.joined_at), when(each.finished_at), String(each.pages)]), "", "h2")));
 }
 
 async function analysis(place, found) {
   place.replaceChildren(h("h2", {}, found.screened ? "Results after screening" : "Results"),
     h("p", {}, `${found.participants} participants, ${found.ratings} ratings.`),
-    found.findings.map((line) => h("p", {}, line)),
-    found.tables.map((each) => table(each.title, each.headings, each.rows, each.note)));
+    ...found.findings.map((line) => h("p", {}, line)),
+    ...found.tables.map((each) => table(each.title, each.headings, each.rows, each.note)));
   await plotly();
-  const dark = matchMedia("(prefers-color-scheme: dark)").matches;
   found.figures.forEach((figure, k) => {
     const drawing = h("div", { class: "figure" });
     place.append(h("h3", {}, found.titles[k]), drawing);
-    const colours = dark ? { paper_bgcolor: "#1b1d21", plot_bgcolor: "#1b1d21", font: { color: "#f2f0ec" } } : {};
-    Plotly.newPlot(drawing, figure.data, { ...figure.layout, ...colours }, { displaylogo: false, responsive: true });
+    Plotly.newPlot(drawing, figure.data, figure.layout, { displaylogo: false, responsive: true });
   });
 }
 
@@ -61,8 +59,8 @@ function plotly() {
   });
 }
 
-function table(title, headings, rows, note = "") {
-  return h("div", { class: "results" }, h("h3", {}, title), h("div", { class: "scroll" }, h("table", {},
+function table(title, headings, rows, note = "", level = "h3") {
+  return h("div", { class: "results" }, h(level, {}, title), h("div", { class: "scroll" }, h("table", {},
     h("thead", {}, h("tr", {}, headings.map((word) => h("th", { scope: "col" }, word)))),
     h("tbody", {}, rows.map((row) => h("tr", {}, row.map((cell) => h("td", {}, cell))))))), note && h("p", { class: "soft" }, note));
 }

@@ -5,10 +5,11 @@ import { h } from "./dom.js";
 
 const STEPS = 10; // parts of a second of which each must have been seen
 const LONGEST_LOOK = 1, DRIFT = 0.06; // seconds
+const LOADING = 180_000; // milliseconds that a clip may take on a slow line
 const SEEK = 400; // milliseconds after which a browser is not waited for
 
 async function fetched(file) {
-  const blob = await (await ask(`api/clips/${file}`)).blob();
+  const blob = await (await ask(`api/clips/${file}`, undefined, undefined, LOADING)).blob();
   return URL.createObjectURL(blob);
 }
 

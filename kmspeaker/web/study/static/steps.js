@@ -14,8 +14,12 @@ export function consent(study, { join, resume, note }) {
   return new Promise((resolve) => {
     const says = sentence();
     if (note) says.textContent = note;
+    let busy = false; // pressed twice, one still joins once
     const attempt = async (work) => {
+      if (busy) return;
+      busy = true;
       try { resolve(await work()); } catch (error) { says.textContent = error.message; }
+      busy = false;
     };
     const code = h("input", { id: "code", autocomplete: "off", autocapitalize: "characters", spellcheck: "false", maxlength: "60" });
     const back = h("form", { class: "back", onsubmit: (event) => { event.preventDefault(); attempt(() => resume(code.value)); } },
@@ -162,8 +166,8 @@ export function thanks(completion) {
     h("p", {}, "Give it to whoever invited you, if they ask for it. You may close this window.")));
 }
 
-export function left(title, text) {
-  show(h("section", { class: "text" }, h("h1", {}, title), h("p", {}, text)));
+export function left(title, text, ...more) {
+  show(h("section", { class: "text" }, h("h1", {}, title), h("p", {}, text), more));
 }
 
 const minutes = (count) => (count === 1 ? "1 minute" : `${count} minutes`);
