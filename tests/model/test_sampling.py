@@ -47,15 +47,18 @@ def test_the_same_seed_gives_the_same_motion_and_another_seed_another(model, fac
 def test_without_noise_below_seeds_differ_above(model, face, style):
     """The lower face begins without noise; some of the upper one's may still reach it."""
 
-    def apart(lower_noise: float) -> tuple[float, float]:
+    def apart(lower_noise: float, upper_noise: float = 1.0) -> tuple[float, float]:
         other = awake(face=face)
-        other.config = dataclasses.replace(other.config, lower_noise=lower_noise, steps=1)
+        other.config = dataclasses.replace(
+            other.config, lower_noise=lower_noise, upper_noise=upper_noise, steps=1
+        )
         one, two = (generate(other, face, speech(40), style, seed=s) for s in (1, 2))
         moved = np.abs(one - two).mean(axis=0)
         return float(moved[UPPER_SHAPES].mean()), float(moved[~UPPER_SHAPES].mean())
 
     noisy, calm = apart(1.0), apart(0.0)
     assert calm[1] < noisy[1] and calm[0] > 1e-4
+    assert apart(0.0, upper_noise=2.0)[0] > 1.2 * calm[0]
 
 
 def test_two_calls_do_not_affect_each_other(model, face, style):
