@@ -1,5 +1,6 @@
-"""A stand-in for the Hugging Face Hub on loopback: the calls huggingface-hub makes for a model."""
+"""A stand-in for the Hugging Face Hub on loopback: what huggingface-hub asks of it."""
 
+import base64
 import hashlib
 import json
 import re
@@ -24,6 +25,9 @@ class Hub:
     """How many of the next transfers of weights break off half-way."""
     requests: list[str] = field(default_factory=list)
     """``METHOD path range`` of every request."""
+    down: bool = False
+    """Whether what is written is refused."""
+    private: bool = True
     agents: list[str] = field(default_factory=list)
 
 
@@ -46,7 +50,10 @@ def serve(hub: Hub) -> Iterator[Hub]:
                 if path.rpartition("/")[2] not in ("main", "v1", COMMIT):
                     return self.fail("RevisionNotFound")
                 return self.send_json({"id": hub.repo, "sha": COMMIT, "siblings": []})
-            if path.startswith(f"/api/models/{hub.repo}/tree/"):
+            if path == f"/api/datasets/{hub.repo}":
+                about = {"id": hub.repo, "private": hub.private, "sha": COMMIT, "siblings": []}
+                return self.send_json(about)
+            if re.match(f"/api/(models|datasets)/{hub.repo}/tree/", path):
                 return self.send_json(
                     [
                         {"type": "file", "path": name, "size": len(data), "oid": etag(data)}
@@ -56,6 +63,32 @@ def serve(hub: Hub) -> Iterator[Hub]:
             name = path.removeprefix(f"/{hub.repo}/resolve/{COMMIT}/")
             if name in hub.files:
                 return self.send_file(hub.files[name], span)
+            return self.fail("RepoNotFound")
+
+        def do_POST(self) -> None:
+            said = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            hub.requests.append(f"POST {self.path} {said[:200].decode()}")
+            dataset = f"/api/datasets/{hub.repo}"
+            if hub.down:
+                return self.fail("RepoNotFound")
+            if self.path == "/api/repos/create":
+                return self.send_json({"url": f"{hub.url}/datasets/{hub.repo}"})
+            if self.path == f"{dataset}/preupload/main":
+                files = [each["path"] for each in json.loads(said)["files"]]
+                modes = [{"path": p, "uploadMode": "regular", "shouldIgnore": False} for p in files]
+                return self.send_json({"files": modes})
+            if self.path == f"{dataset}/commit/main":
+                for line in said.splitlines():
+                    change = json.loads(line)
+                    if change["key"] == "deletedFile":
+                        del hub.files[change["value"]["path"]]
+                    if change["key"] == "file":
+                        content = base64.b64decode(change["value"]["content"])
+                        hub.files[change["value"]["path"]] = content
+                url = f"{hub.url}/datasets/{hub.repo}/commit/{COMMIT}"
+                return self.send_json({"commitUrl": url, "commitOid": COMMIT})
+            if self.path == f"{dataset}/super-squash/main":
+                return self.send_json({})
             return self.fail("RepoNotFound")
 
         def send_file(self, data: bytes, span: str) -> None:

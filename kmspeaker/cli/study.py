@@ -2,6 +2,8 @@
 
 import argparse
 import os
+import sys
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +15,7 @@ if TYPE_CHECKING:
     from kmspeaker.study.analysis import Analysis
     from kmspeaker.study.design import Design
     from kmspeaker.study.simulation import Truth
+    from kmspeaker.study.store import Store
 
 _CONFIG = "the study's YAML file, or ready:lips or ready:style for the paper's"
 _NEEDS = "requirements-study.txt"
@@ -88,6 +91,15 @@ def add_parser(commands: Commands) -> None:
         type=Path,
         metavar="FILE",
         help=f"its first line opens the owner's page (default: ${_TOKEN}, or no such page)",
+    )
+    serve.add_argument(
+        "--mirror",
+        metavar="OWNER/DATASET",
+        help="also copy the raw data to this private dataset of the Hub, which HF_TOKEN may "
+        "write to",
+    )
+    serve.add_argument(
+        "--mirror-minutes", type=float, default=5.0, metavar="N", help="default %(default)g"
     )
     add_quiet(serve)
     serve.set_defaults(run=run_serve)
@@ -185,9 +197,9 @@ def run_serve(options: argparse.Namespace) -> None:
             print(f"{study.design.title} is open at {address}{owner}. Ctrl-C ends it.", flush=True)
 
     try:
-        serve_study(
-            study_app(study, store, token=token), host=options.host, port=port, announce=announce
-        )
+        app = study_app(study, store, token=token)
+        with _mirrored(store, study.design, options):
+            serve_study(app, host=options.host, port=port, announce=announce)
     finally:
         store.close()
 
@@ -236,6 +248,27 @@ def _print_analysis(analysis: "Analysis", folder: Path, files: int) -> None:
     for line in findings(best):
         print(f"  {line}")
     print(f"{folder / 'report.html'} and {files - 1} files beside it")
+
+
+def _mirrored(
+    store: "Store", design: "Design", options: argparse.Namespace
+) -> AbstractContextManager[None]:
+    if options.mirror is None:
+        return nullcontext()
+    if not options.mirror_minutes > 0:
+        raise InputError(f"Got --mirror-minutes {options.mirror_minutes:g}; give more than 0.")
+    from huggingface_hub import HfApi
+
+    from kmspeaker.hub import without_telemetry
+    from kmspeaker.web.study.mirror import Mirror
+
+    without_telemetry()
+
+    def say(sentence: str) -> None:
+        print(sentence, file=sys.stderr)
+
+    mirror = Mirror(store, design, options.mirror, api=HfApi(), say=say)
+    return mirror.running(options.mirror_minutes * 60)
 
 
 def _token(file: Path | None) -> str | None:
