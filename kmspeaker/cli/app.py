@@ -3,12 +3,17 @@
 import argparse
 import os
 import sys
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from kmspeaker.cli.options import Commands, add_max_seconds, add_model, add_quiet
 from kmspeaker.limits import SERVER_DISK_MB, SERVER_MEMORY_MB, TAKES, WAITING
 from kmspeaker.progress import progress_bar
+
+if TYPE_CHECKING:
+    from starlette.applications import Starlette
 
 
 def add_parser(commands: Commands) -> None:
@@ -61,6 +66,19 @@ def add_parser(commands: Commands) -> None:
         default=SERVER_DISK_MB,
         help="the same for their files (default %(default)s)",
     )
+    app.add_argument(
+        "--study",
+        type=Path,
+        metavar="STUDY",
+        help="also hold this rating study, which `study build` made, under /study/; the token in "
+        "$KMSPEAKER_STUDY_TOKEN opens its owner's page",
+    )
+    app.add_argument(
+        "--study-database", metavar="URL", help="where its ratings are, as for `study serve`"
+    )
+    app.add_argument(
+        "--study-mirror", metavar="OWNER/DATASET", help="copies its raw data, as `study serve` does"
+    )
     app.add_argument("--mcp", action="store_true", help="also serve MCP clients; needs gradio[mcp]")
     add_model(app)
     add_max_seconds(app)
@@ -70,9 +88,23 @@ def add_parser(commands: Commands) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Load the model and serve the page until it is stopped."""
-    from kmspeaker.web import free_port, import_page, serve
+    from kmspeaker.cli.study import open_study
+    from kmspeaker.web import free_port
 
     free_port(options.host, options.port)  # refuses a taken one before seconds of loading
+    with ExitStack() as until_the_end:
+        study = None
+        if options.study is not None:
+            opened = open_study(
+                options.study, database=options.study_database, mirror=options.study_mirror
+            )
+            _, study = until_the_end.enter_context(opened)
+        _serve(options, study)
+
+
+def _serve(options: argparse.Namespace, study: "Starlette | None") -> None:
+    from kmspeaker.web import import_page, serve
+
     with progress_bar(f"loading the model {options.model}", quiet=options.quiet) as progress:
         from kmspeaker.pipeline import Pipeline
         from kmspeaker.web.models import models_to_compare
@@ -89,6 +121,7 @@ def run(options: argparse.Namespace) -> None:
         others=others,
         browser=_on_desktop() if options.open is None else options.open,
         announce=partial(print, flush=True),
+        study=study,
         **{name: getattr(options, name) for name in same},
     )
 

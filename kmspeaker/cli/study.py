@@ -3,7 +3,8 @@
 import argparse
 import os
 import sys
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,14 +13,21 @@ from kmspeaker.errors import InputError
 from kmspeaker.progress import stage_bars
 
 if TYPE_CHECKING:
+    from starlette.applications import Starlette
+
     from kmspeaker.study.analysis import Analysis
     from kmspeaker.study.design import Design
     from kmspeaker.study.simulation import Truth
     from kmspeaker.study.store import Store
+    from kmspeaker.study.study_folder import Study
 
 _CONFIG = "the study's YAML file, or ready:lips or ready:style for the paper's"
 _NEEDS = "requirements-study.txt"
 _TOKEN = "KMSPEAKER_STUDY_TOKEN"
+MOST_JOBS = 4
+"""Processes of a build where nobody says how many; each takes most of a gigabyte."""
+MIRROR_MINUTES = 5.0
+"""Between two copies of the raw data."""
 _DATABASE = (
     "where ratings are (default STUDY/ratings.db); postgresql://USER@HOST/DATABASE, with its "
     "password in ~/.pgpass, not here"
@@ -42,6 +50,13 @@ def add_parser(commands: Commands) -> None:
     build.add_argument("-o", "--output", type=Path, required=True, metavar="STUDY")
     build.add_argument(
         "--size", type=int, default=512, help="pixels of the square picture (default %(default)d)"
+    )
+    build.add_argument(
+        "--jobs",
+        type=int,
+        default=min(os.cpu_count() or 1, MOST_JOBS),
+        metavar="N",
+        help="processes (default %(default)d)",
     )
     build.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
     add_quiet(build)
@@ -99,7 +114,11 @@ def add_parser(commands: Commands) -> None:
         "write to",
     )
     serve.add_argument(
-        "--mirror-minutes", type=float, default=5.0, metavar="N", help="default %(default)g"
+        "--mirror-minutes",
+        type=float,
+        default=MIRROR_MINUTES,
+        metavar="N",
+        help="default %(default)g",
     )
     add_quiet(serve)
     serve.set_defaults(run=run_serve)
@@ -116,11 +135,8 @@ def add_parser(commands: Commands) -> None:
 
 def run_build(options: argparse.Namespace) -> None:
     """Render, check and freeze."""
-    # Before VTK: each brings an LLVM of its own, and only in this order both work.
-    import torch._dynamo  # noqa: F401
-
+    from kmspeaker.study.build import build_study  # isort: skip  it says why first
     from kmspeaker.export.render import check_opengl
-    from kmspeaker.study.build import build_study
 
     check_opengl()
     with stage_bars(quiet=options.quiet) as report:
@@ -129,6 +145,7 @@ def run_build(options: argparse.Namespace) -> None:
             options.output,
             device=options.device,
             size=options.size,
+            jobs=options.jobs,
             progress=report,
         )
     stimuli = study.manifest.stimuli
@@ -176,30 +193,65 @@ def run_simulate(options: argparse.Namespace) -> None:
 def run_serve(options: argparse.Namespace) -> None:
     """Serve until told to stop."""
     _check_installed()
-    from kmspeaker.study.store import Store, StoreUnavailable
-    from kmspeaker.study.study_folder import load_study
     from kmspeaker.web import free_port
-    from kmspeaker.web.study.serving import serve_study, study_app
+    from kmspeaker.web.study.serving import serve_study
 
     port = free_port(options.host, options.port)
     token = _token(options.token_file)
-    study = load_study(options.study)
+    opened = open_study(
+        options.study,
+        token=token,
+        database=options.database,
+        mirror=options.mirror,
+        mirror_minutes=options.mirror_minutes,
+    )
+    owner = "" if token is None else "; its owner's page is /owner"
+    with opened as (study, app):
+
+        def announce(address: str) -> None:
+            if not options.quiet:
+                title = study.design.title
+                print(f"{title} is open at {address}{owner}. Ctrl-C ends it.", flush=True)
+
+        serve_study(app, host=options.host, port=port, announce=announce)
+
+
+@contextmanager
+def open_study(
+    folder: Path,
+    *,
+    token: str | None = None,
+    database: str | None = None,
+    mirror: str | None = None,
+    mirror_minutes: float = MIRROR_MINUTES,
+) -> "Iterator[tuple[Study, Starlette]]":
+    """A built study and the application that takes ratings, until the end of the context.
+
+    Args:
+        folder: What ``build`` made.
+        token: Opens the owner's page; that of the environment where None, or no such page.
+        database: Where ratings are; the folder's own where None.
+        mirror: A private dataset of the Hub that the raw data is copied to.
+        mirror_minutes: How often.
+
+    Raises:
+        InputError: The folder holds no study, its ratings cannot be opened, or the mirror or the
+            token cannot be used.
+    """
+    _check_installed()
+    from kmspeaker.study.store import Store, StoreUnavailable
+    from kmspeaker.study.study_folder import load_study
+    from kmspeaker.web.study.serving import study_app
+
+    study = load_study(folder)
     try:
-        store = Store(
-            options.database or study.database, study.design, stimuli_hash=study.stimuli_hash
-        )
+        store = Store(database or study.database, study.design, stimuli_hash=study.stimuli_hash)
     except StoreUnavailable as error:
         raise InputError(f"Cannot open the ratings: {error}") from error
-    owner = "" if token is None else "; its owner's page is /owner"
-
-    def announce(address: str) -> None:
-        if not options.quiet:
-            print(f"{study.design.title} is open at {address}{owner}. Ctrl-C ends it.", flush=True)
-
     try:
-        app = study_app(study, store, token=token)
-        with _mirrored(store, study.design, options):
-            serve_study(app, host=options.host, port=port, announce=announce)
+        app = study_app(study, store, token=token or os.environ.get(_TOKEN) or None)
+        with _mirrored(store, study.design, mirror, mirror_minutes):
+            yield study, app
     finally:
         store.close()
 
@@ -251,12 +303,12 @@ def _print_analysis(analysis: "Analysis", folder: Path, files: int) -> None:
 
 
 def _mirrored(
-    store: "Store", design: "Design", options: argparse.Namespace
+    store: "Store", design: "Design", dataset: str | None, minutes: float
 ) -> AbstractContextManager[None]:
-    if options.mirror is None:
+    if dataset is None:
         return nullcontext()
-    if not options.mirror_minutes > 0:
-        raise InputError(f"Got --mirror-minutes {options.mirror_minutes:g}; give more than 0.")
+    if not minutes > 0:
+        raise InputError(f"Got --mirror-minutes {minutes:g}; give more than 0.")
     from huggingface_hub import HfApi
 
     from kmspeaker.hub import without_telemetry
@@ -267,8 +319,8 @@ def _mirrored(
     def say(sentence: str) -> None:
         print(sentence, file=sys.stderr)
 
-    mirror = Mirror(store, design, options.mirror, api=HfApi(), say=say)
-    return mirror.running(options.mirror_minutes * 60)
+    mirror = Mirror(store, design, dataset, api=HfApi(), say=say)
+    return mirror.running(minutes * 60)
 
 
 def _token(file: Path | None) -> str | None:

@@ -9,11 +9,13 @@ the same samples, or none where the study is muted.
 import hashlib
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
+import torch._dynamo  # noqa: F401  before VTK: each brings an LLVM, and only so both work
 from jaxtyping import UInt8
 from PIL import Image
 
@@ -30,6 +32,7 @@ from kmspeaker.face.rig import FaceModel
 from kmspeaker.media.audio import Sound, load_sound
 from kmspeaker.media.video_reader import Frame, frames_at, probe_video, read_frames
 from kmspeaker.media.video_writer import write_video
+from kmspeaker.parallel import Workers
 from kmspeaker.pipeline import Pipeline
 from kmspeaker.progress import StageProgress
 from kmspeaker.reference.load import load_reference
@@ -66,6 +69,7 @@ def build_study(
     *,
     device: str = "auto",
     size: int = SIZE,
+    jobs: int = 1,
     progress: StageProgress | None = None,
 ) -> Study:
     """Render every stimulus of a study, check them, and freeze them with a manifest.
@@ -75,6 +79,7 @@ def build_study(
         folder: Where to; it appears whole or not at all.
         device: As ``Pipeline.load``.
         size: Pixels of the square picture.
+        jobs: Processes, each of which renders whole items.
         progress: Told the stage and the fraction done.
 
     Raises:
@@ -98,10 +103,11 @@ def build_study(
         shutil.copyfile(config, unfinished / DESIGN)
         stimuli: list[Stimulus] = []
         everything = (*design.items, *design.training)
-        with _Camera(workshop, size) as camera:
-            for number, item in enumerate(everything):
-                report("render", number / len(everything))
-                stimuli += _build_item(workshop, item, unfinished / STIMULI, camera)
+        opened = partial(_open_builder, config, unfinished / STIMULI, device, size)
+        report("render", 0.0)
+        for number, made in enumerate(Workers(jobs).map(opened, everything), start=1):
+            stimuli += made
+            report("render", number / len(everything))
         order = np.random.default_rng(design.seed).permutation(len(stimuli))
         frozen = Manifest(__version__, design.digest(), tuple(stimuli[k] for k in order))
         write_manifest(frozen, unfinished / MANIFEST)
@@ -114,7 +120,6 @@ def build_study(
         ) from error
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
-    report("render", 1.0)
     return load_study(folder, check_files=False)
 
 
@@ -258,51 +263,32 @@ class Workshop:
         return animation
 
 
-class _Camera:
-    """One renderer, for as long as items are on the same head: a new one takes seconds."""
-
-    def __init__(self, workshop: Workshop, size: int) -> None:
-        self.size = size
-        self._workshop = workshop
-        self._head = ""
-        self._renderer: HeadRenderer | None = None
-
-    def __enter__(self) -> "_Camera":
-        return self
-
-    def __exit__(self, *unused: object) -> None:
-        if self._renderer is not None:
-            self._renderer.close()
-
-    def shots(self, animation: FaceAnimation, frames: int) -> Iterator[Frame]:
-        """Exactly so many pictures."""
-        if self._renderer is None or self._head != animation.identity:
-            self.__exit__()
-            self._head = animation.identity
-            self._renderer = HeadRenderer(self._workshop.face, self._head, self.size, self.size)
-        for k in range(frames):
-            k = min(k, len(animation) - 1)
-            turned = None if animation.head is None else animation.head[k]
-            yield self._renderer.frame(animation.weights[k], turned)
+def _open_builder(
+    config: Path, folder: Path, device: str, size: int
+) -> Callable[[Item], list[Stimulus]]:
+    """What renders an item; opened once in each process."""
+    workshop = Workshop(read_design(config), config.parent, device)
+    return lambda item: _build_item(workshop, item, folder, size)
 
 
-def _build_item(workshop: Workshop, item: Item, folder: Path, camera: _Camera) -> list[Stimulus]:
+def _build_item(workshop: Workshop, item: Item, folder: Path, size: int) -> list[Stimulus]:
     """Every condition's stimulus of one item."""
     design = workshop.design
     sound = None if design.protocol.muted else workshop.sound(item)
     paths: list[Path] = []
     made: list[dict] = []
-    for condition in design.conditions:
-        path = folder / f"{secrets.token_hex(8)}.mp4"
-        if condition.video is not None:
-            frames = _video_frames(workshop, condition, item, camera.size)
-            made.append({"source": "video"})
-        else:
-            animation, facts = _animation(workshop, condition, item)
-            frames = camera.shots(animation, workshop.frames(item))
-            made.append({**provenance(animation), **facts})
-        write_video(path, frames, FPS, sound, comment=COMMENT)
-        paths.append(path)
+    with HeadRenderer(workshop.face, workshop.head(item), size, size) as renderer:
+        for condition in design.conditions:
+            path = folder / f"{secrets.token_hex(8)}.mp4"
+            if condition.video is not None:
+                frames = _video_frames(workshop, condition, item, size)
+                made.append({"source": "video"})
+            else:
+                animation, facts = _animation(workshop, condition, item)
+                frames = _shots(renderer, animation, workshop.frames(item))
+                made.append({**provenance(animation), **facts})
+            write_video(path, frames, FPS, sound, comment=COMMENT)
+            paths.append(path)
     pad_alike(paths)
     words = [item.name, *(condition.name for condition in design.conditions)]
     for path in paths:
@@ -321,6 +307,14 @@ def _build_item(workshop: Workshop, item: Item, folder: Path, camera: _Camera) -
         )
         for condition, path, own, facts in zip(design.conditions, paths, traits, made, strict=True)
     ]
+
+
+def _shots(renderer: HeadRenderer, animation: FaceAnimation, frames: int) -> Iterator[Frame]:
+    """Exactly so many pictures."""
+    for k in range(frames):
+        k = min(k, len(animation) - 1)
+        turned = None if animation.head is None else animation.head[k]
+        yield renderer.frame(animation.weights[k], turned)
 
 
 def _animation(

@@ -16,6 +16,8 @@ from kmspeaker.errors import InputError
 from kmspeaker.limits import MAX_SECONDS, SERVER_DISK_MB, SERVER_MEMORY_MB, TAKES, WAITING
 
 if TYPE_CHECKING:
+    from starlette.applications import Starlette
+
     from kmspeaker.web.models import Speaker
 
 
@@ -34,6 +36,7 @@ def serve(
     mcp: bool = False,
     browser: bool = False,
     announce: Callable[[str], None] | None = None,
+    study: "Starlette | None" = None,
     block: bool = True,
 ) -> Any:
     """Open the page and serve it until interrupted.
@@ -57,6 +60,7 @@ def serve(
         mcp: Also offer the endpoints as tools to MCP clients, under ``/gradio_api/mcp``.
         browser: Also open the page in this machine's browser.
         announce: Told in one line, once the page answers: where, with which model and limits.
+        study: A rating study's application, ``web.study.serving.study_app``, held under /study/.
         block: Return only when the server has stopped, which Ctrl-C and SIGTERM ask it to.
 
     Returns:
@@ -78,12 +82,14 @@ def serve(
         )
     port = free_port(host, port)
     import_page()
+    from kmspeaker.web.heap import share_heaps
     from kmspeaker.web.limits import Limits
     from kmspeaker.web.page.layout import build_demo, launch_options
     from kmspeaker.web.room import Room
     from kmspeaker.web.visitors import TrustedProxies
 
     trusted = TrustedProxies.read(trusted_proxies)
+    share_heaps()
 
     stop = threading.Event()
     if block:
@@ -114,10 +120,16 @@ def serve(
             "choose another with --host or --port."
         ) from error
     address = str(demo.local_url)
+    held = ""
+    if study is not None:
+        from kmspeaker.web.study.serving import PLACE, mount_study
+
+        mount_study(demo.app, study)
+        held = f" The rating study is at {address.rstrip('/')}{PLACE}/."
     if announce is not None:
         announce(
             f"KM-Speaker is ready at {address} with the model {pipeline.model_name}. "
-            f"{limits.sentence()} Ctrl-C stops it."
+            f"{limits.sentence()}{held} Ctrl-C stops it."
         )
     if browser:
         webbrowser.open(address)

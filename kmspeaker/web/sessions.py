@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from kmspeaker.errors import InputError
+from kmspeaker.web.heap import give_back
 from kmspeaker.web.room import Room, array_ids
 from kmspeaker.web.session import Session
 
@@ -165,6 +166,7 @@ class Sessions:
                 self.remove_forgotten()
                 self.sweep()
                 self.make_room()
+                give_back()
 
         threading.Thread(target=watching, name="forgotten sessions", daemon=True).start()
 

@@ -10,11 +10,14 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 from speaker import FakeSpeaker
+from studies import table, write_study
 
 from kmspeaker.cli import main
 from kmspeaker.cli.app import _on_desktop
+from kmspeaker.cli.study import open_study
 from kmspeaker.errors import InputError
 from kmspeaker.web import free_port, serve
 
@@ -67,6 +70,24 @@ def test_behind_a_proxy_the_page_opens_and_says_where(
     assert demo.local_url in line and "fake@00000000" in line and "10 minutes" in line
     assert "\n" not in line and opened == [demo.local_url]
     assert {name: os.environ.get(name) for name in before} == before, "others may need the proxy"
+
+
+def test_a_rating_study_is_held_beside_the_page(tmp_path: Path):
+    study = write_study(tmp_path / "lips", table(systems=1, items=2))
+    said: list[str] = []
+    with open_study(study.folder) as (_, app):
+        demo = serve(FakeSpeaker(), port=0, block=False, study=app, announce=said.append)
+        try:
+            assert f"{demo.local_url}study/" in said[0]
+            assert status(demo.local_url) == 200
+            with httpx.Client(base_url=f"{demo.local_url}study", follow_redirects=True) as visitor:
+                assert "Rating study" in visitor.get("").text  # without the slash at its end
+                assert visitor.get("/static/main.js").status_code == 200
+                joined = visitor.post("/api/join", json={"consent": True}).json()
+                own = {"Authorization": f"Bearer {joined['code']}"}
+                assert visitor.get("/api/session", headers=own).json()["page"]["clips"]
+        finally:
+            demo.close()
 
 
 def test_a_taken_port_is_told_before_the_model_is_loaded(

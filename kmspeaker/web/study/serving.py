@@ -15,7 +15,7 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import FileResponse, Response
+from starlette.responses import FileResponse, RedirectResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
@@ -28,6 +28,8 @@ from kmspeaker.web.study.participant import Participants
 from kmspeaker.web.study.views import Views
 
 STATIC = Path(__file__).parent / "static"
+PLACE = "/study"
+"""Where the app holds a study."""
 _PATIENCE = 5
 """Seconds that requests have to end in, once the server is told to stop."""
 
@@ -57,6 +59,20 @@ def study_app(study: Study, store: Store, *, token: str | None = None) -> Starle
         middleware=[Middleware(Headers)],
         exception_handlers=dict.fromkeys(kinds, refusal),
     )
+
+
+def mount_study(page: Starlette, app: Starlette) -> None:
+    """Hold a study at ``PLACE`` of a page that is open, before what the page answers itself.
+
+    Args:
+        page: The app's own.
+        app: Of ``study_app``.
+    """
+
+    async def with_slash(request: Request) -> Response:
+        return RedirectResponse(f"{request.url.path}/")
+
+    page.router.routes[0:0] = [Route(PLACE, with_slash), Mount(PLACE, app=app)]
 
 
 def serve_study(
