@@ -1,8 +1,8 @@
 """Memory that visitors' work no longer needs goes back to the machine.
 
-Place in the flow: ``serve`` and ``sessions`` call it. The C library keeps what is freed, for each of
-the many threads that a server works in, for later; after an hour of visitors that is several
-hundred megabytes that nothing uses.
+Place in the flow: ``serve`` and ``sessions`` call it. The C library keeps what is freed, for each
+of the many threads that a server works in, for later; with many visitors that is hundreds of
+megabytes that nothing uses.
 """
 
 import ctypes
