@@ -17,6 +17,7 @@ FLOORS = (
     ("face", "hub"),
     ("reference", "speech"),
     ("animation", "model", "heads"),
+    ("baselines",),
     ("pipeline", "export", "corpus"),
     ("batch", "training", "benchmark"),
     ("evaluation", "study"),

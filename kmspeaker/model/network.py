@@ -5,27 +5,17 @@ statistics are buffers, so a folder is complete.
 """
 
 import dataclasses
-import json
 from pathlib import Path
-from typing import Any
 
 import torch
 from jaxtyping import Bool, Float
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from kmspeaker.errors import InputError
-from kmspeaker.hub import verify_model, write_manifest
-from kmspeaker.media.files import replacing
 from kmspeaker.model.conditions import GlobalStyleEncoder, SpeechProjection, TemporalStyleEncoder
+from kmspeaker.model.folder import read_config, read_weights, require_settings, write_folder
 from kmspeaker.model.layers import FlowLayer, band, sinusoids
 from kmspeaker.model.linear_reading import CONTEXT
 from kmspeaker.model.motion_space import WEIGHTS, MotionSpace
-
-CONFIG_FILE = "config.json"
-WEIGHTS_FILE = "model.safetensors"
-CARD_FILE = "README.md"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -329,31 +319,8 @@ class KMSpeaker(nn.Module):
         return torch.ones(keypoints.shape[:2], dtype=torch.bool, device=keypoints.device)
 
     def save(self, folder: Path, card: str) -> None:
-        """Write the folder that ``load`` reads; what was learnt goes in half precision.
-
-        Statistics (the buffers) stay as they are: coefficients and keypoints are measured by them.
-
-        Args:
-            folder: made if absent; files of the same names are replaced.
-            card: the model card, Markdown: what it was trained on, how well it does.
-
-        Raises:
-            InputError: a file cannot be written there.
-        """
-        folder.mkdir(parents=True, exist_ok=True)
-        config = json.dumps(dataclasses.asdict(self.config), indent=2)
-        learnt = {name for name, _ in self.named_parameters()}
-        tensors = {
-            name: (tensor.half() if name in learnt else tensor).detach().cpu().contiguous()
-            for name, tensor in self.state_dict().items()
-        }
-        with replacing(folder / WEIGHTS_FILE) as unfinished:
-            save_file(tensors, unfinished)
-            unfinished.chmod(0o644)  # safetensors keeps files from other users
-        for name, text in ((CONFIG_FILE, config + "\n"), (CARD_FILE, card)):
-            with replacing(folder / name) as unfinished:
-                unfinished.write_text(text)
-        write_manifest(folder)
+        """Write the folder that ``load`` reads; see ``folder.write_folder``."""
+        write_folder(folder, self, dataclasses.asdict(self.config), card)
 
     @classmethod
     def load(cls, folder: Path, device: str = "cpu") -> "KMSpeaker":
@@ -363,35 +330,10 @@ class KMSpeaker(nn.Module):
             InputError: a file is missing or altered, the config has an unknown or missing setting,
                 or the tensors are not the config's.
         """
-        verify_model(folder)
-        model = cls(_read_config(folder / CONFIG_FILE))
-        path = folder / WEIGHTS_FILE
-        try:
-            tensors = load_file(path)
-        except SafetensorError as error:
-            raise InputError(f"Got {path}, which is no safetensors file ({error}).") from None
-        expected = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
-        got = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
-        wrong = sorted(name for name in expected | got if expected.get(name) != got.get(name))
-        if wrong:
-            raise InputError(
-                f"Got {path} whose tensors are not those of {CONFIG_FILE} beside it (first: "
-                f"{wrong[0]}); take the whole folder anew."
-            )
-        model.load_state_dict(tensors)
-        return model.to(device).eval()
-
-
-def _read_config(path: Path) -> ModelConfig:
-    try:
-        settings: dict[str, Any] = json.loads(path.read_text())
-    except (json.JSONDecodeError, UnicodeDecodeError):
-        raise InputError(f"Got {path}, which is not JSON; take the whole folder anew.") from None
-    known = {field.name for field in dataclasses.fields(ModelConfig)}
-    if set(settings) != known:
-        odd = sorted(set(settings) ^ known)
-        raise InputError(
-            f"Got {path} with unknown or missing settings ({', '.join(odd)}); it was written by "
-            "another version of KM-Speaker."
+        settings = read_config(folder)
+        require_settings(
+            folder, settings, {field.name for field in dataclasses.fields(ModelConfig)}
         )
-    return ModelConfig(**settings)
+        model = cls(ModelConfig(**settings))
+        read_weights(folder, model)
+        return model.to(device).eval()

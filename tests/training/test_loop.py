@@ -12,7 +12,8 @@ from kmspeaker.errors import InputError
 from kmspeaker.face.rig import FaceModel
 from kmspeaker.hub import verify_model
 from kmspeaker.media.video_reader import probe_video
-from kmspeaker.model.network import CARD_FILE, PRESETS, KMSpeaker
+from kmspeaker.model.folder import CARD_FILE
+from kmspeaker.model.network import PRESETS, KMSpeaker
 from kmspeaker.model.sampling import generate
 from kmspeaker.reference.performance import Performance
 from kmspeaker.training import loop, preview, throughput

@@ -1,0 +1,1 @@
+"""The systems that ours is compared with, each called as ours is."""
