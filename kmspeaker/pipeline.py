@@ -8,18 +8,22 @@ loaded; nothing of a request stays on it, so that two visitors may share one.
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
+import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Float32
 from torch import Tensor
 
 from kmspeaker.animation.animation import FaceAnimation, Use
 from kmspeaker.animation.controls import NEUTRAL, Controls
 from kmspeaker.animation.editing import apply_controls, fit_timing, head_motion
 from kmspeaker.animation.silence import settle_lips
+from kmspeaker.baselines.systems import System, load_system, rival
+from kmspeaker.baselines.without_network import RIVALS
 from kmspeaker.errors import InputError
-from kmspeaker.face.rig import FaceModel
+from kmspeaker.face.rig import FaceModel, Weights
 from kmspeaker.hub import resolve_model, verify_model
 from kmspeaker.limits import DEFAULT_MODEL, MAX_SECONDS
 from kmspeaker.media.audio import Sound
@@ -40,7 +44,7 @@ class Pipeline:
 
     face: FaceModel
     encoder: SpeechEncoder
-    model: KMSpeaker
+    model: System
     model_name: str
     """Which weights speak: name and the first eight digits of their sha256, ``small@1a2b3c4d``."""
 
@@ -55,7 +59,8 @@ class Pipeline:
         """Load a model by name and everything it needs.
 
         Args:
-            model: a bundled name, a folder, or ``owner/repo@revision`` on the Hugging Face Hub.
+            model: a bundled name, a folder, or ``owner/repo@revision`` on the Hugging Face Hub; or
+                a rival without a network (``baselines.without_network``), around the default model.
             device: "cpu", "cuda", or "auto" for a GPU where there is one.
             progress: told the fraction of a download that is done.
 
@@ -64,12 +69,16 @@ class Pipeline:
                 not there.
         """
         device = _device(device)
-        folder = resolve_model(model, progress=progress)
+        folder = resolve_model(DEFAULT_MODEL if model in RIVALS else model, progress=progress)
         digest = verify_model(folder)
-        network = KMSpeaker.load(folder, device)
-        encoder = load_encoder(network.config.speech_encoder, device)
-        name = model if "/" in model and not Path(model).exists() else folder.name
-        return cls(FaceModel.load(), encoder, network, f"{name}@{digest[:8]}")
+        system: System = load_system(folder, "cpu" if model in RIVALS else device)
+        if model in RIVALS:
+            assert isinstance(system, KMSpeaker)
+            name, system = model, rival(model, system)
+        else:
+            name = model if "/" in model and not Path(model).exists() else folder.name
+        encoder = load_encoder(system.config.speech_encoder, device)
+        return cls(FaceModel.load(), encoder, system, f"{name}@{digest[:8]}")
 
     @property
     def fps(self) -> float:
@@ -154,9 +163,7 @@ class Pipeline:
         encoded = time.perf_counter()
         report("listen", 1.0)
         performance_in_time = fit_timing(performance, frames, self.fps, controls)
-        batch = generate_batch(
-            self.model,
-            self.face,
+        batch = self.motion(
             features,
             self._global_style(performance, second, controls),
             performance_in_time if use == "localize" else None,
@@ -187,6 +194,47 @@ class Pipeline:
                 controls=controls,
             )
             for seed, weights in zip(seeds, batch, strict=True)
+        )
+
+    def style_of(self, performance: Performance) -> Float[Tensor, "1 d_style"]:
+        """What a performance is to the system; ``motion`` takes it.
+
+        Raises:
+            InputError: no frame shows a face.
+        """
+        if isinstance(self.model, KMSpeaker):
+            return global_style_of(self.model, self.face, performance)
+        return self.model.style_of(self.face, performance)
+
+    def motion(
+        self,
+        features: Float32[np.ndarray, "frames d_speech"],
+        style: Float[Tensor, "1 d_style"],
+        performance: Performance | None = None,
+        *,
+        seeds: Sequence[int] = (0,),
+        guidance: float = 1.0,
+        steps: int | None = None,
+        progress: Progress | None = None,
+    ) -> tuple[Weights, ...]:
+        """The system's motion alone, as ``animate`` has it before lips are settled and controlled.
+
+        See ``model.sampling.generate_batch`` for the arguments and errors.
+        """
+        made = (
+            partial(generate_batch, self.model)
+            if isinstance(self.model, KMSpeaker)
+            else self.model.animate
+        )
+        return made(
+            self.face,
+            features,
+            style,
+            performance,
+            seeds=seeds,
+            guidance=guidance,
+            steps=steps,
+            progress=progress,
         )
 
     def stylize(
@@ -244,16 +292,14 @@ class Pipeline:
         The mean style is that of the training data, measured when the model was saved. (Ours: the
         paper has no such control.)
         """
-        style = global_style_of(self.model, self.face, first)
+        style = self.style_of(first)
         if controls.style_mix > 0:
             if second is None:
                 raise InputError(
                     f"Got style_mix {controls.style_mix:g} without a second reference; give one, "
                     "or set it to 0."
                 )
-            style = torch.lerp(
-                style, global_style_of(self.model, self.face, second), controls.style_mix
-            )
+            style = torch.lerp(style, self.style_of(second), controls.style_mix)
         return torch.lerp(self.model.style_mean[None], style, controls.style_strength)
 
 

@@ -11,7 +11,7 @@ import dataclasses
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -199,7 +199,7 @@ class Baseline(nn.Module, ABC):
         write_folder(folder, self, dataclasses.asdict(self.config), card)
 
     @classmethod
-    def load(cls, folder: Path, settings: dict[str, Any], device: str = "cpu") -> Self:
+    def load(cls, folder: Path, settings: dict[str, Any], device: str = "cpu") -> "Baseline":
         """The baseline of a folder, in evaluation mode.
 
         Args:
