@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
 # From nothing to all checks and tests: format, lint, types, tests. Options go to pytest.
 set -euo pipefail
+# Python keeps what it has compiled: most tests' time would go into compiling what they import, in every process anew.
+unset PYTHONDONTWRITEBYTECODE
 here=$(cd "$(dirname "$0")" && pwd)
 "$here/setup.sh" test chromium postgresql
 cd "$here/.."
@@ -8,11 +10,16 @@ venv=$(cd "${KMSPEAKER_VENV:-.venv}" && pwd)
 export PATH="$venv/bin:$PATH"
 ruff format --check .
 ruff check .
-pyright
+# The types are read while the tests run; whichever fails, the other is waited for.
+pyright &
+types=$!
+trap wait EXIT
 if (($#)); then
   python -m pytest "$@"
+  wait "$types"
 else
   # Two at a time, each with one thread; then those that watch a browser draw, which need the machine for themselves.
-  OMP_NUM_THREADS=1 python -m pytest -n 2 --dist loadfile --ignore tests/browser
-  python -m pytest tests/browser
+  OMP_NUM_THREADS=1 python -m pytest -n 2 --dist worksteal --durations 25 --ignore tests/browser
+  wait "$types"
+  python -m pytest --durations 25 tests/browser
 fi
