@@ -163,18 +163,13 @@ def run_simulate(options: argparse.Namespace) -> None:
 
     design = read_design(_config(options.config))
     truth = _truth(design, options)
-    if design.protocol.kind != "pairwise":
-        rehearsal = rehearse(design, truth, options.raters, runs=options.runs, seed=options.seed)
-        print(f"{rehearsal.raters} participants, {rehearsal.runs} runs; found with p < .05:")
-        for found in (rehearsal.omnibus, *rehearsal.pairs):
-            what = found.what.replace("|", " and ")
-            print(f"  {what:44s} {found.true_difference:+6.1f} points  {found.share:7.1%}")
-        if rehearsal.any_null is not None:
-            print(
-                f"  {'any of those that are truly equal':44s} {'':13s}  {rehearsal.any_null:7.1%}"
-            )
-    elif options.output is None:
-        raise InputError("Got a pairwise study without -o; name a folder for one panel's report.")
+    rehearsal = rehearse(design, truth, options.raters, runs=options.runs, seed=options.seed)
+    print(f"{rehearsal.raters} participants, {rehearsal.runs} runs; found with p < .05:")
+    for found in (rehearsal.omnibus, *rehearsal.pairs):
+        what = found.what.replace("|", " and ")
+        print(f"  {what:44s} {found.true_difference:+6.1f} points  {found.share:7.1%}")
+    if rehearsal.any_null is not None:
+        print(f"  {'any of those that are truly equal':44s} {'':13s}  {rehearsal.any_null:7.1%}")
     if options.output is not None:
         responses = simulate(design, truth, options.raters, seed=options.seed)
         analysis = analyse(design, responses)

@@ -14,10 +14,11 @@ import numpy as np
 
 from kmspeaker import __version__
 from kmspeaker.errors import InputError
+from kmspeaker.evaluation.paired_tests import holm, signed_rank
 from kmspeaker.study.design import Design
 from kmspeaker.study.plan import Page, plan
 from kmspeaker.study.responses import Responses, Row
-from kmspeaker.study.statistics import friedman, holm, signed_rank
+from kmspeaker.study.statistics import friedman
 
 ALPHA = 0.05
 MOST_RATERS = 2000
@@ -134,31 +135,34 @@ def rehearse(
 ) -> Rehearsal:
     """Many panels, and in what share of them each difference is found.
 
-    Friedman's test, and Wilcoxon's on every two conditions with Holm's correction, as in
-    ``analysis``.
+    Wilcoxon's test on every two conditions with Holm's correction, as in ``analysis``; and
+    Friedman's, or of preferences whether any pair is found: the likelihood ratio of their report
+    counts every comparison as independent, and would find too much.
 
     Raises:
-        InputError: As ``simulate``; or the study is of pairs, which have no ratings to compare.
+        InputError: As ``simulate``.
     """
-    if design.protocol.kind == "pairwise":
-        raise InputError(
-            "Got a pairwise study; rehearse it with one panel, as there are no ratings to compare."
-        )
     means = _means_of(design, truth)
     if not 2 <= raters <= MOST_RATERS or not 1 <= runs <= 100_000:
         raise InputError(
             f"Got {raters} raters and {runs} runs; give 2 to {MOST_RATERS} and 1 to 100000."
         )
-    blocks = _panels(design, truth, means, raters, runs, seed)
-    _, omnibus, _ = friedman(blocks)
     pairs = list(combinations(range(len(means)), 2))
-    ps = np.stack([signed_rank(blocks[..., a] - blocks[..., b])[1] for a, b in pairs], axis=-1)
-    found = holm(ps) < ALPHA
+    if design.protocol.kind == "pairwise":
+        preferred = _preferences(design, truth, means, raters, runs, seed)
+        ps = np.stack([signed_rank(preferred[..., k])[1] for k in range(len(pairs))], axis=-1)
+        found = holm(ps) < ALPHA
+        any_difference = found.any(axis=1)
+    else:
+        blocks = _panels(design, truth, means, raters, runs, seed)
+        ps = np.stack([signed_rank(blocks[..., a] - blocks[..., b])[1] for a, b in pairs], axis=-1)
+        found = holm(ps) < ALPHA
+        any_difference = friedman(blocks)[1] < ALPHA
     nulls = [k for k, (a, b) in enumerate(pairs) if means[a] == means[b]]
     return Rehearsal(
         raters=raters,
         runs=runs,
-        omnibus=Found("any difference", float((omnibus < ALPHA).mean()), float(np.ptp(means))),
+        omnibus=Found("any difference", float(any_difference.mean()), float(np.ptp(means))),
         pairs=tuple(
             Found(
                 f"{design.rated[a]}|{design.rated[b]}",
@@ -189,6 +193,29 @@ def _panels(
     return blocks
 
 
+def _preferences(
+    design: Design, truth: Truth, means: np.ndarray, raters: int, runs: int, seed: int
+) -> np.ndarray:
+    """Participants' mean preferences over their items, ``(runs, raters, pairs)``.
+
+    Above zero for the first of a pair. What is common to both of a pair, level and item, cancels.
+    """
+    generator = np.random.default_rng([seed, 3])
+    items, conditions = design.pages, len(means)
+    one, other = np.array(list(combinations(range(conditions), 2))).T
+    preferred = np.empty((runs, raters, len(one)))
+    for run in range(runs):
+        own = means + generator.normal(0, truth.taste, (raters, conditions))
+        gain = (own[:, one] - own[:, other])[:, None, :]
+        gain = gain + generator.normal(0, truth.noise * 2**0.5, (raters, items, len(one)))
+        chosen = _preference(design, gain)
+        careless = generator.random(raters) < truth.careless
+        guessed = generator.uniform(-1, 1, (int(careless.sum()), items, len(one)))
+        chosen[careless] = np.round(guessed)
+        preferred[run] = chosen.mean(axis=1)
+    return preferred
+
+
 def _answer(
     design: Design,
     page: Page,
@@ -206,10 +233,13 @@ def _answer(
     if "|" not in key:
         return float(_on_scale(design, np.array(seen[key])))
     one, other = key.split("|")
-    gain = seen[other] - seen[one]
-    if design.protocol.ties and abs(gain) < TIE:
-        return 0.0
-    return 1.0 if gain > 0 else -1.0
+    return float(_preference(design, np.array(seen[other] - seen[one])))
+
+
+def _preference(design: Design, gain: np.ndarray) -> np.ndarray:
+    """1 where what it is the gain of is preferred, -1 where the other is, 0 for neither."""
+    chosen = np.where(gain > 0, 1.0, -1.0)
+    return np.where(np.abs(gain) < TIE, 0.0, chosen) if design.protocol.ties else chosen
 
 
 def _on_scale(design: Design, points: np.ndarray) -> np.ndarray:
