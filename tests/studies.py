@@ -1,17 +1,21 @@
 """Small studies for the tests: their YAML as plain tables that a test changes, and as folders."""
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import yaml
+from sqlalchemy import event
 
 from kmspeaker import __version__
 from kmspeaker.media.audio import Sound
 from kmspeaker.media.video_writer import write_video
 from kmspeaker.study.design import Design
 from kmspeaker.study.design_file import parse_design
+from kmspeaker.study.store import Store
 from kmspeaker.study.study_folder import (
     DESIGN,
     MANIFEST,
@@ -86,3 +90,23 @@ def write_study(folder: Path, content: dict[str, Any], *, seconds: float = 0.5) 
             )
     write_manifest(Manifest(__version__, design.digest(), tuple(stimuli)), folder / MANIFEST)
     return load_study(folder)
+
+
+@contextmanager
+def troubled(store: Store, pragma: str) -> Iterator[None]:
+    """A store whose every connection has this pragma of SQLite's, until the end of the context.
+
+    ``max_page_count=1`` is a full disk: no page more than there are; ``query_only=1`` one that is
+    only read.
+    """
+
+    def trouble(connection: Any, *_: Any) -> None:
+        connection.execute(f"PRAGMA {pragma}")
+
+    store._engine.dispose()
+    event.listen(store._engine, "connect", trouble)
+    try:
+        yield
+    finally:
+        event.remove(store._engine, "connect", trouble)
+        store._engine.dispose()

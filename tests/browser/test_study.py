@@ -1,17 +1,20 @@
 """A whole session of a rating study by keyboard alone: reloaded, on two devices, cut off."""
 
+import json
+import sqlite3
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 import uvicorn
 from playwright.sync_api import Browser, BrowserContext, Page, expect
-from studies import table, write_study
+from studies import table, troubled, write_study
 
-from kmspeaker.study.store import Store
+from kmspeaker.study.store import Store, StoreUnavailable
 from kmspeaker.web import free_port
 from kmspeaker.web.study.serving import study_app
 
@@ -44,7 +47,7 @@ def content() -> dict[str, Any]:
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
     study = write_study(tmp_path / "study", content(), seconds=0.8)
-    store = Store(study.database, study.design)
+    store = Store(study.database, study.design, wait=1)
     yield store
     store.close()
 
@@ -185,3 +188,71 @@ def test_a_whole_session_by_keyboard(browser: Browser, address: str, store: Stor
     }
     assert len(responses.history) == len(responses.ratings)
     assert not wrong
+
+
+def begun(store: Store) -> tuple[str, str]:
+    """The code of one who is past the practice, and which condition is A on his page."""
+    code, participant = store.join()
+    practice, page, *_ = store.pages(participant)
+    for key in practice.rated:
+        plays = dict.fromkeys(practice.stimuli, 1)
+        store.rate(participant, 0, key, 50, seconds=5, save=key, plays=plays)
+    store.finish_page(participant, 0)
+    return code, page.stimuli[0]
+
+
+def fill(store: Store) -> None:
+    """Rate as another participant until there is no room for more."""
+    participant = store.join()[1]
+    key = store.pages(participant)[0].rated[0]
+    with pytest.raises(StoreUnavailable):
+        for k in range(1000):
+            store.rate(participant, 0, key, 50, seconds=1, save=str(k))
+
+
+@pytest.mark.parametrize(
+    ("trouble", "sentence"),
+    [("max_page_count=1", "is full"), ("query_only=1", "cannot be reached"), (None, "is busy")],
+    ids=["full", "read only", "locked"],
+)
+def test_a_rating_that_cannot_be_saved_is_said_tried_again_offered_and_not_lost(
+    browser: Browser, address: str, store: Store, trouble: str | None, sentence: str
+):
+    code, stimulus = begun(store)
+    context, page = opened(browser)
+    page.goto(address)
+    page.get_by_label("I have begun already").fill(code)
+    page.get_by_role("button", name="Go on").click()
+    slider, saving = page.get_by_label("Rating of clip A"), page.locator("#saving")
+    expect(slider).to_be_focused()
+    expect(page.locator("#missing")).to_contain_text("To go on")
+    with hindered(store, trouble):
+        press(page, "PageUp", "PageUp")
+        expect(saving).to_contain_text(sentence)
+        expect(saving).to_contain_text("tried again")
+        with page.expect_download() as downloading:
+            page.get_by_role("button", name="Download what is not saved").click()
+        kept = json.loads(downloading.value.path().read_text())
+        assert kept["code"] == code
+        assert [each["body"]["value"] for each in kept["requests"]] == [70]
+    expect(saving).to_have_text("Everything is saved.")
+    expect(page.locator("#rescue")).to_be_hidden()
+    context.close()
+    ratings = store.progress(store.resume(code)).ratings
+    assert ratings[1, stimulus].value == 70 and ratings[1, stimulus].revision == 1
+
+
+@contextmanager
+def hindered(store: Store, trouble: str | None) -> Iterator[None]:
+    """The trouble, or without one a lock that another program holds."""
+    if trouble is not None:
+        with troubled(store, trouble):
+            if trouble.startswith("max_page_count"):
+                fill(store)
+            yield
+        return
+    other = sqlite3.connect(str(store._engine.url.database), isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    yield
+    other.execute("ROLLBACK")
+    other.close()

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from httpx2 import Response
 from starlette.testclient import TestClient
-from studies import table, write_study
+from studies import table, troubled, write_study
 
 from kmspeaker.study.analysis import analyse
 from kmspeaker.study.design import SCALES
@@ -267,6 +268,34 @@ def test_a_locked_database_is_said_and_can_be_tried_again(
     other.close()
     assert client.post("/api/rate", json=rating(told["page"]), headers=own).status_code == 200
     assert len(store.responses().ratings) == 1
+
+
+def test_a_full_disk_and_a_disk_that_is_only_read_are_said_and_nothing_is_lost(
+    client: TestClient, store: Store
+):
+    own, told = join(client)
+
+    def rate(number: int) -> Response:
+        said = rating(told["page"], value=number % 101, save=f"save-{number}")
+        return client.post("/api/rate", json=said, headers=own)
+
+    assert rate(0).status_code == 200
+    for trouble, reason, sentence in (
+        ("max_page_count=1", "full", "disk of the study's storage is full"),
+        ("query_only=1", "gone", "cannot be reached"),
+    ):
+        with troubled(store, trouble):
+            saved = len(store.responses().history)
+            answer = next(answer for k in range(saved, 500) if (answer := rate(k)).is_error)
+            assert answer.status_code == 503 and answer.headers["retry-after"]
+            assert answer.json()["reason"] == reason and sentence in answer.json()["sentence"]
+            kept = client.get("/api/session", headers=own).json()  # what there is can be read
+            saved = len(store.responses().history)
+            assert kept["page"]["ratings"] == {"A": (saved - 1) % 101}
+            joining = client.post("/api/join", json={"consent": True})
+            assert joining.status_code == 503 or reason == "full"  # or there is still room for it
+        assert rate(saved).status_code == 200
+        assert len(store.responses().history) == saved + 1
 
 
 def test_the_owner_is_known_by_a_header_alone(client: TestClient):
