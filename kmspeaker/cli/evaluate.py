@@ -1,12 +1,20 @@
-"""``kmspeaker evaluate``: a model, and what of real people survives in it."""
+"""``kmspeaker evaluate``: systems beside each other, and what of real people survives in one."""
 
 import argparse
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kmspeaker.cli.options import Commands, add_model, require_suffix
+from kmspeaker.cli.options import (
+    Commands,
+    add_model,
+    add_quiet,
+    add_workers,
+    require_suffix,
+    stopped,
+)
 from kmspeaker.errors import InputError
+from kmspeaker.progress import say
 
 if TYPE_CHECKING:
     from kmspeaker.corpus.people import Use
@@ -15,8 +23,14 @@ if TYPE_CHECKING:
 
 def add_parser(commands: Commands) -> None:
     """The command and its options."""
-    evaluate = commands.add_parser("evaluate", help="measure on clips of real people")
-    measures = evaluate.add_subparsers(required=True, metavar="MEASURE")
+    evaluate = commands.add_parser(
+        "evaluate",
+        help="measure systems beside each other, or one on clips of real people",
+        description="Without MEASURE: ask every system the same, and write one report with tables, "
+        "figures and pictures. Run it again to go on where it was stopped.",
+    )
+    _add_bench(evaluate)
+    measures = evaluate.add_subparsers(metavar="MEASURE")
     expression = measures.add_parser(
         "expression", help="what of an expression survives tracking, retargeting and the model"
     )
@@ -54,6 +68,38 @@ def add_parser(commands: Commands) -> None:
     people.set_defaults(run=run_people)
 
 
+def _add_bench(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--systems",
+        metavar="NAMES",
+        help="models as --model names them elsewhere, and held,copied,linear,blend; the first is "
+        "tested against the others (default: all that are here)",
+    )
+    parser.add_argument(
+        "--protocol",
+        metavar="NAMES",
+        help="some of matching,localization,cross,people,expression (default: all but the last)",
+    )
+    parser.add_argument("--corpus", type=Path, metavar="FOLDER", help="whose test split is used")
+    parser.add_argument(
+        "--clips", type=Path, nargs="+", default=[], metavar="FOLDER", help="folders of videos"
+    )
+    parser.add_argument(
+        "--tracks", type=Path, metavar="FOLDER", help="keeps their face tracks between runs"
+    )
+    parser.add_argument("-o", "--output", type=Path, metavar="FOLDER", help="of the report")
+    parser.add_argument(
+        "--sequences", type=int, metavar="N", help="trials of a protocol (default 60)"
+    )
+    parser.add_argument("--pairs", type=int, metavar="N", help="of localization (default 100)")
+    parser.add_argument("--seeds", type=int, metavar="N", help="takes of a trial (default 3)")
+    parser.add_argument("--no-pictures", action="store_true", help="draw no heads")
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    add_workers(parser)
+    add_quiet(parser)
+    parser.set_defaults(run=run_bench)
+
+
 def _add_clips(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--clips", type=Path, nargs="+", required=True, metavar="FOLDER", help="folders of videos"
@@ -64,6 +110,44 @@ def _add_clips(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--speech", type=Path, help="what takes say (default: a bundled example)")
     parser.add_argument("--json", type=Path, metavar="OUT", help="write the figures here")
     add_model(parser)
+
+
+def run_bench(options: argparse.Namespace) -> int:
+    """Measure all systems and write the report; 2 where something of it could not be measured."""
+    # Before VTK: each brings an LLVM of its own, and only in this order both work.
+    import torch._dynamo  # noqa: F401
+
+    from kmspeaker.evaluation.bench.run import Bench, default_systems, run_bench
+    from kmspeaker.parallel import Workers
+
+    if options.output is None:
+        raise InputError("Got no folder for the report; name one with -o.")
+    given = {"sequences": options.sequences, "pairs": options.pairs}
+    if options.seeds is not None:
+        given["seeds"] = tuple(range(options.seeds))
+    bench = Bench(
+        systems=tuple(options.systems.split(",")) if options.systems else default_systems(),
+        protocols=tuple(options.protocol.split(",")) if options.protocol else (),
+        corpus=options.corpus,
+        clips=tuple(options.clips),
+        tracks=options.tracks,
+        device=options.device,
+        pictures=not options.no_pictures,
+        **{name: value for name, value in given.items() if value is not None},
+    )
+    try:
+        outcome = run_bench(
+            bench,
+            options.output,
+            workers=Workers(options.jobs, options.ray),
+            tell=lambda line: None if options.quiet else say(line),
+            tell_fault=lambda line: say(f"kmspeaker: {line}"),
+        )
+    except KeyboardInterrupt:
+        return stopped()
+    missing = f", {len(outcome.faults)} not measured" if outcome.faults else ""
+    print(f"{outcome.page}{missing}")
+    return 2 if outcome.faults else 0
 
 
 def _check_json(path: Path | None) -> None:

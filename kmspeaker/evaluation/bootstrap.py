@@ -68,6 +68,35 @@ def bootstrap(
     return Estimate(float(statistic(items[None])[0]), float(low), float(high), len(items))
 
 
+def clustered_mean(
+    values: Sequence[float] | Float[np.ndarray, " items"], people: Sequence[str]
+) -> Estimate:
+    """The mean over items, whose interval resamples people, then each one's items.
+
+    Items of one person are alike, so that resampling items alone would make the interval too
+    narrow. An item of which nothing is known (NaN) is left out.
+
+    Args:
+        values: One number an item.
+        people: Whose each is.
+    """
+    known = np.isfinite(np.asarray(values, np.float64))
+    numbers = np.asarray(values, np.float64)[known]
+    names, whose = np.unique(np.asarray(people)[known], return_inverse=True)
+    if not len(numbers):
+        return Estimate(float("nan"), float("nan"), float("nan"), 0)
+    rng = np.random.default_rng(0)
+    drawn = rng.multinomial(len(names), np.full(len(names), 1 / len(names)), size=RESAMPLES)
+    total, count = np.zeros(RESAMPLES), np.zeros(RESAMPLES)
+    for person in range(len(names)):
+        own = numbers[whose == person]
+        times = rng.multinomial(drawn[:, person] * len(own), np.full(len(own), 1 / len(own)))
+        total += times @ own
+        count += times.sum(axis=1)
+    low, high = np.quantile(total / count, QUANTILES)
+    return Estimate(float(numbers.mean()), float(low), float(high), len(numbers))
+
+
 def significance(
     one: Sequence[float] | Float[np.ndarray, " items"],
     other: Sequence[float] | Float[np.ndarray, " items"],

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from jaxtyping import Float32
@@ -17,10 +18,10 @@ from kmspeaker.corpus.performances.states import STATES
 from kmspeaker.corpus.store import Clip, Corpus, Motion
 from kmspeaker.errors import InputError
 from kmspeaker.face.rig import Weights
-from kmspeaker.model.sampling import generate
 from kmspeaker.pipeline import Pipeline
 from kmspeaker.reference.performance import Performance
 
+Item = TypeVar("Item")
 ACTED, NOISE = "acted", "noise"
 """Sources of a corpus that are no real speech: synthesised for the actors, and none at all."""
 
@@ -126,13 +127,14 @@ class EvaluationContext:
         if not isinstance(style, Performance):
             style = Performance.from_weights(style, self.fps)
         performance = None if temporal is None else Performance.from_weights(temporal, self.fps)
-        face = self.pipeline.face
-        weights = generate(self.pipeline.model, face, features, style, performance, seed=seed)
-        return settle_lips(weights, face, self.fps) if settle else weights
+        pipeline = self.pipeline
+        own = pipeline.style_of(style)
+        (weights,) = pipeline.motion(features, own, performance, seeds=(seed,))
+        return settle_lips(weights, pipeline.face, self.fps) if settle else weights
 
 
-def evenly(clips: Sequence[Clip], most: int) -> list[Clip]:
-    """At most ``most`` clips, spread over the whole list."""
-    if len(clips) <= most:
-        return list(clips)
-    return [clips[round(place)] for place in np.linspace(0, len(clips) - 1, most)]
+def evenly(items: Sequence[Item], most: int) -> list[Item]:
+    """At most ``most`` items, spread over the whole list."""
+    if len(items) <= most:
+        return list(items)
+    return [items[round(place)] for place in np.linspace(0, len(items) - 1, most)]

@@ -5,31 +5,30 @@ rules made. It is measured with a foreign performance and with the matching one;
 nothing from the performance, the two would be equal. The ratio and its target are ours.
 """
 
-from collections.abc import Sequence
-
-import numpy as np
-from jaxtyping import Float
+from collections.abc import Callable, Sequence
 
 from kmspeaker.evaluation.bootstrap import median, ratio
 from kmspeaker.evaluation.context import EvaluationContext
 from kmspeaker.evaluation.localization_pairs import LocalizationPair
+from kmspeaker.evaluation.metrics import Motion, Region, Values, lve_max, mean_distance
 from kmspeaker.evaluation.report import Finding, Part, Target
-from kmspeaker.face.landmarks import LIPS
-from kmspeaker.face.rig import FaceModel, Weights
 
 RATIO = Target(most=1.10)
 
 
 def measure(context: EvaluationContext, pairs: Sequence[LocalizationPair]) -> Part:
     """Lip errors with foreign performances over those with matching ones."""
-    face = context.pipeline.face
-    errors = {
-        name: np.array(
-            [lip_errors(face, getattr(pair, name), pair.speech_motion) for pair in pairs]
-        )
-        for name in ("matching", "temporal_only", "localized")
+    lips = Region.of(context.pipeline.face, "lips")
+
+    def errors(measure: Callable[[Motion, Motion], Values], name: str) -> list[float]:
+        return [
+            float(measure(lips.motion(getattr(pair, name)), lips.motion(pair.speech_motion)))
+            for pair in pairs
+        ]
+
+    mean = {
+        name: errors(mean_distance, name) for name in ("matching", "temporal_only", "localized")
     }
-    mean, largest = ({name: error[:, k] for name, error in errors.items()} for k in (0, 1))
     return Part(
         title="the lips take nothing from the performance",
         rule_made=True,
@@ -51,7 +50,7 @@ def measure(context: EvaluationContext, pairs: Sequence[LocalizationPair]) -> Pa
             Finding("lip error, foreign with its style", median(mean["localized"]), "mm", "pairs"),
             Finding(
                 "largest lip error of a frame (LVE, max), foreign",
-                median(largest["temporal_only"]),
+                median(errors(lve_max, "temporal_only")),
                 "mm",
                 "pairs",
             ),
@@ -62,17 +61,3 @@ def measure(context: EvaluationContext, pairs: Sequence[LocalizationPair]) -> Pa
             "are to differ: they smile where the performance smiles.",
         ),
     )
-
-
-def lip_errors(face: FaceModel, one: Weights, other: Weights) -> tuple[float, float]:
-    """Means over frames of the mean (LVE mean) and the largest (LVE max) lip distance, mm."""
-    apart = lip_distances(face, one, other)
-    return float(apart.mean()), float(apart.max(axis=1).mean())
-
-
-def lip_distances(
-    face: FaceModel, one: Weights, other: Weights
-) -> Float[np.ndarray, "frames lips"]:
-    """Distance of each lip landmark in each frame, mm, (frames, lips)."""
-    deltas = face.landmark_deltas()[:, LIPS]
-    return np.linalg.norm(np.tensordot(one - other, deltas, axes=1), axis=2)

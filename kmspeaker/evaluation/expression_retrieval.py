@@ -6,78 +6,20 @@ A take of another's speech is looked for among the clips whose style it may have
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float64, Int64
+from jaxtyping import Int64
 
 from kmspeaker.errors import InputError
 from kmspeaker.evaluation.bootstrap import mean
 from kmspeaker.evaluation.expression_clips import Tracked
+from kmspeaker.evaluation.metrics import LEAST_FRAMES, Descriptor, describe, frechet
 from kmspeaker.evaluation.report import Finding, Part
-from kmspeaker.face.keypoints import keypoint_set, keypoint_track
 from kmspeaker.face.rig import FaceModel
 from kmspeaker.reference.performance import Performance
 
-VELOCITY_SECONDS = 0.1
-"""Velocities count in mm per this, which makes them about as large as displacements."""
-LEAST_FRAMES = 8
-"""Of a half; fewer describe nothing."""
 TOP = 5
 SETS = ("all keypoints", "upper keypoints")
-
-
-@dataclass(frozen=True)
-class Descriptor:
-    """Mean and covariance of keypoints and their velocities, mm."""
-
-    mean: Float64[np.ndarray, " numbers"]
-    root: Float64[np.ndarray, "rank numbers"]
-    """``root.T @ root`` is the covariance; few rows, since the rig has few degrees of freedom."""
-
-    @property
-    def variance(self) -> float:
-        """Trace of the covariance."""
-        return float((self.root**2).sum())
-
-
-def describe(performance: Performance, face: FaceModel, *, upper: bool = False) -> Descriptor:
-    """Of the frames that show the face.
-
-    Args:
-        performance: At any rate.
-        face: The rig.
-        upper: Whether of the upper keypoints alone.
-
-    Raises:
-        InputError: Fewer than ``LEAST_FRAMES`` show the face.
-    """
-    points = keypoint_track(face, performance.weights).astype(np.float64)
-    if upper:
-        points = points[:, keypoint_set(face, "ours").upper]
-    points = points.reshape(len(points), -1)
-    present = performance.present
-    if present.sum() < LEAST_FRAMES:
-        raise InputError(
-            f"Got a performance with {int(present.sum())} frames of the face; at least "
-            f"{LEAST_FRAMES} are needed to describe it."
-        )
-    moved = np.asarray(np.gradient(points, axis=0)) * performance.fps * VELOCITY_SECONDS
-    numbers = np.concatenate([points, moved], axis=1)[present]
-    centre = numbers.mean(axis=0)
-    root = np.asarray(np.linalg.qr((numbers - centre) / np.sqrt(len(numbers)), mode="r"))
-    return Descriptor(centre, root)
-
-
-def frechet(one: Descriptor, other: Descriptor) -> float:
-    """Fréchet's distance, squared, of the normal distributions of two descriptors, mm^2.
-
-    The trace of the root of ``C1 C2`` is the sum of the singular values of one root times the
-    other.
-    """
-    shared = np.linalg.svd(one.root @ other.root.T, compute_uv=False).sum()
-    apart = ((one.mean - other.mean) ** 2).sum()
-    return max(float(apart + one.variance + other.variance - 2 * shared), 0.0)
 
 
 def ranks(

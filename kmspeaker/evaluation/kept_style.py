@@ -20,7 +20,8 @@ from kmspeaker.animation.controls import Controls
 from kmspeaker.errors import InputError
 from kmspeaker.evaluation.bootstrap import Estimate, bootstrap, mean, median
 from kmspeaker.evaluation.expression_clips import FPS
-from kmspeaker.evaluation.expression_retrieval import TOP, cut, describe, ranks
+from kmspeaker.evaluation.expression_retrieval import TOP, cut, ranks
+from kmspeaker.evaluation.metrics import describe
 from kmspeaker.evaluation.report import Finding, Part, Target
 from kmspeaker.face.keypoints import keypoint_set, keypoint_track
 from kmspeaker.face.rig import ARKIT_INDEX, UPPER_SHAPES, FaceModel, Weights

@@ -9,20 +9,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float64
 from tqdm import tqdm
 
-from kmspeaker.animation.metrics import can_move
 from kmspeaker.errors import InputError
 from kmspeaker.evaluation.bootstrap import median, significance
-from kmspeaker.evaluation.disentanglement import lip_errors
 from kmspeaker.evaluation.expression_clips import FPS, Tracked
-from kmspeaker.evaluation.expression_retrieval import halves
+from kmspeaker.evaluation.expression_retrieval import cut, halves
+from kmspeaker.evaluation.judge import Judge
 from kmspeaker.evaluation.report import Finding, Part
-from kmspeaker.face.landmarks import R_UPPER
 from kmspeaker.face.rig import FaceModel, Weights
 from kmspeaker.media.audio import SAMPLE_RATE, Sound, load_sound
 from kmspeaker.pipeline import Pipeline
+from kmspeaker.reference.performance import Performance
 
 LEAST_SECONDS = 1.2
 """Of a half."""
@@ -52,20 +50,12 @@ def read_halves(clips: Sequence[Tracked], pipeline: Pipeline) -> list[Half]:
     """
     found: list[Half] = []
     for tracked in tqdm(clips, desc="halves", leave=False):
-        style, spoken = halves(tracked.performance.resampled(FPS))
-        if min(style.present.sum(), spoken.present.sum()) < LEAST_SECONDS * FPS:
+        parts = spoken_half(tracked)
+        if parts is None:
             continue
-        try:
-            sound = load_sound(tracked.clip.path, sample_rate=SAMPLE_RATE)
-        except InputError:
-            continue
-        first = round(len(style) / FPS * SAMPLE_RATE)
-        second = Sound(sound.samples[first:], SAMPLE_RATE)
-        frames = int(min(len(spoken), second.seconds * FPS))
-        if frames < LEAST_SECONDS * FPS or not spoken.present[:frames].all():
-            continue
-        (take,) = pipeline.animate(second, style, use="stylize")
-        frames = min(frames, len(take))
+        style, spoken, sound = parts
+        (take,) = pipeline.animate(sound, style, use="stylize")
+        frames = min(len(spoken), len(take))
         seen = style.weights[style.present]
         copied = np.resize(seen, (max(frames, len(seen)), seen.shape[1]))[:frames]
         held = np.repeat(seen.mean(axis=0, keepdims=True), frames, axis=0)
@@ -84,26 +74,29 @@ def read_halves(clips: Sequence[Tracked], pipeline: Pipeline) -> list[Half]:
     return found
 
 
-def errors(face: FaceModel, real: Weights, made: Weights) -> dict[str, float]:
-    """By measure, mm. Of vertices that can move; FDD (FaceDiffuser) without squares, upper face."""
-    moving = can_move(face)
-    one, other = (_places(face, weights, moving) for weights in (real, made))
-    upper = face.region[moving] == R_UPPER
-    stirred = (np.linalg.norm(places[:, upper], axis=2).std(axis=0) for places in (one, other))
-    lips_mean, lips_most = lip_errors(face, made, real)
-    opening = face.lip_opening.astype(np.float64)
-    return {
-        "MSE": float(np.linalg.norm(one - other, axis=2).mean()),
-        "LVE mean": lips_mean,
-        "LVE max": lips_most,
-        "MOD": float(np.abs((made - real).astype(np.float64) @ opening).mean()),
-        "FDD": float(abs(np.subtract(*stirred).mean())),
-    }
+def spoken_half(tracked: Tracked) -> tuple[Performance, Performance, Sound] | None:
+    """The first half of a clip, the second half and its sound, at ``FPS``.
+
+    None without sound, or where a half shows no face for long enough.
+    """
+    style, spoken = halves(tracked.performance.resampled(FPS))
+    if min(style.present.sum(), spoken.present.sum()) < LEAST_SECONDS * FPS:
+        return None
+    try:
+        sound = load_sound(tracked.clip.path, sample_rate=SAMPLE_RATE)
+    except InputError:
+        return None
+    second = Sound(sound.samples[round(len(style) / FPS * SAMPLE_RATE) :], SAMPLE_RATE)
+    frames = int(min(len(spoken), second.seconds * FPS))
+    if frames < LEAST_SECONDS * FPS or not spoken.present[:frames].all():
+        return None
+    return style, cut(spoken, 0, frames), second
 
 
 def part(found: Sequence[Half], face: FaceModel) -> Part:
     """The table."""
-    values = {who: [errors(face, half.real, half.made[who]) for half in found] for who in NAMES}
+    judge = Judge.of(face, FPS)
+    values = {who: [judge.errors(half.made[who], half.real) for half in found] for who in NAMES}
     findings, notes = [], []
     for measure in MEASURES:
         columns = {who: [row[measure] for row in rows] for who, rows in values.items()}
@@ -130,10 +123,3 @@ def part(found: Sequence[Half], face: FaceModel) -> Part:
             for measure in MEASURES
         },
     )
-
-
-def _places(
-    face: FaceModel, weights: Weights, vertices: np.ndarray
-) -> Float64[np.ndarray, "frames vertices 3"]:
-    deltas = face.deltas[:, vertices].reshape(len(face.deltas), -1)
-    return (weights @ deltas).reshape(len(weights), -1, 3).astype(np.float64)

@@ -17,7 +17,6 @@ from kmspeaker.evaluation import kept_style, matching, talk
 from kmspeaker.evaluation.expression_clips import FPS, Clip, track_clips
 from kmspeaker.evaluation.report import Part
 from kmspeaker.media.audio import Sound
-from kmspeaker.model.sampling import generate_batch
 from kmspeaker.pipeline import Pipeline
 
 MEASURES = ("talk", "matching", "style")
@@ -64,7 +63,7 @@ def measure(
     def animate(features: np.ndarray) -> np.ndarray:
         """The lips of a take in the model's mean style, still where they rest as in the program."""
         style = pipeline.model.style_mean[None]
-        (weights,) = generate_batch(pipeline.model, face, features, style)
+        (weights,) = pipeline.motion(features, style)
         return settle_lips(weights, face, FPS).astype(np.float64) @ face.lip_opening
 
     if "talk" in only:

@@ -32,6 +32,8 @@ _SUPERSAMPLING, _SUPERSAMPLING_LARGE = 2.0, 1.25
 """Drawn so many times larger each way; multisampling costs more where there is no GPU."""
 _BACKGROUND = ((246, 247, 249), (178, 184, 194))
 """RGB behind the head and in the corners."""
+_GREY = 190
+"""Of a bare head."""
 NO_OPENGL = (
     "Got no OpenGL library to draw the head with; install libegl1 and libgles2 "
     "(apt-get install libegl1 libgles2)."
@@ -64,6 +66,7 @@ class HeadRenderer:
         height: Pixels.
         yaw: Degrees by which the head is turned to the viewer's right; about 25 is a three-quarter
             view.
+        bare: The geometry alone: grey, without hair and without the lines of the skin.
 
     Raises:
         InputError: There is no such identity, or no OpenGL library.
@@ -77,12 +80,14 @@ class HeadRenderer:
         height: int = 512,
         *,
         yaw: float = 12.0,
+        bare: bool = False,
     ) -> None:
         check_opengl()
         from kmspeaker.export.vtk_scene import VtkScene
 
         self._face = face
         self._identity = identity
+        self._bare = bare
         self._corners = _corner_matrix(face)
         self._size = (width, height)
         finer = _SUPERSAMPLING if height < _LARGE else _SUPERSAMPLING_LARGE
@@ -91,7 +96,7 @@ class HeadRenderer:
         self._pieces = self._face_pieces()
         for piece in self._pieces:
             self._scene.add(piece.mesh)
-        self._hair = self._hair_piece()
+        self._hair = None if bare else self._hair_piece()
         if self._hair is not None:
             self._scene.add(self._hair.mesh)
         self._scene.look(yaw=yaw)
@@ -120,7 +125,7 @@ class HeadRenderer:
         """As ``frame`` with nothing behind it: RGBA, the colours multiplied by their opacity."""
         pose = weights[None].astype(np.float32)
         vertices = self._face.vertices(pose, self._identity)[0]
-        depths = self._face.wrinkling(pose, self._identity)[0]
+        depths = self._face.wrinkling(pose, self._identity)[0] * (not self._bare)
         if head is not None:
             vertices = turn_head(vertices, head)
         normals = self._normals(vertices)
@@ -162,7 +167,10 @@ class HeadRenderer:
         folding = (face.fold_masks.max(axis=0) > 0)[face.faces].any(axis=1)
         both = [PART_NAMES.index(name) for name in BOTH_SIDES]
         twice = np.isin(face.part[face.faces[:, 0]], both)
-        colours = np.asarray(Image.open(face.texture(self._identity)).convert("RGB"))
+        if self._bare:
+            colours = np.full((1, 1, 3), _GREY, np.uint8)
+        else:
+            colours = np.asarray(Image.open(face.texture(self._identity)).convert("RGB"))
         heights = np.asarray(Image.open(face.folder / "wrinkles.png").convert("RGB"))
         slopes, slope_range = _slopes(heights)
         lines = {"heights": heights, "slopes": slopes}

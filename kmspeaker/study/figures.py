@@ -6,11 +6,9 @@ Place in the flow: ``analysis`` -> here -> ``report``.
 import numpy as np
 import plotly.graph_objects as go
 
+from kmspeaker.evaluation.web_page import COLOURS, dressed
 from kmspeaker.study.analysis import Analysis, Outcome
 from kmspeaker.study.responses import Responses
-
-COLOURS = ("#2c6fbb", "#c2571a", "#2f8a5b", "#8a4fa8", "#8c6d1f", "#b03a5b", "#3f7f8c", "#5c6470")
-"""Told apart in print and by the colour-blind by their order, never by colour alone."""
 
 
 def figures(analysis: Analysis, responses: Responses) -> dict[str, go.Figure]:
@@ -61,7 +59,7 @@ def _ratings(analysis: Analysis, outcome: Outcome, responses: Responses) -> go.F
         for k in range(1, 5):
             figure.add_hline(y=low + (high - low) * k / 5, line={"width": 1, "color": "#d5d9e0"})
     figure.update_yaxes(range=[low, high])
-    return _dressed(figure)
+    return dressed(figure)
 
 
 def _items(analysis: Analysis, outcome: Outcome) -> go.Figure:
@@ -77,7 +75,7 @@ def _items(analysis: Analysis, outcome: Outcome) -> go.Figure:
             marker={"symbol": k, "size": 9},
         )
     figure.update_yaxes(range=list(design.scale), title="mean rating")
-    return _dressed(figure, legend=True)
+    return dressed(figure, legend=True)
 
 
 def _participants(analysis: Analysis, outcome: Outcome, responses: Responses) -> go.Figure:
@@ -97,7 +95,7 @@ def _participants(analysis: Analysis, outcome: Outcome, responses: Responses) ->
         colorbar={"title": "mean"},
     )
     figure.update_xaxes(title="participant", type="category")
-    return _dressed(figure)
+    return dressed(figure)
 
 
 def _strengths(analysis: Analysis, outcome: Outcome) -> go.Figure:
@@ -116,14 +114,4 @@ def _strengths(analysis: Analysis, outcome: Outcome) -> go.Figure:
         marker={"size": 10, "color": COLOURS[0]},
     )
     figure.update_xaxes(title="log strength", zeroline=True)
-    return _dressed(figure)
-
-
-def _dressed(figure: go.Figure, *, legend: bool = False) -> go.Figure:
-    return figure.update_layout(
-        template="plotly_white",
-        showlegend=legend,
-        height=420,
-        margin={"l": 60, "r": 20, "t": 20, "b": 60},
-        font={"family": "system-ui, sans-serif", "size": 14, "color": "#15181d"},
-    )
+    return dressed(figure)

@@ -8,26 +8,15 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
-import plotly.io
-
 from kmspeaker.errors import InputError
+from kmspeaker.evaluation.table import Table
+from kmspeaker.evaluation.web_page import drawn, terms, whole_page
 from kmspeaker.media.files import replacing
 from kmspeaker.study.analysis import Analysis, Outcome
 from kmspeaker.study.figures import figures
 from kmspeaker.study.raw_data import write_raw_data
 from kmspeaker.study.responses import Responses
-from kmspeaker.study.tables import Table, exclusion_table, findings, outcome_tables
-
-_STYLE = """
-body{font:16px/1.5 system-ui,sans-serif;color:#15181d;background:#fff;max-width:60rem;
-margin:2rem auto;padding:0 1rem}
-h1,h2,h3{line-height:1.2}h2{margin-top:3rem;border-bottom:1px solid #d5d9e0}
-table{border-collapse:collapse;font-variant-numeric:tabular-nums}
-th,td{padding:.3rem .8rem;text-align:right;border-bottom:1px solid #d5d9e0}
-th:first-child,td:first-child{text-align:left}td:not(:last-child){white-space:nowrap}
-.wide{overflow-x:auto}
-.note,dl{color:#4a515c;font-size:.9rem}dt{float:left;clear:left;width:9rem}dd{margin-left:9.5rem}
-"""
+from kmspeaker.study.tables import exclusion_table, findings, outcome_tables
 
 
 def write_report(
@@ -83,33 +72,17 @@ def _page(analysis: Analysis, responses: Responses, simulated: str) -> str:
         parts.append(
             f"<p><strong>A rehearsal: nobody was asked.</strong> {html.escape(simulated)}</p>"
         )
-    terms = "".join(f"<dt>{k}</dt><dd>{html.escape(v)}</dd>" for k, v in facts.items())
-    parts.append(f"<dl>{terms}</dl>")
+    parts.append(terms(facts))
     if analysis.screened is not None:
         parts.append(_section("Results after screening", analysis, analysis.screened))
     else:
         parts.append(_section("Results", analysis, analysis.everybody))
-    scripts: bool | str = True  # plotly's own code, once
-    for title, figure in figures(analysis, responses).items():
-        drawn = plotly.io.to_html(
-            figure,
-            full_html=False,
-            include_plotlyjs=scripts,
-            config={"displaylogo": False, "responsive": True},
-        )
-        parts.append(f"<h3>{html.escape(title)}</h3>{drawn}")
-        scripts = False
+    parts += drawn(figures(analysis, responses))
     parts.append(f"<h2>Screening</h2>{exclusion_table(analysis).html()}")
     if analysis.screened is not None:
         parts.append(_section("Results with everybody", analysis, analysis.everybody))
     parts.append(_answers(analysis, responses))
-    return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{html.escape(design.title)}</title><style>{_STYLE}</style></head>\n<body>"
-        + "\n".join(parts)
-        + "</body></html>\n"
-    )
+    return whole_page(design.title, parts)
 
 
 def _section(title: str, analysis: Analysis, outcome: Outcome) -> str:

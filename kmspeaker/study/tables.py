@@ -3,81 +3,11 @@
 Place in the flow: ``analysis`` -> here -> ``report``.
 """
 
-import csv
-import html
-import io
-import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from kmspeaker.evaluation.table import Table, number_words, p_words
 from kmspeaker.study.analysis import Analysis, Outcome
 from kmspeaker.study.statistics import Interval
-
-_LATEX = str.maketrans(
-    {
-        "&": r"\&",
-        "%": r"\%",
-        "$": r"\$",
-        "#": r"\#",
-        "_": r"\_",
-        "{": r"\{",
-        "}": r"\}",
-        "~": r"\textasciitilde{}",
-        "^": r"\textasciicircum{}",
-        "\\": r"\textbackslash{}",
-        "<": r"\textless{}",
-        ">": r"\textgreater{}",
-    }
-)
-
-
-@dataclass(frozen=True)
-class Table:
-    """Rows of text under headings."""
-
-    name: str
-    """Of its files."""
-    title: str
-    headings: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    note: str = ""
-
-    def csv(self) -> str:
-        """Comma-separated, with headings."""
-        out = io.StringIO()
-        csv.writer(out, lineterminator="\n").writerows([self.headings, *self.rows])
-        return out.getvalue()
-
-    def latex(self) -> str:
-        """A ``table`` environment of ``booktabs`` with caption and label."""
-        lines = [
-            r"\begin{table}",
-            r"\centering",
-            rf"\caption{{{_latex(self.title)}. {_latex(self.note)}}}".replace(". }", ".}"),
-            rf"\label{{tab:{self.name}}}",
-            rf"\begin{{tabular}}{{l{'r' * (len(self.headings) - 1)}}}",
-            r"\toprule",
-            " & ".join(map(_latex, self.headings)) + r" \\",
-            r"\midrule",
-            *(" & ".join(map(_latex, row)) + r" \\" for row in self.rows),
-            r"\bottomrule",
-            r"\end{tabular}",
-            r"\end{table}",
-        ]
-        return "\n".join(lines) + "\n"
-
-    def html(self) -> str:
-        """A table for a page; whatever participants wrote stays text."""
-        head = "".join(f"<th>{html.escape(each)}</th>" for each in self.headings)
-        rows = "".join(
-            "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>\n"
-            for row in self.rows
-        )
-        note = f"<p class=note>{html.escape(self.note)}</p>" if self.note else ""
-        return (
-            f"<h3>{html.escape(self.title)}</h3>\n<div class=wide><table><thead><tr>{head}</tr>"
-            f"</thead>\n<tbody>{rows}</tbody></table></div>{note}\n"
-        )
 
 
 def outcome_tables(analysis: Analysis, outcome: Outcome, suffix: str = "") -> list[Table]:
@@ -98,22 +28,12 @@ def exclusion_table(analysis: Analysis) -> Table:
     )
 
 
-def p_words(p: float) -> str:
-    """A p value as journals print it."""
-    return "< .001" if p < 0.001 else f"{p:.3f}".removeprefix("0")
-
-
 def interval_words(interval: Interval, digits: int = 1) -> str:
     """``61.2 [57.0, 65.1]``."""
     value, low, high = (
         number_words(x, digits) for x in (interval.value, interval.low, interval.high)
     )
     return f"{value} [{low}, {high}]"
-
-
-def number_words(value: float, digits: int = 1) -> str:
-    """A number, or a dash where there is none."""
-    return "-" if math.isnan(value) else f"{value:.{digits}f}"
 
 
 def _conditions(analysis: Analysis, outcome: Outcome) -> Table:
@@ -247,7 +167,3 @@ def findings(outcome: Outcome) -> Sequence[str]:
 def _equals(p: float) -> str:
     words = p_words(p)
     return words if words.startswith("<") else f"= {words}"
-
-
-def _latex(text: str) -> str:
-    return text.translate(_LATEX)

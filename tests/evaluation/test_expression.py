@@ -22,7 +22,7 @@ from kmspeaker.evaluation.expression_clips import (
 )
 from kmspeaker.evaluation.expression_legibility import Read, frames_of, legibility
 from kmspeaker.evaluation.expression_reader import EMOTIONS, NEUTRAL
-from kmspeaker.evaluation.expression_retrieval import describe, frechet, halves, ranks
+from kmspeaker.evaluation.expression_retrieval import halves, ranks
 from kmspeaker.evaluation.expression_round_trip import (
     SHAPES,
     Pair,
@@ -31,6 +31,7 @@ from kmspeaker.evaluation.expression_round_trip import (
     lips_kept,
     resting_weights,
 )
+from kmspeaker.evaluation.metrics import describe, frechet
 from kmspeaker.examples import load_examples
 from kmspeaker.face.keypoints import keypoint_track
 from kmspeaker.face.rig import ARKIT_INDEX, FaceModel

@@ -11,7 +11,6 @@ from kmspeaker.corpus.performances.states import STATES
 from kmspeaker.errors import InputError
 from kmspeaker.evaluation import disentanglement, localization, seam, style
 from kmspeaker.evaluation.context import EvaluationContext
-from kmspeaker.evaluation.disentanglement import lip_errors
 from kmspeaker.evaluation.localization_pairs import LocalizationPair, make_pairs
 from kmspeaker.evaluation.seam import Seam
 from kmspeaker.evaluation.state_classifier import STATE_NAMES, fit_classifier, share_right
@@ -84,13 +83,6 @@ def test_lips_that_no_performance_touches_have_ratio_one(context):
         dataclasses.replace(one, temporal_only=one.performance) for one in map(perfect, range(4))
     ]
     assert disentanglement.measure(context, leaking).findings[0].estimate.value > 1.5
-
-
-def test_the_same_motion_has_no_lip_error_and_the_largest_is_not_below_the_mean(face):
-    one, other = some_weights(20, 1), some_weights(20, 2)
-    assert lip_errors(face, one, one) == (0, 0)
-    mean, largest = lip_errors(face, one, other)
-    assert 0 < mean <= largest
 
 
 def test_the_seam_does_not_feel_a_rigid_motion_and_feels_a_shifted_half(face):

@@ -9,13 +9,13 @@ import pandas as pd
 import pytest
 from studies import design_of, table
 
+from kmspeaker.evaluation.table import Table
 from kmspeaker.study.analysis import analyse
 from kmspeaker.study.raw_data import CODEBOOK
 from kmspeaker.study.report import write_report
 from kmspeaker.study.responses import Responses
 from kmspeaker.study.schema import METADATA
 from kmspeaker.study.simulation import Truth, default_effects, simulate
-from kmspeaker.study.tables import Table
 
 HOSTILE = "=cmd|'/c calc'!A1 <script>alert(1)</script> & 50 %"
 

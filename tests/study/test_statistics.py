@@ -6,6 +6,7 @@ from scipy import stats
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.power import TTestPower
 
+from kmspeaker.evaluation.paired_tests import holm, rank_biserial, signed_rank
 from kmspeaker.study.agreement import krippendorffs_alpha, mean_pairwise_pearson
 from kmspeaker.study.mixed_model import fit_mixed_model
 from kmspeaker.study.power import participants_needed, t_test_power
@@ -15,14 +16,11 @@ from kmspeaker.study.statistics import (
     compare_all,
     friedman,
     friedman_test,
-    holm,
     mean_ranks,
     means,
     medians,
     page_ranks,
-    rank_biserial,
     resamples,
-    signed_rank,
 )
 
 N = np.nan

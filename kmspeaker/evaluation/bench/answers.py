@@ -1,0 +1,162 @@
+"""A system answers a trial, and its takes are judged.
+
+Place in the flow: ``run`` asks one system all trials of a set; what comes back is ``results``'.
+Every system is called alike: its style of the reference, its motion for the features, and lips that
+are settled as the program settles them.
+"""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
+
+import numpy as np
+from jaxtyping import Float, Float32
+from torch import Tensor
+
+from kmspeaker.animation.silence import settle_lips
+from kmspeaker.errors import InputError
+from kmspeaker.evaluation.bench.results import Answers
+from kmspeaker.evaluation.bench.trials import FPS, Trial, TrialSet
+from kmspeaker.evaluation.judge import Judge
+from kmspeaker.evaluation.metrics import describe, frechet
+from kmspeaker.face.rig import ARKIT_INDEX, FaceModel, Weights
+from kmspeaker.reference.performance import Performance
+
+EXAMPLES = 2
+"""Trials of each set whose takes are kept, for the page's pictures."""
+LOUDNESS = "loudness"
+"""The rival that opens the jaw as far as the speech is loud."""
+
+
+class Speaker(Protocol):
+    """What the bench needs of ``pipeline.Pipeline``."""
+
+    @property
+    def face(self) -> FaceModel: ...  # noqa: D102
+    @property
+    def model_name(self) -> str: ...  # noqa: D102
+
+    def style_of(  # noqa: D102
+        self, performance: Performance
+    ) -> Float[Tensor, "1 d_style"]: ...
+
+    def motion(  # noqa: D102
+        self,
+        features: Float32[np.ndarray, "frames d_speech"],
+        style: Float[Tensor, "1 d_style"],
+        performance: Performance | None = None,
+        *,
+        seeds: Sequence[int] = (0,),
+    ) -> tuple[Weights, ...]: ...
+
+
+Ask = Callable[[Trial, Performance], Sequence[Weights]]
+"""The takes of a trial in a style, one for each seed."""
+
+
+def asker(speaker: Speaker, seeds: Sequence[int]) -> Ask:
+    """How a system is asked."""
+
+    def ask(trial: Trial, style: Performance) -> Sequence[Weights]:
+        takes = speaker.motion(
+            trial.features.astype(np.float32), speaker.style_of(style), trial.follow, seeds=seeds
+        )
+        return [settle_lips(take, speaker.face, FPS) for take in takes]
+
+    return ask
+
+
+def ask_loudness(trial: Trial, style: Performance) -> Sequence[Weights]:
+    """A jaw that opens with the loudness of the speech, and nothing else.
+
+    Raises:
+        InputError: The trial's sound is not known.
+    """
+    del style
+    if trial.loudness is None:
+        raise InputError("Got features without their sound; loudness is a rival on people's clips.")
+    weights = np.zeros((len(trial.features), len(ARKIT_INDEX)), np.float32)
+    level = trial.loudness / max(float(trial.loudness.max()), 1e-9)
+    weights[:, ARKIT_INDEX["jawOpen"]] = level
+    return [weights]
+
+
+def answer(ask: Ask, judge: Judge, trials: TrialSet, system: str) -> Answers:
+    """All trials of a set, judged.
+
+    Raises:
+        InputError: The system refuses one, or gives another number of frames.
+    """
+    shown = {trials.trials[k].name for k in _spread(len(trials.trials), EXAMPLES)}
+    values: dict[str, dict[str, float]] = {}
+    examples: dict[str, Weights] = {}
+    spent = frames = 0.0
+    for trial in trials.trials:
+        started = time.perf_counter()
+        takes = ask(trial, trial.style)
+        own = ask(trial, trial.own_style) if trial.own_style is not None else ()
+        spent += time.perf_counter() - started
+        frames += sum(len(take) for take in (*takes, *own))
+        for take in (*takes, *own):
+            if len(take) != len(trial.real):
+                raise InputError(
+                    f"Got {len(take)} frames from {system} for {trial.name}, which has "
+                    f"{len(trial.real)}; a take must be as long as its speech."
+                )
+        for measure, value in judged(judge, trials.protocol, trial, takes, own).items():
+            values.setdefault(measure, {})[trial.name] = value
+        if trial.name in shown:
+            examples[trial.name] = takes[0]
+    return Answers(system, trials.key, values, examples, spent / max(frames / FPS, 1e-9))
+
+
+def judged(
+    judge: Judge, protocol: str, trial: Trial, takes: Sequence[Weights], own: Sequence[Weights]
+) -> dict[str, float]:
+    """The measures of a protocol, each the mean over takes."""
+    if protocol == "matching":
+        found = _mean([judge.errors(take, trial.real) for take in takes])
+        found |= _mean([judge.style(take, trial.style) for take in takes])
+        return found | judge.chance(takes, trial.real)
+    if protocol == "localization":
+        assert trial.follow is not None
+        followed = trial.follow.weights
+        return _mean(
+            [
+                judge.upper_errors(take, followed) | judge.lip_errors(take, trial.real)
+                for take in takes
+            ]
+        )
+    if protocol == "people":
+        return _mean([judge.talk(take, trial.real) for take in takes])
+    assert trial.own_style is not None
+    return _cross(judge, trial, takes, own)
+
+
+def _cross(
+    judge: Judge, trial: Trial, takes: Sequence[Weights], own: Sequence[Weights]
+) -> dict[str, float]:
+    """How near a take comes to the foreign style, and what that costs its lips."""
+    assert trial.own_style is not None
+    found = _mean([judge.style(take, trial.style) for take in takes])
+    foreign, speaker = (describe(one, judge.face) for one in (trial.style, trial.own_style))
+    made = [describe(Performance.from_weights(take, FPS), judge.face) for take in takes]
+    found["style found"] = float(
+        np.mean([frechet(one, foreign) < frechet(one, speaker) for one in made])
+    )
+    lips, matching = (
+        _mean([judge.lip_errors(take, trial.real) for take in several]) for several in (takes, own)
+    )
+    found |= {name: lips[name] for name in ("LVE mean", "LVE max")}
+    found["LVE mean in the own style"] = matching["LVE mean"]
+    found["kept"] = lips["LVE mean"] / max(matching["LVE mean"], 1e-6)
+    return found
+
+
+def _mean(rows: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    return {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}
+
+
+def _spread(length: int, count: int) -> list[int]:
+    """Evenly within a list."""
+    return sorted({int((k + 0.5) * length / count) for k in range(count)}) if length else []

@@ -1,0 +1,383 @@
+"""``python -m kmspeaker evaluate``: all systems, all protocols, one report that can be resumed.
+
+Place in the flow: the command line calls ``run_bench``. What cannot be measured is a sentence in
+the report and does not stop the rest. Answers are kept in the report's folder as soon as a system
+has given them; the same command goes on where it was stopped.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from functools import lru_cache, partial
+from pathlib import Path
+
+from kmspeaker.baselines.without_network import RIVALS
+from kmspeaker.corpus.people import use_of
+from kmspeaker.corpus.store import Corpus
+from kmspeaker.errors import InputError
+from kmspeaker.evaluation.bench import corpus_trials, expressions, people_trials, pictures
+from kmspeaker.evaluation.bench.answers import LOUDNESS, answer, ask_loudness, asker
+from kmspeaker.evaluation.bench.comparison import Comparison, compare
+from kmspeaker.evaluation.bench.facts import Facts, measure_facts
+from kmspeaker.evaluation.bench.figures import figures_of
+from kmspeaker.evaluation.bench.page import Chapter, write_page
+from kmspeaker.evaluation.bench.results import (
+    Answers,
+    load,
+    place_of,
+    read_json,
+    save,
+    write_json,
+)
+from kmspeaker.evaluation.bench.tables import TITLES, facts_table, tables_of
+from kmspeaker.evaluation.bench.trials import FPS, PROTOCOLS, SEEDS, TrialSet
+from kmspeaker.evaluation.expression_clips import Clip, find_clips, track_clips
+from kmspeaker.evaluation.judge import Judge
+from kmspeaker.face.rig import FaceModel
+from kmspeaker.hub import bundled_models
+from kmspeaker.parallel import Workers
+from kmspeaker.pipeline import Pipeline
+from kmspeaker.speech.encoders import load_encoder
+
+CACHE = "cache"
+SEQUENCES, PAIRS = 60, 100
+"""Trials of a protocol, and pairs of localization as in the paper's Table 2."""
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What is to be measured."""
+
+    systems: tuple[str, ...]
+    """As ``Pipeline.load`` takes them; the first is tested against the others."""
+    protocols: tuple[str, ...] = ()
+    """Some of ``PROTOCOLS``; all that there is data for where empty, but for ``expression``."""
+    corpus: Path | None = None
+    clips: tuple[Path, ...] = ()
+    """Folders of videos of people whom training has not seen."""
+    tracks: Path | None = None
+    sequences: int = SEQUENCES
+    pairs: int = PAIRS
+    seeds: tuple[int, ...] = SEEDS
+    device: str = "cpu"
+    pictures: bool = True
+
+    def __post_init__(self) -> None:
+        """Refuse what no report could be made of."""
+        for name in self.protocols:
+            if name not in PROTOCOLS:
+                raise InputError(f"Got the protocol {name!r}; use some of {','.join(PROTOCOLS)}.")
+        if self.corpus is None and not self.clips:
+            raise InputError("Got nothing to measure on; name a --corpus or folders of --clips.")
+        if min(self.sequences, self.pairs) < 1 or not self.seeds:
+            raise InputError(
+                f"Got {self.sequences} sequences, {self.pairs} pairs and {len(self.seeds)} seeds; "
+                "give one or more of each."
+            )
+        if len(set(self.systems)) != len(self.systems) or not self.systems:
+            raise InputError(f"Got the systems {','.join(self.systems)}; name each once.")
+
+
+@dataclass
+class Faults:
+    """Sentences of what could not be measured, told as they come."""
+
+    tell: Callable[[str], None]
+    sentences: list[str] = field(default_factory=list)
+
+    def add(self, sentence: str) -> None:
+        """One more."""
+        self.sentences.append(sentence)
+        self.tell(sentence)
+
+
+@dataclass(frozen=True)
+class Entrant:
+    """A system that could be loaded."""
+
+    place: str
+    """As ``Pipeline.load`` takes it."""
+    name: str
+    """In tables."""
+    version: str
+    encoder: str
+    fps: float
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Where the report is, and what it lacks."""
+
+    page: Path
+    faults: tuple[str, ...]
+
+
+def default_systems() -> tuple[str, ...]:
+    """The models that come with the program, and the rivals without a network."""
+    return (*bundled_models(), *RIVALS)
+
+
+def run_bench(
+    bench: Bench,
+    output: Path,
+    *,
+    workers: Workers | None = None,
+    tell: Callable[[str], None] = lambda line: None,
+    tell_fault: Callable[[str], None] = lambda line: None,
+) -> Outcome:
+    """Measure all that can be, and write the report.
+
+    Args:
+        bench: What is to be measured.
+        output: Folder of the report and of what is kept for the next run.
+        workers: Where systems are asked; here by default.
+        tell: Told what is being done.
+        tell_fault: Told what cannot be.
+
+    Raises:
+        InputError: No system can be loaded, there is no trial at all, or the folder cannot be
+            written.
+    """
+    cache = output / CACHE
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"Cannot make {cache} ({error.strerror}); name another folder.") from error
+    faults, face = Faults(tell_fault), FaceModel.load()
+    tell("systems")
+    entrants = _entrants(bench, faults)
+    if not entrants and LOUDNESS not in bench.systems:
+        raise InputError("Got no system that can be loaded; name one with --systems.")
+    tell("trials")
+    clips = _people(bench, faults)
+    sets = _trial_sets(bench, clips, face, faults, entrants)
+    answers = _answers(bench, entrants, sets, cache, workers or Workers(), faults, tell)
+    chapters = []
+    for trials in sets:
+        if answers[trials.key]:
+            chapters.append(_chapter(trials, answers[trials.key], face, bench, faults))
+    if "expression" in bench.protocols:
+        chapters += _expression(bench, entrants, clips, face, cache, faults, tell)
+    if not chapters:
+        raise InputError(f"Got nothing that could be measured: {' '.join(faults.sentences)}")
+    tell("speed")
+    facts = _facts(bench, entrants, cache, faults)
+    chapters.append(Chapter("Systems", [facts_table(facts)], {}))
+    about = {
+        "systems": ", ".join(f"{each.name} ({each.version})" for each in entrants),
+        "trials": "; ".join(f"{TITLES[trials.key]}: {trials.on}" for trials in sets),
+        "seeds": ", ".join(map(str, bench.seeds)),
+    }
+    return Outcome(write_page(output, about, chapters, faults.sentences), tuple(faults.sentences))
+
+
+def _entrants(bench: Bench, faults: Faults) -> list[Entrant]:
+    found: list[Entrant] = []
+    for place in bench.systems:
+        if place == LOUDNESS:
+            continue
+        try:
+            pipeline = Pipeline.load(place, device=bench.device)
+        except InputError as error:
+            faults.add(f"{place}: {error}")
+            continue
+        name = pipeline.model_name.rsplit("@", 1)[0]
+        if name in {each.name for each in found}:
+            name = pipeline.model_name
+        found.append(Entrant(place, name, pipeline.model_name, pipeline.encoder.name, pipeline.fps))
+    return found
+
+
+def _people(bench: Bench, faults: Faults) -> list[Clip]:
+    """The clips that training has not seen."""
+    if not bench.clips:
+        return []
+    try:
+        return [
+            clip
+            for clip in find_clips(bench.clips)
+            if use_of(clip.path.parent.name, clip.path.name) not in ("training", "left_out")
+        ]
+    except InputError as error:
+        faults.add(str(error))
+        return []
+
+
+def _trial_sets(
+    bench: Bench, clips: Sequence[Clip], face: FaceModel, faults: Faults, entrants: list[Entrant]
+) -> list[TrialSet]:
+    """Of every protocol and kind of data, what can be made."""
+    asked = bench.protocols or tuple(name for name in PROTOCOLS if name != "expression")
+    makers: list[tuple[str, Callable[[], TrialSet]]] = []
+    if bench.corpus is not None:
+        folder = bench.corpus
+        opened = lru_cache(1)(lambda: Corpus.open(folder))
+        makers += [
+            ("matching", lambda: corpus_trials.matching(opened(), face, bench.sequences)),
+            ("localization", lambda: corpus_trials.localization(opened(), face, bench.pairs)),
+            ("cross", lambda: corpus_trials.cross(opened(), face, bench.sequences)),
+        ]
+    if clips:
+        encoder = entrants[0].encoder if entrants else "whisper-tiny.en"
+        spoken = lru_cache(1)(
+            lambda: people_trials.read_spoken(
+                track_clips(clips, face, bench.tracks)[0], load_encoder(encoder, bench.device)
+            )
+        )
+        makers += [
+            ("matching", lambda: people_trials.matching(spoken(), encoder, bench.sequences)),
+            ("localization", lambda: people_trials.localization(spoken(), encoder, bench.pairs)),
+            ("cross", lambda: people_trials.cross(spoken(), encoder, bench.sequences)),
+            ("people", lambda: people_trials.people(spoken(), encoder, bench.sequences)),
+        ]
+    for name in bench.protocols:
+        if name not in {protocol for protocol, _ in makers} and not (
+            name == "expression" and clips
+        ):
+            faults.add(f"Got the protocol {name!r}, which needs people; name folders of --clips.")
+    found: list[TrialSet] = []
+    for name, make in makers:
+        if name in asked:
+            try:
+                found.append(make())
+            except InputError as error:
+                if str(error) not in faults.sentences:  # a corpus that is none is none to all
+                    faults.add(str(error))
+    return sorted(found, key=lambda trials: list(TITLES).index(trials.key))
+
+
+def _answers(
+    bench: Bench,
+    entrants: Sequence[Entrant],
+    sets: Sequence[TrialSet],
+    cache: Path,
+    workers: Workers,
+    faults: Faults,
+    tell: Callable[[str], None],
+) -> dict[str, list[Answers]]:
+    """By set, in the order of the systems; what is kept is not asked again."""
+    kept: dict[tuple[str, str], Answers] = {}
+    jobs: list[tuple[str, str, int]] = []
+    places: dict[tuple[str, str], Path] = {}
+    loudness = Entrant(LOUDNESS, LOUDNESS, LOUDNESS, "", FPS)
+    for each in (*entrants, loudness):
+        for number, trials in enumerate(sets):
+            if each is loudness and trials.protocol != "people":
+                continue
+            if each is not loudness and (each.encoder, each.fps) != (trials.encoder, FPS):
+                faults.add(
+                    f"{each.name}: Got a system that hears {each.encoder} at {each.fps:g} frames/s "
+                    f"and trials of {trials.encoder} at {FPS:g}; make a corpus of its encoder."
+                )
+                continue
+            place = place_of(cache, each.version, trials, bench.seeds)
+            places[each.name, trials.key] = place
+            earlier = load(place)
+            if earlier is None:
+                jobs.append((each.place, each.name, number))
+            else:
+                kept[each.name, trials.key] = replace(earlier, system=each.name)
+    opened = partial(_open, tuple(sets), bench.seeds, bench.device)
+    for (_, name, number), result in zip(jobs, workers.map(opened, jobs), strict=True):
+        key = sets[number].key
+        if isinstance(result, str):
+            faults.add(f"{name}, {key}: {result}")
+        else:
+            tell(f"{name}: {key} ({len(sets[number].trials)} trials)")
+            save(result, places[name, key])
+            kept[name, key] = result
+    order = [each.name for each in (*entrants, loudness)]
+    return {
+        trials.key: [kept[name, trials.key] for name in order if (name, trials.key) in kept]
+        for trials in sets
+    }
+
+
+def _open(
+    sets: tuple[TrialSet, ...], seeds: tuple[int, ...], device: str
+) -> Callable[[tuple[str, str, int]], Answers | str]:
+    """What a worker opens once: the face, and one system after the other."""
+    judge = Judge.of(FaceModel.load(), FPS)
+
+    @lru_cache(1)
+    def pipeline(place: str) -> Pipeline:
+        return Pipeline.load(place, device=device)
+
+    def work(job: tuple[str, str, int]) -> Answers | str:
+        place, name, number = job
+        try:
+            ask = ask_loudness if place == LOUDNESS else asker(pipeline(place), seeds)
+            return answer(ask, judge, sets[number], name)
+        except InputError as error:
+            return str(error)
+
+    return work
+
+
+def _chapter(
+    trials: TrialSet, answers: Sequence[Answers], face: FaceModel, bench: Bench, faults: Faults
+) -> Chapter:
+    comparison = compare(trials, answers)
+    return Chapter(
+        TITLES[trials.key],
+        tables_of(comparison, len(bench.seeds)),
+        figures_of(comparison),
+        _pictures(comparison, face, faults) if bench.pictures else "",
+    )
+
+
+def _pictures(comparison: Comparison, face: FaceModel, faults: Faults) -> str:
+    if comparison.trials.protocol == "people":
+        return ""  # lips alone, which curves show better
+    try:
+        shown = pictures.strips(comparison, face)
+        if comparison.trials.protocol != "cross":
+            shown += pictures.moving(comparison, face)
+    except InputError as error:
+        if str(error) not in faults.sentences:
+            faults.add(str(error))
+        return ""
+    return shown
+
+
+def _expression(
+    bench: Bench,
+    entrants: Sequence[Entrant],
+    clips: Sequence[Clip],
+    face: FaceModel,
+    cache: Path,
+    faults: Faults,
+    tell: Callable[[str], None],
+) -> Iterator[Chapter]:
+    """The chapter, where some system could be measured."""
+    figures: dict[str, expressions.Figures] = {}
+    acted = [clip for clip in clips if clip.emotion is not None]
+    for each in entrants if acted else ():
+        tell(f"{each.name}: expression")
+        try:
+            figures[each.name] = expressions.measure(
+                each.place, each.version, acted, face, bench.tracks, cache
+            )
+        except InputError as error:
+            faults.add(f"{each.name}, expression: {error}")
+    if clips and not acted:
+        faults.add("Got no clip of an acted emotion; label them in clips.tsv or give CREMA-D's.")
+    if figures:
+        table = expressions.table_of(figures, len(acted))
+        yield Chapter("What of a real expression survives", [table], {})
+
+
+def _facts(
+    bench: Bench, entrants: Sequence[Entrant], cache: Path, faults: Faults
+) -> Mapping[str, Facts]:
+    found: dict[str, Facts] = {}
+    for each in entrants:
+        path = cache / f"facts-{each.version.replace('/', '-')}-{bench.device}.json"
+        try:
+            kept = read_json(path)
+            facts = measure_facts(each.place, bench.device) if kept is None else Facts(**kept)
+        except (InputError, TypeError) as error:
+            faults.add(f"{each.name}: {error}")
+            continue
+        write_json(asdict(facts), path)
+        found[each.name] = facts
+    return found
