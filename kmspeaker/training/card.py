@@ -60,7 +60,7 @@ motion coefficients, speech features of {config.speech_encoder}; all sizes are i
 
 ## Trained on
 
-{_data(corpus)}
+{data_table(corpus)}
 
 ## How
 
@@ -80,7 +80,7 @@ opening with the clip's, and errors in mm. The motion of these clips is rule-mad
 {"generates real people's lips" if config.tells_made_lips else "was trained on such lips"}. A face \
 held still at its mean would be {last["upper_still"]:.2f} mm off in the upper face.
 
-{_curves(entries)}
+{curves(entries)}
 
 ## Limits
 
@@ -96,7 +96,7 @@ judging from a face or voice what a person feels.
 """
 
 
-def _data(corpus: Corpus) -> str:
+def data_table(corpus: Corpus) -> str:
     """Hours of distinct recordings, and those that training meets, by source."""
     rows: defaultdict[tuple[str, ...], list[Clip]] = defaultdict(list)
     for clip in corpus.clips:
@@ -128,7 +128,7 @@ was validated on, and {actors["test"]} what the measures below are taken on.
 {chr(10).join(lines)}"""
 
 
-def _curves(entries: Sequence[Mapping[str, Any]]) -> str:
+def curves(entries: Sequence[Mapping[str, Any]]) -> str:
     """Some validations from first to last, each with the mean loss of the steps since the last."""
     validations = [entry for entry in entries if entry["kind"] == "validation"]
     shown = sorted(set(np.linspace(0, len(validations) - 1, CURVE_ROWS).round().astype(int)))

@@ -3,12 +3,12 @@
 import dataclasses
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from kmspeaker.errors import InputError
 from kmspeaker.media.files import replacing
@@ -22,18 +22,23 @@ CHECKPOINT_FILE = "checkpoint.safetensors"
 class RunSetup:
     """What a run was begun with; it can only go on with the same."""
 
-    options: TrainingOptions
-    config: ModelConfig
+    options: Any
+    """``TrainingOptions``, or a baseline's dataclass."""
+    config: Any
+    """``ModelConfig``, or a baseline's dataclass."""
     data: str
     """``ClipFrames.fingerprint``."""
 
 
+Network = TypeVar("Network", bound=nn.Module)
+
+
 @dataclasses.dataclass(frozen=True)
-class State:
+class State(Generic[Network]):
     """All that changes while training; random numbers follow from the seed and the step."""
 
-    model: KMSpeaker
-    average: KMSpeaker
+    model: Network
+    average: Network
     """Exponential moving average of the model's weights."""
     optimiser: torch.optim.Adam
 
@@ -105,7 +110,9 @@ def config_of_run(run: Path) -> ModelConfig | None:
         ) from None
 
 
-def initial_state(config: ModelConfig, options: TrainingOptions, device: torch.device) -> State:
+def initial_state(
+    config: ModelConfig, options: TrainingOptions, device: torch.device
+) -> State[KMSpeaker]:
     """An untrained model whose weights follow from the seed, its average, and Adam."""
     torch.manual_seed(options.seed)
     model, average = KMSpeaker(config), KMSpeaker(config)
@@ -134,10 +141,12 @@ def _metadata(path: Path) -> dict[str, str]:
 
 def _require_same(path: Path, metadata: dict[str, str], setup: RunSetup) -> None:
     # A checkpoint of an earlier version lacks what was then no choice.
-    options = dataclasses.asdict(TrainingOptions()) | json.loads(metadata["options"])
+    before = json.loads(metadata["options"])
+    if isinstance(setup.options, TrainingOptions):
+        before = dataclasses.asdict(TrainingOptions()) | before
     for name, value in dataclasses.asdict(setup.options).items():
-        if options[name] != value and name not in FREE:
-            raise _mismatch(path, f"option {name}", value, options[name])
+        if before.get(name) != value and name not in FREE:
+            raise _mismatch(path, f"option {name}", value, before.get(name))
     config: dict[str, Any] = json.loads(metadata["config"])
     for name, value in dataclasses.asdict(setup.config).items():
         if name in config and config[name] != value and name not in SAMPLER:

@@ -88,7 +88,7 @@ def _train(
     clip_frames = ClipFrames.of(clips, processes.device)
     state, setup, first = _begin(run, options, preset, face, clips, clip_frames, start)
     del clips
-    config = setup.config
+    config = state.model.config
     objective = Objective.of(face, config.keypoint_set, options, processes.device)
     if not processes.first:
         for step in range(first, options.steps):
@@ -140,7 +140,7 @@ def _begin(
     clips: Sequence[Clip],
     clip_frames: ClipFrames,
     start: Path | None,
-) -> tuple[State, RunSetup, int]:
+) -> tuple[State[KMSpeaker], RunSetup, int]:
     """The state to go on from, the run's setup, and the number of steps it has taken."""
     keypoints = keypoint_set(face, options.keypoints)
     rig = rig_fingerprint(face, options.keypoints)

@@ -62,7 +62,7 @@ def set_statistics(
     mean = np.einsum("w,wkx->kx", weights.mean(0, dtype=np.float64), per_weight)
     variance = np.einsum("wkx,wv,vkx->kx", per_weight, covariance, per_weight, optimize=True)
     deviation = np.sqrt(variance.mean(1, keepdims=True))
-    speech_mean, speech_deviation = _feature_statistics(clips)
+    speech_mean, speech_deviation = feature_statistics(clips)
     set_readings(model, clips, face)
     model.motion.load_state_dict(space.state_dict())
     for buffer, values in (
@@ -112,7 +112,7 @@ def set_mean_style(
     model.style_mean.copy_(torch.cat(styles).mean(0))
 
 
-def _feature_statistics(
+def feature_statistics(
     clips: Sequence[Clip],
 ) -> tuple[Float64[np.ndarray, " d_speech"], Float64[np.ndarray, " d_speech"]]:
     """Mean and standard deviation of each feature, summed clip by clip to save memory."""

@@ -2,12 +2,14 @@
 
 import math
 import time
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from kmspeaker.errors import InputError
+from kmspeaker.model.network import KMSpeaker
 from kmspeaker.training.checkpoint import State
 from kmspeaker.training.data import ClipFrames, cut, draw_step
 from kmspeaker.training.distributed import Processes
@@ -16,7 +18,7 @@ from kmspeaker.training.options import TrainingOptions
 
 
 def take_step(
-    state: State,
+    state: State[KMSpeaker],
     objective: Objective,
     clip_frames: ClipFrames,
     options: TrainingOptions,
@@ -44,7 +46,7 @@ def take_step(
         began = time.perf_counter()
         batch = cut(clip_frames, draw.part(part, parts))
         waited += time.perf_counter() - began
-        torch.manual_seed(_seed(options.seed, step, part))  # the network's dropout
+        torch.manual_seed(step_seed(options.seed, step, part))  # the network's dropout
         loss, losses = objective(model, batch)
         (loss / parts).backward()
         names, values = list(losses), torch.stack(list(losses.values())) / parts
@@ -70,13 +72,27 @@ def take_step(
     return {**figures, "gradient": size, "learning_rate": rate}, waited
 
 
-def learning_rate(step: int, options: TrainingOptions) -> float:
+@runtime_checkable
+class Schedule(Protocol):
+    """What ``learning_rate`` needs of a run's options."""
+
+    @property
+    def steps(self) -> int: ...  # noqa: D102
+    @property
+    def learning_rate(self) -> float: ...  # noqa: D102
+    @property
+    def warm_up(self) -> int: ...  # noqa: D102
+    @property
+    def schedule(self) -> str: ...  # noqa: D102
+
+
+def learning_rate(step: int, options: Schedule) -> float:
     """Linear rise over ``warm_up`` steps, then by ``schedule`` a cosine down to a hundredth."""
     warm_up = min(1.0, (step + 1) / max(1, options.warm_up))
     done = min(1.0, step / options.steps) if options.schedule == "cosine" else 0.0
     return options.learning_rate * warm_up * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * done)))
 
 
-def _seed(*numbers: int) -> int:
+def step_seed(*numbers: int) -> int:
     """Seeds of neighbouring steps must not be neighbours: torch keeps only 32 bits of them."""
     return int(np.random.SeedSequence(numbers).generate_state(1)[0])

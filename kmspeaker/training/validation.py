@@ -3,10 +3,12 @@
 from collections.abc import Sequence
 
 import numpy as np
+from jaxtyping import Float32
 
 from kmspeaker.animation.metrics import correlation, masked_distance
 from kmspeaker.animation.silence import settle_lips
-from kmspeaker.face.rig import FaceModel
+from kmspeaker.baselines.baseline import Baseline
+from kmspeaker.face.rig import FaceModel, Weights
 from kmspeaker.model.network import KMSpeaker
 from kmspeaker.model.sampling import generate
 from kmspeaker.reference.performance import Performance
@@ -18,7 +20,9 @@ FRAMES = 300
 """Ten seconds of each clip at 30 frames/s."""
 
 
-def validate(model: KMSpeaker, face: FaceModel, clips: Sequence[Clip]) -> dict[str, float]:
+def validate(
+    model: KMSpeaker | Baseline, face: FaceModel, clips: Sequence[Clip]
+) -> dict[str, float]:
     """Errors of the lips against the clip's own, and of the upper face against the performance.
 
     Each clip's speech is animated twice. In localization the upper face follows *another* clip, so
@@ -44,7 +48,7 @@ def validate(model: KMSpeaker, face: FaceModel, clips: Sequence[Clip]) -> dict[s
         performance = Performance.from_weights(other, model.config.fps)
         localized, stylized = (
             settle_lips(
-                generate(model, face, speech, style, temporal, seed=index, steps=STEPS),
+                _take(model, face, speech, style, temporal, seed=index),
                 face,
                 model.config.fps,
             )
@@ -65,3 +69,18 @@ def validate(model: KMSpeaker, face: FaceModel, clips: Sequence[Clip]) -> dict[s
         for name, value in clip_scores.items():
             scores.setdefault(name, []).append(value)
     return {name: float(np.mean(values)) for name, values in scores.items()}
+
+
+def _take(
+    model: KMSpeaker | Baseline,
+    face: FaceModel,
+    speech: Float32[np.ndarray, "frames d_speech"],
+    style: Performance,
+    temporal: Performance | None,
+    *,
+    seed: int,
+) -> Weights:
+    if isinstance(model, KMSpeaker):
+        return generate(model, face, speech, style, temporal, seed=seed, steps=STEPS)
+    (weights,) = model.animate(face, speech, model.style_of(face, style), temporal, seeds=(seed,))
+    return weights
