@@ -270,11 +270,12 @@ class Store:
         """Save one answer of the questionnaire; it is kept as it is, and shown only as text.
 
         Raises:
-            InputError: There is no such question or choice, or it is too long.
+            InputError: There is no such question or choice, it is too long, or he has finished.
         """
         kept = self.design.answer_to(name, answer)
         with self._writing() as connection:
-            lock(connection, participant)
+            if lock(connection, participant).finished_at is not None:
+                raise InputError("Got an answer to a study that is finished; it stays as it was.")
             own = (ANSWERS.c.participant == participant.id) & (ANSWERS.c.question == name)
             connection.execute(delete(ANSWERS).where(own))
             connection.execute(

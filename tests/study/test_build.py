@@ -132,11 +132,14 @@ def test_items_that_cannot_be_made_are_refused_before_anything_is_written(
     assert {path.name for path in tmp_path.iterdir()} == {"study.yaml", "filmed"}
 
 
-def test_unequal_durations_are_refused(tmp_path: Path):
+def test_unequal_durations_and_missing_videos_are_refused(tmp_path: Path):
     config = write_config(tmp_path)
     grey = np.full((48, 60, 3), 90, np.uint8)
     write_video(tmp_path / "filmed" / "item-0.mp4", [grey] * 24, 30.0)
     with pytest.raises(InputError, match=r"0.80 s of item-0.mp4 for the item item-0, .* 0.50 s"):
+        build_study(config, tmp_path / "built", size=64)
+    (tmp_path / "filmed" / "item-0.mp4").unlink()
+    with pytest.raises(InputError, match=r"Got no file .*item-0.mp4 for the item item-0"):
         build_study(config, tmp_path / "built", size=64)
     with pytest.raises(InputError, match="is there already"):
         build_study(config, tmp_path / "filmed")

@@ -237,6 +237,37 @@ def test_files_are_served_in_parts_to_whom_they_belong_and_the_manifest_to_nobod
     store.close()
 
 
+def test_a_clip_that_was_changed_while_the_study_runs_is_not_shown(
+    client: TestClient, studies: dict[str, Study]
+):
+    own, told = join(client)
+    path = studies["mushra"].folder / "stimuli" / told["page"]["clips"][0]["file"]
+    address, kept = f"/api/clips/{path.name}", path.read_bytes()
+    assert client.get(address, headers=own).content == kept
+    for spoil in (lambda: path.write_bytes(kept[:-1] + b"x"), path.unlink):
+        spoil()
+        answer = client.get(address, headers=own)
+        assert answer.status_code == 500
+        assert "not what it was when the study began" in answer.json()["sentence"]
+    path.write_bytes(kept)
+    assert client.get(address, headers=own).content == kept
+
+
+def test_a_code_that_is_used_again_after_the_end_changes_nothing(client: TestClient, store: Store):
+    own, told = join(client)
+    last = told["page"]
+    while told["page"] is not None:
+        last, told = told["page"], rate_page(client, own, told["page"])
+    client.post("/api/answer", json={"name": "remarks", "answer": "Fine."}, headers=own)
+    completion = client.post("/api/finish", json={}, headers=own).json()["completion"]
+    late = client.post("/api/rate", json=rating(last, save="late"), headers=own)
+    assert late.status_code == 409
+    changed = client.post("/api/answer", json={"name": "remarks", "answer": "Bad."}, headers=own)
+    assert changed.status_code == 400 and "is finished" in changed.json()["sentence"]
+    assert client.post("/api/finish", json={}, headers=own).json()["completion"] == completion
+    assert [row["answer"] for row in store.responses().answers] == ["Fine."]
+
+
 def test_two_tabs_count_once_and_one_hears_that_the_other_has_gone_on(
     client: TestClient, store: Store
 ):

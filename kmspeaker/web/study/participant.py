@@ -5,6 +5,7 @@ Place in the flow: the page -> here -> ``study.store``. Whoever asks is known by
 """
 
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import Field
@@ -118,7 +119,15 @@ class Participants:
 
     async def _clip(self, request: Request) -> Response:
         name = request.path_params["file"]
-        path = await run_in_threadpool(lambda: self._views.file(self._who(request), name))
+
+        def found() -> Path | None:
+            who = self._who(request)
+            try:
+                return self._views.file(who, name)
+            except InputError as error:
+                raise Refused(500, str(error)) from error
+
+        path = await run_in_threadpool(found)
         if path is None:
             raise Refused(404, "This clip is on none of your pages.")
         return FileResponse(path, headers={"Cache-Control": "private, no-store"})

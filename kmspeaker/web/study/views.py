@@ -15,7 +15,7 @@ from kmspeaker.study.participants import Participant, Progress
 from kmspeaker.study.plan import Page
 from kmspeaker.study.stimuli import CHECK
 from kmspeaker.study.store import Store
-from kmspeaker.study.study_folder import Study
+from kmspeaker.study.study_folder import Stimulus, Study
 
 LETTERS = "ABCDEFGHIJKL"
 """What stimuli are called on a page, in the order shown."""
@@ -116,17 +116,29 @@ class Views:
         return training.get(page.item, "") if page.kind == "training" else ""
 
     def file(self, participant: Participant, name: str) -> Path | None:
-        """The file of this name, if it is on one of his pages."""
-        return self._own(participant.number).get(name)
+        """The file of this name, if it is on one of his pages.
 
-    def _files_of(self, number: int) -> Mapping[str, Path]:
+        Raises:
+            InputError: Somebody has changed it since the study was built.
+        """
+        stimulus = self._own(participant.number).get(name)
+        if stimulus is None:
+            return None
+        if not self._study.intact(stimulus):
+            raise InputError(
+                "This clip is not what it was when the study began, so it is not shown; please "
+                "tell whoever invited you. What you have rated is kept."
+            )
+        return self._study.path(stimulus)
+
+    def _files_of(self, number: int) -> Mapping[str, Stimulus]:
         shown = [
             self._files[page.item, condition]
             for page in self._pages_of(number)
             for condition in (*page.stimuli, self._study.design.target)
             if condition is not None
         ]
-        return {each.file: self._study.path(each) for each in shown}
+        return {each.file: each for each in shown}
 
     def _target(self, page: Page, design: Design) -> dict[str, str] | None:
         if design.target is None:
