@@ -8,13 +8,13 @@ from baselines.window_systems import conditions_of_loss, fall, small
 from kmspeaker.baselines.diffposetalk import DiffPoseTalk, DiffPoseTalkConfig, nt_xent
 from kmspeaker.face.rig import FaceModel
 
-STYLE_STEPS = 50
+STYLE_STEPS = 30
 
 
 def test_training_lowers_the_loss_of_each_phase(face: FaceModel):
     model = small(DiffPoseTalk, face, style_steps=STYLE_STEPS)
     assert fall(model, face, 0, STYLE_STEPS) < 0.5
-    assert fall(model, face, STYLE_STEPS, 50) < 0.5
+    assert fall(model, face, STYLE_STEPS, 30) < 0.6
 
 
 def test_each_phase_teaches_its_own_part(face: FaceModel):
@@ -43,12 +43,21 @@ def test_a_frozen_encoder_has_no_dropout(face: FaceModel, monkeypatch):
 
 def test_the_shares_that_are_left_out_are_those_of_the_paper(face: FaceModel, monkeypatch):
     model = small(DiffPoseTalk, face)
-    data = excerpt(model.config, batch=1000)
+    data = excerpt(model.config, batch=500)
     conditions = conditions_of_loss(model, face, data, 10**6, monkeypatch)
     hears, styled = conditions.hears, conditions.styled
     assert not (styled & ~hears).any()
     assert abs(float((~hears).float().mean()) - 0.1) < 0.03
     assert abs(float((hears & ~styled).float().mean()) - 0.45) < 0.04
+
+
+@torch.no_grad()
+def test_a_window_without_its_end_has_the_style_of_what_is_there(face: FaceModel):
+    model = small(DiffPoseTalk, face)
+    motion = torch.randn(2, 24, model.config.n_coeffs)
+    present = torch.arange(24).expand(2, -1) < 10
+    short = model.encode_style(motion[:, :10], torch.ones(2, 10, dtype=torch.bool))
+    assert torch.allclose(model.encode_style(motion, present), short, atol=1e-5)
 
 
 @pytest.mark.parametrize("pairs", [2, 5])

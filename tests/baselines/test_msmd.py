@@ -7,7 +7,7 @@ from kmspeaker.face.rig import FaceModel
 
 
 def test_training_lowers_the_loss(face: FaceModel):
-    assert fall(small(MSMD, face), face, 0, 50) < 0.5
+    assert fall(small(MSMD, face), face, 0, 30) < 0.6
 
 
 @torch.no_grad()
@@ -38,7 +38,7 @@ def test_a_window_has_its_own_style_or_the_others(face: FaceModel, monkeypatch):
 
 def test_the_shares_that_are_left_out_are_those_of_the_paper(face: FaceModel, monkeypatch):
     model = small(MSMD, face)
-    data = excerpt(model.config, batch=1000)
+    data = excerpt(model.config, batch=500)
     conditions = conditions_of_loss(model, face, data, 0, monkeypatch)
     for told in (conditions.hears, conditions.styled):
         assert abs(float(told.float().mean()) - 0.9) < 0.03
