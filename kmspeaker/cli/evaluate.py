@@ -117,7 +117,8 @@ def run_bench(options: argparse.Namespace) -> int:
     # Before VTK: each brings an LLVM of its own, and only in this order both work.
     import torch._dynamo  # noqa: F401
 
-    from kmspeaker.evaluation.bench.run import Bench, default_systems, run_bench
+    from kmspeaker.evaluation.bench.run import run_bench
+    from kmspeaker.evaluation.bench.wanted import Bench, default_systems
     from kmspeaker.parallel import Workers
 
     if options.output is None:

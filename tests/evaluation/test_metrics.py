@@ -180,6 +180,30 @@ class TestJudge:
         reference = Performance.from_weights(take, 30.0)
         assert judge.style(take, reference)["style distance"] == pytest.approx(0, abs=1e-6)
 
+    def test_its_figures_are_those_of_the_formulas(self, judge: Judge):
+        made, real = some_weights(30, 1), some_weights(30, 2)
+        whole, upper, lips = (
+            [region.motion(each) for each in (made, real)]
+            for region in (judge.whole, judge.upper, judge.lips)
+        )
+        expected = {
+            "MSE": metrics.mean_distance(*whole),
+            "MSE squared": metrics.mean_squared_distance(*whole),
+            "FDD": metrics.fdd(*upper),
+            "FDD signed": metrics.fdd_signed(*upper),
+            "FDD squared": metrics.fdd(*upper, squared=True),
+            "FDD squared signed": metrics.fdd_signed(*upper, squared=True),
+            "FDD by point": metrics.fdd_by_point(*upper),
+            "LVE mean": metrics.mean_distance(*lips),
+            "LVE max": metrics.lve_max(*lips),
+            "LVE max squared": metrics.lve_max_squared(*lips),
+            "LDD": metrics.fdd(*lips),
+            "LDTW": metrics.dtw(*lips),
+        }
+        found = judge.errors(made, real)
+        for name, value in expected.items():
+            assert found[name] == pytest.approx(float(value), rel=1e-5), name
+
     def test_what_is_off_is_counted(self, judge: Judge):
         opening = float(judge.face.lip_opening[ARKIT_INDEX["jawOpen"]])
         real = self.jaw(*np.linspace(0, 0.5, 30))

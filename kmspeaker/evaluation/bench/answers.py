@@ -7,11 +7,8 @@ are settled as the program settles them.
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol
 
 import numpy as np
-from jaxtyping import Float, Float32
-from torch import Tensor
 
 from kmspeaker.animation.silence import settle_lips
 from kmspeaker.errors import InputError
@@ -19,7 +16,8 @@ from kmspeaker.evaluation.bench.results import Answers
 from kmspeaker.evaluation.bench.trials import FPS, Trial, TrialSet
 from kmspeaker.evaluation.judge import Judge
 from kmspeaker.evaluation.metrics import describe, frechet
-from kmspeaker.face.rig import ARKIT_INDEX, FaceModel, Weights
+from kmspeaker.face.rig import ARKIT_INDEX, Weights
+from kmspeaker.pipeline import Pipeline
 from kmspeaker.reference.performance import Performance
 
 EXAMPLES = 2
@@ -28,40 +26,18 @@ LOUDNESS = "loudness"
 """The rival that opens the jaw as far as the speech is loud."""
 
 
-class Speaker(Protocol):
-    """What the bench needs of ``pipeline.Pipeline``."""
-
-    @property
-    def face(self) -> FaceModel: ...  # noqa: D102
-    @property
-    def model_name(self) -> str: ...  # noqa: D102
-
-    def style_of(  # noqa: D102
-        self, performance: Performance
-    ) -> Float[Tensor, "1 d_style"]: ...
-
-    def motion(  # noqa: D102
-        self,
-        features: Float32[np.ndarray, "frames d_speech"],
-        style: Float[Tensor, "1 d_style"],
-        performance: Performance | None = None,
-        *,
-        seeds: Sequence[int] = (0,),
-    ) -> tuple[Weights, ...]: ...
-
-
 Ask = Callable[[Trial, Performance], Sequence[Weights]]
 """The takes of a trial in a style, one for each seed."""
 
 
-def asker(speaker: Speaker, seeds: Sequence[int]) -> Ask:
+def asker(pipeline: Pipeline, seeds: Sequence[int]) -> Ask:
     """How a system is asked."""
 
     def ask(trial: Trial, style: Performance) -> Sequence[Weights]:
-        takes = speaker.motion(
-            trial.features.astype(np.float32), speaker.style_of(style), trial.follow, seeds=seeds
-        )
-        return [settle_lips(take, speaker.face, FPS) for take in takes]
+        own = pipeline.style_of(style)
+        features = trial.features.astype(np.float32)
+        takes = pipeline.motion(features, own, trial.follow, seeds=seeds)
+        return [settle_lips(take, pipeline.face, FPS) for take in takes]
 
     return ask
 

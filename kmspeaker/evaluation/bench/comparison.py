@@ -21,7 +21,7 @@ ALPHA = 0.01
 
 
 @dataclass(frozen=True)
-class Test:
+class PairedTest:
     """The first system against another."""
 
     p_holm: float
@@ -45,7 +45,7 @@ class Comparison:
     answers: tuple[Answers, ...]
     estimates: Mapping[str, Mapping[str, Estimate]]
     """By measure and system."""
-    tests: Mapping[str, Mapping[str, Test]]
+    tests: Mapping[str, Mapping[str, PairedTest]]
     """By measure and system, of all but the first."""
 
     @property
@@ -60,7 +60,7 @@ def compare(trials: TrialSet, answers: Sequence[Answers]) -> Comparison:
     people = [trial.person for trial in trials.trials]
     measures = [m for m in MEASURES if any(m in each.values for each in answers)]
     estimates: dict[str, dict[str, Estimate]] = {}
-    tests: dict[str, dict[str, Test]] = {}
+    tests: dict[str, dict[str, PairedTest]] = {}
     for measure in measures:
         vectors = {each.system: each.vector(measure, names) for each in answers}
         estimates[measure] = {
@@ -80,7 +80,7 @@ def cost(measure: str, values: np.ndarray) -> np.ndarray:
     return np.abs(values) if better == "near 0" else values
 
 
-def _tests(measure: str, vectors: Mapping[str, np.ndarray]) -> dict[str, Test]:
+def _tests(measure: str, vectors: Mapping[str, np.ndarray]) -> dict[str, PairedTest]:
     (_, first), *others = vectors.items()
     found: dict[str, tuple[float, float, int]] = {}
     for system, values in others:
@@ -92,6 +92,6 @@ def _tests(measure: str, vectors: Mapping[str, np.ndarray]) -> dict[str, Test]:
         found[system] = float(p), rank_biserial(apart), int(both.sum())
     corrected = holm(np.array([p for p, _, _ in found.values()]))
     return {
-        system: Test(float(p), better, count)
+        system: PairedTest(float(p), better, count)
         for (system, (_, better, count)), p in zip(found.items(), corrected, strict=True)
     }

@@ -58,7 +58,7 @@ def load(path: Path) -> Answers | None:
     record = read_json(path)
     try:
         return None if record is None else _answers(record)
-    except (KeyError, TypeError, ValueError):
+    except (AttributeError, KeyError, TypeError, ValueError):
         return None
 
 

@@ -6,15 +6,12 @@ has given them; the same command goes on where it was stopped.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from functools import lru_cache, partial
 from pathlib import Path
 
-from kmspeaker.baselines.without_network import RIVALS
-from kmspeaker.corpus.people import use_of
-from kmspeaker.corpus.store import Corpus
 from kmspeaker.errors import InputError
-from kmspeaker.evaluation.bench import corpus_trials, expressions, people_trials, pictures
+from kmspeaker.evaluation.bench import expressions, pictures
 from kmspeaker.evaluation.bench.answers import LOUDNESS, answer, ask_loudness, asker
 from kmspeaker.evaluation.bench.comparison import Comparison, compare
 from kmspeaker.evaluation.bench.facts import Facts, measure_facts
@@ -29,65 +26,16 @@ from kmspeaker.evaluation.bench.results import (
     write_json,
 )
 from kmspeaker.evaluation.bench.tables import TITLES, facts_table, tables_of
-from kmspeaker.evaluation.bench.trials import FPS, PROTOCOLS, SEEDS, TrialSet
-from kmspeaker.evaluation.expression_clips import Clip, find_clips, track_clips
+from kmspeaker.evaluation.bench.trials import FPS, TrialSet
+from kmspeaker.evaluation.bench.wanted import Bench, Faults, trial_sets, unseen_clips
+from kmspeaker.evaluation.expression_clips import Clip
 from kmspeaker.evaluation.judge import Judge
 from kmspeaker.face.rig import FaceModel
-from kmspeaker.hub import bundled_models
 from kmspeaker.parallel import Workers
 from kmspeaker.pipeline import Pipeline
-from kmspeaker.speech.encoders import load_encoder
+from kmspeaker.speech.encoders import ENCODERS
 
 CACHE = "cache"
-SEQUENCES, PAIRS = 60, 100
-"""Trials of a protocol, and pairs of localization as in the paper's Table 2."""
-
-
-@dataclass(frozen=True)
-class Bench:
-    """What is to be measured."""
-
-    systems: tuple[str, ...]
-    """As ``Pipeline.load`` takes them; the first is tested against the others."""
-    protocols: tuple[str, ...] = ()
-    """Some of ``PROTOCOLS``; all that there is data for where empty, but for ``expression``."""
-    corpus: Path | None = None
-    clips: tuple[Path, ...] = ()
-    """Folders of videos of people whom training has not seen."""
-    tracks: Path | None = None
-    sequences: int = SEQUENCES
-    pairs: int = PAIRS
-    seeds: tuple[int, ...] = SEEDS
-    device: str = "cpu"
-    pictures: bool = True
-
-    def __post_init__(self) -> None:
-        """Refuse what no report could be made of."""
-        for name in self.protocols:
-            if name not in PROTOCOLS:
-                raise InputError(f"Got the protocol {name!r}; use some of {','.join(PROTOCOLS)}.")
-        if self.corpus is None and not self.clips:
-            raise InputError("Got nothing to measure on; name a --corpus or folders of --clips.")
-        if min(self.sequences, self.pairs) < 1 or not self.seeds:
-            raise InputError(
-                f"Got {self.sequences} sequences, {self.pairs} pairs and {len(self.seeds)} seeds; "
-                "give one or more of each."
-            )
-        if len(set(self.systems)) != len(self.systems) or not self.systems:
-            raise InputError(f"Got the systems {','.join(self.systems)}; name each once.")
-
-
-@dataclass
-class Faults:
-    """Sentences of what could not be measured, told as they come."""
-
-    tell: Callable[[str], None]
-    sentences: list[str] = field(default_factory=list)
-
-    def add(self, sentence: str) -> None:
-        """One more."""
-        self.sentences.append(sentence)
-        self.tell(sentence)
 
 
 @dataclass(frozen=True)
@@ -109,11 +57,6 @@ class Outcome:
 
     page: Path
     faults: tuple[str, ...]
-
-
-def default_systems() -> tuple[str, ...]:
-    """The models that come with the program, and the rivals without a network."""
-    return (*bundled_models(), *RIVALS)
 
 
 def run_bench(
@@ -148,8 +91,9 @@ def run_bench(
     if not entrants and LOUDNESS not in bench.systems:
         raise InputError("Got no system that can be loaded; name one with --systems.")
     tell("trials")
-    clips = _people(bench, faults)
-    sets = _trial_sets(bench, clips, face, faults, entrants)
+    clips = unseen_clips(bench, faults)
+    encoder = entrants[0].encoder if entrants else ENCODERS[0]
+    sets = trial_sets(bench, clips, face, faults, encoder)
     answers = _answers(bench, entrants, sets, cache, workers or Workers(), faults, tell)
     chapters = []
     for trials in sets:
@@ -185,64 +129,6 @@ def _entrants(bench: Bench, faults: Faults) -> list[Entrant]:
             name = pipeline.model_name
         found.append(Entrant(place, name, pipeline.model_name, pipeline.encoder.name, pipeline.fps))
     return found
-
-
-def _people(bench: Bench, faults: Faults) -> list[Clip]:
-    """The clips that training has not seen."""
-    if not bench.clips:
-        return []
-    try:
-        return [
-            clip
-            for clip in find_clips(bench.clips)
-            if use_of(clip.path.parent.name, clip.path.name) not in ("training", "left_out")
-        ]
-    except InputError as error:
-        faults.add(str(error))
-        return []
-
-
-def _trial_sets(
-    bench: Bench, clips: Sequence[Clip], face: FaceModel, faults: Faults, entrants: list[Entrant]
-) -> list[TrialSet]:
-    """Of every protocol and kind of data, what can be made."""
-    asked = bench.protocols or tuple(name for name in PROTOCOLS if name != "expression")
-    makers: list[tuple[str, Callable[[], TrialSet]]] = []
-    if bench.corpus is not None:
-        folder = bench.corpus
-        opened = lru_cache(1)(lambda: Corpus.open(folder))
-        makers += [
-            ("matching", lambda: corpus_trials.matching(opened(), face, bench.sequences)),
-            ("localization", lambda: corpus_trials.localization(opened(), face, bench.pairs)),
-            ("cross", lambda: corpus_trials.cross(opened(), face, bench.sequences)),
-        ]
-    if clips:
-        encoder = entrants[0].encoder if entrants else "whisper-tiny.en"
-        spoken = lru_cache(1)(
-            lambda: people_trials.read_spoken(
-                track_clips(clips, face, bench.tracks)[0], load_encoder(encoder, bench.device)
-            )
-        )
-        makers += [
-            ("matching", lambda: people_trials.matching(spoken(), encoder, bench.sequences)),
-            ("localization", lambda: people_trials.localization(spoken(), encoder, bench.pairs)),
-            ("cross", lambda: people_trials.cross(spoken(), encoder, bench.sequences)),
-            ("people", lambda: people_trials.people(spoken(), encoder, bench.sequences)),
-        ]
-    for name in bench.protocols:
-        if name not in {protocol for protocol, _ in makers} and not (
-            name == "expression" and clips
-        ):
-            faults.add(f"Got the protocol {name!r}, which needs people; name folders of --clips.")
-    found: list[TrialSet] = []
-    for name, make in makers:
-        if name in asked:
-            try:
-                found.append(make())
-            except InputError as error:
-                if str(error) not in faults.sentences:  # a corpus that is none is none to all
-                    faults.add(str(error))
-    return sorted(found, key=lambda trials: list(TITLES).index(trials.key))
 
 
 def _answers(

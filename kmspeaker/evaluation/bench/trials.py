@@ -32,7 +32,7 @@ class Trial:
     name: str
     person: str
     """Whom the interval resamples: trials of one person are alike."""
-    features: Float32[np.ndarray, "frames dim"]
+    features: Float32[np.ndarray, "spoken dim"]
     """Of the speech."""
     style: Performance
     """What the global style is read from."""
@@ -42,7 +42,7 @@ class Trial:
     """Localization: what the upper face is to follow, as many frames."""
     own_style: Performance | None = None
     """Cross context: of whoever speaks, in the speech's own state."""
-    loudness: Float64[np.ndarray, " frames"] | None = None
+    loudness: Float64[np.ndarray, " heard"] | None = None
     """Of the speech, where its sound is known: for the rival that knows nothing else."""
 
     def __post_init__(self) -> None:
