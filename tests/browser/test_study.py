@@ -14,6 +14,7 @@ import uvicorn
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 from studies import table, troubled, write_study
 
+from kmspeaker.errors import InputError
 from kmspeaker.study.store import Store, StoreUnavailable
 from kmspeaker.web import free_port
 from kmspeaker.web.study.serving import study_app
@@ -256,3 +257,44 @@ def hindered(store: Store, trouble: str | None) -> Iterator[None]:
     yield
     other.execute("ROLLBACK")
     other.close()
+
+
+def resumed(page: Page, address: str, code: str) -> None:
+    """Go on with a code, by keyboard."""
+    page.goto(address)
+    expect(page.get_by_role("button", name="I agree")).to_be_focused()
+    press(page, "Tab")
+    page.keyboard.type(code)
+    press(page, "Enter")
+
+
+def test_who_withdraws_or_deletes_by_keyboard_is_asked_once_more_and_told(
+    browser: Browser, address: str, store: Store
+):
+    code, _ = begun(store)
+    context, page = opened(browser)
+    resumed(page, address, code)
+    expect(page.get_by_label("Rating of clip A")).to_be_focused()
+    press(page, "?")
+    expect(page.get_by_role("dialog").locator(".code")).to_have_text(code)
+    expect(page.get_by_role("button", name="Back to the study")).to_be_focused()
+    press(page, "Shift+Tab", "Enter")
+    expect(page.get_by_role("heading", name="Delete everything?")).to_be_visible()
+    expect(page.get_by_role("button", name="No, go back")).to_be_focused()
+    press(page, "Enter")
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    assert store.responses().ratings  # changed his mind
+    press(page, "?", "Shift+Tab", "Shift+Tab", "Enter")
+    expect(page.get_by_role("heading", name="Withdraw?")).to_be_visible()
+    press(page, "Shift+Tab", "Enter")
+    expect(page.get_by_role("heading", name="You have withdrawn")).to_be_focused()
+    assert not store.responses().participants
+    page.reload()
+    expect(page.get_by_role("heading", name="You have withdrawn")).to_be_focused()
+    press(page, "Tab", "Enter")
+    expect(page.get_by_role("heading", name="You do not take part any more")).to_be_focused()
+    with pytest.raises(InputError, match="belongs to nobody"):
+        store.resume(code)
+    resumed(page, address, code)
+    expect(page.get_by_role("alert")).to_contain_text("belongs to nobody")
+    context.close()
