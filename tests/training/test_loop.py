@@ -1,4 +1,5 @@
 import dataclasses
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -36,14 +37,24 @@ OPTIONS = TrainingOptions(
 )
 
 
+@pytest.fixture(scope="module", autouse=True)
+def tiny() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        with_tiny_preset(patch)
+        yield
+
+
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory) -> Corpus:
     return Corpus.open(write_corpus(tmp_path_factory.mktemp("data") / "corpus"))
 
 
-@pytest.fixture(autouse=True)
-def tiny(monkeypatch):
-    with_tiny_preset(monkeypatch)
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory, corpus: Corpus, tiny: None) -> Path:
+    """The folder of a run of ``OPTIONS`` that nothing disturbed; its model is in ``model``."""
+    run = tmp_path_factory.mktemp("run") / "whole"
+    train(corpus, run, OPTIONS, device="cpu")
+    return run
 
 
 def losses(run: Path) -> list[float]:
@@ -70,9 +81,7 @@ def test_training_lowers_the_loss_and_leaves_a_model_that_speaks(tmp_path, corpu
     assert "made up" in card and "CC0" in card and "| 60 |" in card
 
 
-def test_a_killed_run_goes_on_as_if_nothing_had_happened(tmp_path, corpus, monkeypatch):
-    whole = train(corpus, tmp_path / "whole", OPTIONS, device="cpu")
-
+def test_a_killed_run_goes_on_as_if_nothing_had_happened(tmp_path, corpus, whole, monkeypatch):
     class Killed(Exception):
         pass
 
@@ -89,18 +98,17 @@ def test_a_killed_run_goes_on_as_if_nothing_had_happened(tmp_path, corpus, monke
             train(corpus, run, OPTIONS, device="cpu")
     monkeypatch.setattr(loop, "take_step", real)
     resumed = train(corpus, run, OPTIONS, device="cpu")
-    assert losses(run) == losses(tmp_path / "whole")
-    assert weights_of(resumed) == weights_of(whole)
+    assert losses(run) == losses(whole)
+    assert weights_of(resumed) == weights_of(whole / "model")
 
 
-def test_a_run_whose_time_is_over_leaves_a_model_and_goes_on(tmp_path, corpus):
-    whole = train(corpus, tmp_path / "whole", OPTIONS, device="cpu")
+def test_a_run_whose_time_is_over_leaves_a_model_and_goes_on(tmp_path, corpus, whole):
     run = tmp_path / "short"
     stopped = train(corpus, run, OPTIONS, device="cpu", minutes=1e-9)
     assert len(losses(run)) == 1 and KMSpeaker.load(stopped)
     resumed = train(corpus, run, OPTIONS, device="cpu", minutes=60.0)
-    assert losses(run) == losses(tmp_path / "whole")
-    assert weights_of(resumed) == weights_of(whole)
+    assert losses(run) == losses(whole)
+    assert weights_of(resumed) == weights_of(whole / "model")
     with pytest.raises(InputError, match="above 0"):
         train(corpus, run, OPTIONS, device="cpu", minutes=0.0)
 
@@ -155,8 +163,8 @@ def test_styles_can_be_read_from_another_set_of_keypoints(tmp_path, corpus, face
 
 
 class TestFromAModel:
-    def test_a_run_begins_with_its_weights_and_statistics(self, tmp_path, corpus):
-        first = train(corpus, tmp_path / "first", OPTIONS, device="cpu")
+    def test_a_run_begins_with_its_weights_and_statistics(self, tmp_path, corpus, whole):
+        first = whole / "model"
         still = dataclasses.replace(OPTIONS, steps=1, learning_rate=0.0, seed=5)
         fewer = dataclasses.replace(corpus, clips=corpus.clips[:3])
         second = train(fewer, tmp_path / "second", still, device="cpu", start=first)
@@ -166,22 +174,21 @@ class TestFromAModel:
             if name != "style_mean":  # measured anew, on the windows that this run sees
                 assert torch.equal(tensor, after[name]), name
 
-    def test_it_goes_on_after_a_kill_without_the_model(self, tmp_path, corpus):
-        first = train(corpus, tmp_path / "first", OPTIONS, device="cpu")
+    def test_it_goes_on_after_a_kill_without_the_model(self, tmp_path, corpus, whole):
+        first = whole / "model"
         options = dataclasses.replace(OPTIONS, schedule="constant")
-        whole = train(corpus, tmp_path / "whole", options, device="cpu", start=first)
+        uncut = train(corpus, tmp_path / "uncut", options, device="cpu", start=first)
         short = dataclasses.replace(options, steps=4)
         train(corpus, tmp_path / "cut", short, device="cpu", start=first)
         resumed = train(corpus, tmp_path / "cut", options, device="cpu")
-        assert weights_of(whole) == weights_of(resumed)
+        assert weights_of(uncut) == weights_of(resumed)
         begun = f"Begun from model@{verify_model(first)[:8]}."
         assert (resumed / CARD_FILE).read_text().count(begun) == 1
 
-    def test_other_sizes_are_refused(self, tmp_path, corpus, monkeypatch):
-        first = train(corpus, tmp_path / "first", OPTIONS, device="cpu")
+    def test_other_sizes_are_refused(self, tmp_path, corpus, whole, monkeypatch):
         monkeypatch.setitem(PRESETS, "tiny", dataclasses.replace(TINY, layers=3))
         with pytest.raises(InputError, match="layers = 2"):
-            train(corpus, tmp_path / "second", OPTIONS, device="cpu", start=first)
+            train(corpus, tmp_path / "second", OPTIONS, device="cpu", start=whole / "model")
         assert not (tmp_path / "second").exists()
 
 
@@ -194,12 +201,11 @@ def test_a_gradient_that_is_no_number_ends_the_run_and_keeps_the_checkpoint(tmp_
     assert all(tensor.isfinite().all() for tensor in tensors.values())
 
 
-def test_curves_and_videos_leave_the_weights_as_they_are(tmp_path, corpus, monkeypatch):
+def test_curves_and_videos_leave_the_weights_as_they_are(tmp_path, corpus, whole, monkeypatch):
     monkeypatch.setattr(preview, "SECONDS", 0.3)
-    plain = train(corpus, tmp_path / "plain", OPTIONS, device="cpu")
     shown = dataclasses.replace(OPTIONS, video_every=3)
     filmed = train(corpus, tmp_path / "filmed", shown, device="cpu")
-    assert weights_of(plain) == weights_of(filmed)
+    assert weights_of(whole / "model") == weights_of(filmed)
     videos = sorted((tmp_path / "filmed" / "videos").iterdir())
     assert [video.name for video in videos] == ["step-000003.mp4", "step-000006.mp4"]
     info = probe_video(videos[0])
@@ -224,11 +230,12 @@ def test_a_corpus_that_does_not_fit_is_refused(tmp_path, corpus):
 
 def test_the_command_line_trains_and_measures(tmp_path, corpus, capsys, monkeypatch):
     monkeypatch.setattr(throughput, "LEAST_SECONDS", 0.0)
-    assert main(["--measure", "--size", "tiny", "--device", "cpu"]) == 0
+    assert main(["--measure", "--size", "tiny", "--batch", "4", "--device", "cpu"]) == 0
     assert "windows/s" in capsys.readouterr().out
     with pytest.raises(SystemExit):
         main([str(corpus.folder)])
-    arguments = [str(corpus.folder), "-o", str(tmp_path), "--size", "tiny", "--steps", "1"]
+    plain = ["--size", "tiny", "--steps", "1", "--set", "video_every=0"]
+    arguments = [str(corpus.folder), "-o", str(tmp_path), *plain]
     assert main([*arguments, "--batch", "2", "--device", "cpu"]) == 0
     assert str(tmp_path / "model") in capsys.readouterr().out
     assert main([*arguments, "--set", "speed=9"]) == 2
