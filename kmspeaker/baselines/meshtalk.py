@@ -36,9 +36,8 @@ from torch import Tensor, nn
 
 from kmspeaker.baselines.baseline import Baseline, BaselineConfig
 from kmspeaker.baselines.excerpt import Excerpt, Grams, squared
+from kmspeaker.model.conditions import LEAK, ExpressionEncoder
 
-LEAK = 0.2
-"""Of all leaky rectifiers."""
 DILATIONS = (1, 2, 3)
 """Of the convolutions over speech, in turn."""
 
@@ -64,30 +63,6 @@ class MeshTalkConfig(BaselineConfig):
     """Recurrent layers run through clips of any length."""
     dropout: float = 0.2
     """Over speech."""
-
-
-class ExpressionEncoder(nn.Module):
-    """A face over time to an expression a frame that knows the frames before (supplement).
-
-    The paper's widths are those of ``width`` 128; it takes vertices divided by their spread.
-    """
-
-    def __init__(self, channels: int, width: int) -> None:
-        super().__init__()
-        self.frames = nn.Sequential(
-            nn.Linear(channels, 2 * width),
-            nn.LeakyReLU(LEAK),
-            nn.Linear(2 * width, width),
-            nn.LeakyReLU(LEAK),
-        )
-        self.past = nn.LSTM(width, width, batch_first=True)
-        self.out = nn.Linear(width, width)
-
-    def forward(
-        self, motion: Float[Tensor, "batch frames channels"]
-    ) -> Float[Tensor, "batch frames width"]:
-        """Expressions of frames of coefficients, or of any other channels."""
-        return self.out(self.past(self.frames(motion))[0])
 
 
 class AudioEncoder(nn.Module):

@@ -116,3 +116,34 @@ class TemporalStyleEncoder(nn.Module):
         if self.linear is not None:
             style = style + self.linear(keypoints)
         return style * present[..., None]
+
+
+EXPRESSION_WIDTH = 128
+"""Of MeshTalk's expression encoder."""
+LEAK = 0.2
+"""Of its leaky rectifiers."""
+
+
+class ExpressionEncoder(nn.Module):
+    """MeshTalk's: a face over time to an expression a frame that knows the frames before.
+
+    Its supplement's widths are those of ``width`` 128; it takes vertices divided by their spread.
+    The paper compares our keypoints with it (Tables 1 and 2).
+    """
+
+    def __init__(self, channels: int, width: int) -> None:
+        super().__init__()
+        self.frames = nn.Sequential(
+            nn.Linear(channels, 2 * width),
+            nn.LeakyReLU(LEAK),
+            nn.Linear(2 * width, width),
+            nn.LeakyReLU(LEAK),
+        )
+        self.past = nn.LSTM(width, width, batch_first=True)
+        self.out = nn.Linear(width, width)
+
+    def forward(
+        self, motion: Float[Tensor, "batch frames channels"]
+    ) -> Float[Tensor, "batch frames width"]:
+        """Expressions of frames of coefficients, or of any other channels."""
+        return self.out(self.past(self.frames(motion))[0])

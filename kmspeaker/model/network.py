@@ -11,7 +11,13 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from kmspeaker.model.conditions import GlobalStyleEncoder, SpeechProjection, TemporalStyleEncoder
+from kmspeaker.model.conditions import (
+    EXPRESSION_WIDTH,
+    ExpressionEncoder,
+    GlobalStyleEncoder,
+    SpeechProjection,
+    TemporalStyleEncoder,
+)
 from kmspeaker.model.folder import read_config, read_weights, require_settings, write_folder
 from kmspeaker.model.layers import FlowLayer, band, sinusoids
 from kmspeaker.model.linear_reading import CONTEXT
@@ -84,6 +90,12 @@ class ModelConfig:
     """In the flow layers; the style encoders have the paper's own."""
     speech_dropout: float = 0.0
     """Share of the speech features dropped in each window of training. Ours."""
+    global_style: bool = True
+    """Whether the network is told a global style. False is the paper's ablation (Fig. 13)."""
+    implicit_style: bool = False
+    """Whether both styles are read from MeshTalk's expression encoder of the whole set of keypoints
+    and not from the keypoints: the paper's ablation (Tables 1 and 2), with ``keypoint_set`` dense.
+    """
     keypoint_set: str = "ours"
     n_keypoints: int = 55
     n_upper_keypoints: int = 47
@@ -95,6 +107,13 @@ class ModelConfig:
     def d_statistics(self) -> int:
         """Numbers of ``style_statistics``: the mean's three axes and one spread a keypoint."""
         return 4 * self.n_keypoints if self.style_statistics else 0
+
+    @property
+    def channels(self) -> tuple[int, int]:
+        """Numbers a frame that the global and the temporal style are read from."""
+        if self.implicit_style:
+            return EXPRESSION_WIDTH, EXPRESSION_WIDTH
+        return 3 * self.n_keypoints, 3 * self.n_upper_keypoints
 
 
 PAPER = ModelConfig(
@@ -195,10 +214,14 @@ class KMSpeaker(nn.Module):
         self.speech = SpeechProjection(
             config.d_speech, d, config.speech_kernel, config.speech_dropout
         )
-        self.global_style = GlobalStyleEncoder(3 * config.n_keypoints, d, config.heads)
-        self.temporal_style = TemporalStyleEncoder(
-            3 * config.n_upper_keypoints, d, linear=config.aligned_conditions
+        whole, above = config.channels
+        self.expression = (
+            ExpressionEncoder(3 * config.n_keypoints, EXPRESSION_WIDTH)
+            if config.implicit_style
+            else None
         )
+        self.global_style = GlobalStyleEncoder(whole, d, config.heads)
+        self.temporal_style = TemporalStyleEncoder(above, d, linear=config.aligned_conditions)
         numbers = config.d_statistics
         self.statistics_in = nn.Linear(numbers, d, bias=False) if numbers else None
         self.statistics_out = nn.Linear(numbers, config.n_coeffs, bias=False) if numbers else None
@@ -231,8 +254,10 @@ class KMSpeaker(nn.Module):
         present: Bool[Tensor, "batch frames"] | None = None,
     ) -> tuple[Float[Tensor, "batch d_model"], Float[Tensor, "batch d_model"]]:
         """Mean and log-variance of the global style of full-face keypoints (mm from neutral)."""
-        keypoints = (keypoints - self.keypoint_mean) / self.keypoint_scale
-        return self.global_style(keypoints.flatten(2), self._present(present, keypoints))
+        seen = ((keypoints - self.keypoint_mean) / self.keypoint_scale).flatten(2)
+        if self.expression is not None:
+            seen = self.expression(seen)
+        return self.global_style(seen, self._present(present, keypoints))
 
     def mean_style(
         self,
@@ -266,9 +291,13 @@ class KMSpeaker(nn.Module):
         keypoints: Float[Tensor, "batch frames keypoints 3"],
         present: Bool[Tensor, "batch frames"] | None = None,
     ) -> Float[Tensor, "batch frames d_model"]:
-        """Temporal style of keypoints (mm from neutral); only the upper ones are read."""
-        keypoints = ((keypoints - self.keypoint_mean) / self.keypoint_scale)[:, :, self.upper]
-        return self.temporal_style(keypoints.flatten(2), self._present(present, keypoints))
+        """Temporal style of keypoints (mm from neutral); of the upper ones unless implicit."""
+        seen = (keypoints - self.keypoint_mean) / self.keypoint_scale
+        if self.expression is None:
+            seen = seen[:, :, self.upper].flatten(2)
+        else:
+            seen = self.expression(seen.flatten(2))
+        return self.temporal_style(seen, self._present(present, keypoints))
 
     def forward(
         self,
@@ -286,6 +315,8 @@ class KMSpeaker(nn.Module):
         frames, d_model = x_t.shape[1], self.config.d_model
         place = sinusoids(torch.arange(frames, device=x_t.device), d_model).to(x_t.dtype)
         time = self.time(sinusoids(1000 * t, d_model).to(x_t.dtype))
+        if not self.config.global_style:
+            global_style = torch.zeros_like(global_style)
         style, statistics = global_style.split([d_model, self.config.d_statistics], dim=1)
         condition = (style + time)[:, None]
         if self.statistics_in is not None:

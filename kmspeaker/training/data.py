@@ -199,14 +199,14 @@ def draw_step(
     with_temporal = random.random(batch) >= options.temporal_dropout
     temporal_present = _with_gaps(random, batch, window, options.span_dropout)
     style_present = _with_gaps(random, batch, window, options.span_dropout)
-    speech_items, temporal_items, swap_temporal = _swaps(random, options)
+    speech_items, temporal_items, lower, upper = _swaps(random, options)
     arrays = (
         clip_starts + starts,
         clip_starts + style_starts,
         (clip_starts + starts)[speech_items],
         (clip_starts + starts)[temporal_items],
-        swap_temporal,
-        ~swap_temporal,
+        lower,
+        upper,
         style_present,
         temporal_present & with_temporal[:, None],
     )
@@ -283,14 +283,18 @@ def _swaps(
     Int64[np.ndarray, "batch passes"],
     Int64[np.ndarray, "batch passes"],
     Bool[np.ndarray, "batch passes"],
+    Bool[np.ndarray, "batch passes"],
 ]:
     """The swaps of paper Sec. 3.2.
 
     Returns:
         For each item and pass, the item whose speech and the item whose temporal style it has, and
-        whether the temporal style is the one that is another item's; else the speech is.
+        whether its lower and its upper face are supervised: where what they follow is its own.
     """
     own = np.arange(options.batch)[:, None]
+    if options.passes == "own":
+        both = np.ones((options.batch, 1), bool)
+        return own, own, both, both
     if options.passes == "both":
         swap_temporal = np.repeat([[True, False]], options.batch, axis=0)
     else:
@@ -301,4 +305,4 @@ def _swaps(
     )
     speech_items = np.where(swap_temporal, own, other_speech)
     temporal_items = np.where(swap_temporal, other_temporal, own)
-    return speech_items, temporal_items, swap_temporal
+    return speech_items, temporal_items, swap_temporal, ~swap_temporal

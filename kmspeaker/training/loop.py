@@ -150,6 +150,9 @@ def _begin(
         keypoint_set=options.keypoints,
         n_keypoints=len(keypoints),
         n_upper_keypoints=int(keypoints.upper.sum()),
+        implicit_style=options.implicit_style,
+        global_style=options.global_style,
+        style_statistics=preset.style_statistics and not options.implicit_style,
         rig=rig,
     )
     device, data = clip_frames.weights.device, clip_frames.fingerprint
@@ -163,18 +166,33 @@ def _begin(
 
     if start is not None:
         trained = KMSpeaker.load(start)
+        rig_of_start = rig_fingerprint(face, trained.config.keypoint_set)
+        _require_rig(trained.config, rig_of_start, f"a model in {start}")
         config = _config_from(trained.config, preset, start)
         state = initial_state(config, options, device)
-        state.model.load_state_dict(trained.state_dict())
+        weights = all_weights(clips, _wearer(face, options), seed=options.seed)
+        set_statistics(state.model, trained.motion, clips, weights, face)
+        _take_over(state.model, trained, options)
     else:
-        wearer = Wearer.of(face, STIFFNESS) if options.held_styles else None
-        weights = all_weights(clips, wearer, seed=options.seed)
+        weights = all_weights(clips, _wearer(face, options), seed=options.seed)
         space = MotionSpace.fit(weights, face.gram(), options.kept_variance)
         config = dataclasses.replace(preset, n_coeffs=space.n_coeffs)
         state = initial_state(config, options, device)
         set_statistics(state.model, space, clips, weights, face)
     state.average.load_state_dict(state.model.state_dict())
     return state, RunSetup(options, config, data), 0
+
+
+ABLATED = (
+    *("keypoint_set", "n_keypoints", "n_upper_keypoints", "rig"),
+    *("implicit_style", "global_style", "style_statistics"),
+)
+"""Settings in which an ablation may differ from the model it begins from."""
+READS_STYLES = (
+    *("global_style", "temporal_style", "statistics_in", "statistics_out"),
+    *("temporal_in", "temporal_out"),
+)
+"""Parts of the network that read keypoints, or what is read from them."""
 
 
 class _Speed:
@@ -219,17 +237,32 @@ def _preset(options: TrainingOptions, corpus: Corpus, processes: Processes) -> M
 
 
 def _config_from(trained: ModelConfig, preset: ModelConfig, folder: Path) -> ModelConfig:
-    """The config of a model to begin from, which must be the preset's in all that shapes it."""
-    _require_rig(trained, preset.rig, f"a model in {folder}")
+    """The config of a model to begin from, which must be the preset's but for ``ABLATED``."""
     config = dataclasses.replace(preset, n_coeffs=trained.n_coeffs)
     for name, value in dataclasses.asdict(config).items():
         trained_value = getattr(trained, name)
-        if trained_value != value and name not in (*SAMPLER, "dropout"):
+        if trained_value != value and name not in (*SAMPLER, *ABLATED, "dropout"):
             raise InputError(
                 f"Got a model in {folder} with {name} = {trained_value!r}, but this training "
                 f"needs {value!r}; choose another --size, another corpus or another model."
             )
     return config
+
+
+def _wearer(face: FaceModel, options: TrainingOptions) -> Wearer | None:
+    return Wearer.of(face, STIFFNESS) if options.held_styles else None
+
+
+def _take_over(model: KMSpeaker, trained: KMSpeaker, options: TrainingOptions) -> None:
+    """What another model has learnt and measured, as far as it fits; the rest begins anew."""
+    own, others = model.state_dict(), trained.state_dict()
+    relearnt = READS_STYLES if options.relearns_styles else ()
+    fits = {
+        name: tensor
+        for name, tensor in others.items()
+        if name in own and own[name].shape == tensor.shape and name.split(".")[0] not in relearnt
+    }
+    model.load_state_dict(own | fits)
 
 
 def _require_rig(config: ModelConfig, rig: str, what: str) -> None:

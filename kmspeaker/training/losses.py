@@ -11,14 +11,17 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float64
+from jaxtyping import Float, Float32, Float64
+from scipy.spatial import KDTree
 from torch import Tensor
 
-from kmspeaker.face.landmarks import BROW_TOPS, LID_PAIRS, LIP_PAIRS
+from kmspeaker.face.landmarks import BROW_TOPS, LID_PAIRS, LIP_PAIRS, LIPS, R_UPPER
 from kmspeaker.face.lip_contact import CLOSED
 from kmspeaker.face.rig import PART_NAMES, FaceModel
 from kmspeaker.training.options import TrainingOptions
 
+MOUTH_REACH, FALL = 12.0, 6.0
+"""mm from the lips that MeshTalk's mask of the mouth is whole, and over which its masks fall."""
 NEARLY_CLOSED = 2 * CLOSED
 """mm of lip opening under which the closure loss counts a frame: closed or nearly (ours)."""
 
@@ -50,16 +53,40 @@ def region_grams(face: FaceModel, options: TrainingOptions) -> RegionGrams:
     eyes = np.isin(face.part, [PART_NAMES.index(name) for name in ("eye_left", "eye_right")])
     eye_scale = np.where(eyes, np.sqrt(options.eye_weight), 1.0).astype(np.float32)
     deltas = face.landmark_deltas().astype(np.float64)
-    lower = face.gram(face.lower_mask) / vertices
+    lower_mask, upper_mask = masks(face, options.masks)
+    lower = face.gram(lower_mask) / vertices
     lips = _mean_square(_gaps(deltas, LIP_PAIRS))
     lower += options.lip_weight * lips
-    upper = face.gram(face.upper_mask * eye_scale) / vertices
+    upper = face.gram(upper_mask * eye_scale) / vertices
     upper += options.lid_weight * _mean_square(_gaps(deltas, LID_PAIRS[0] + LID_PAIRS[1]))
     upper += options.brow_weight * _mean_square(deltas[:, list(BROW_TOPS)])
     gap = _gaps(deltas, LIP_PAIRS[:1])[:, 0, 1]
     return RegionGrams(
         *(torch.from_numpy(form.astype(np.float32)) for form in (lower, upper, lips, gap))
     )
+
+
+def masks(
+    face: FaceModel, kind: str
+) -> tuple[Float32[np.ndarray, " vertices"], Float32[np.ndarray, " vertices"]]:
+    """The masks of the lower and the upper face.
+
+    "ours" are the paper's (App. B.3), which add up to one. "meshtalk" are like those of MeshTalk's
+    code, which the paper compares with: hard about the lips and above, a fast fall, and little of
+    the jaw in either. Theirs are of another mesh, so these are drawn anew.
+    """
+    if kind == "ours":
+        return face.lower_mask, face.upper_mask
+    identity = face.identities[0]
+    places = face.neutral(identity)
+    lips = face.landmarks(np.zeros((1, len(face.deltas)), np.float32), identity)[0, LIPS]
+    near = (lips, places[face.region == R_UPPER])
+    reach = (MOUTH_REACH, 0.0)
+    lower, upper = (
+        (1 - (KDTree(points).query(places)[0] - inside) / FALL).clip(0, 1).astype(np.float32)
+        for points, inside in zip(near, reach, strict=True)
+    )
+    return lower, upper
 
 
 def _gaps(

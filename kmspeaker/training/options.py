@@ -49,10 +49,20 @@ class TrainingOptions:
     keypoints: Literal["ours", "ibug68", "dense"] = "ours"
     """Which of ``FaceModel.keypoints`` the styles are read from: 55, 68 or about 1,660. The paper's
     ablation (Table 1); the paper's own choice is 55."""
-    passes: Literal["both", "either"] = "either"
+    implicit_style: bool = False
+    """``ModelConfig.implicit_style``: the paper's ablation, with ``keypoints`` dense."""
+    global_style: bool = True
+    """``ModelConfig.global_style``; False is the paper's ablation."""
+    relearns_styles: bool = False
+    """Whether a training that begins from a model learns anew how styles are read, so that sets of
+    keypoints can be compared from the same start (ours)."""
+    masks: Literal["ours", "meshtalk"] = "ours"
+    """Which masks the two halves of the loss have (``losses.masks``); the paper's ablation."""
+    passes: Literal["both", "either", "own"] = "either"
     """Whether each item is passed with swapped speech and again with swapped temporal style (paper
     Sec. 3.2), or with one of the two at random (caption of Fig. 3): the same objective in
-    expectation at half the cost, so that the same time has twice as many different windows."""
+    expectation at half the cost, so that the same time has twice as many different windows. "own"
+    swaps nothing, and both halves are supervised: the paper's ablation without disentanglement."""
     time_power: float = 2.0
     """Times of the flow are a uniform number to this power (ours; the paper does not say how they
     are drawn). Above 1 more are early, where speech and style alone decide."""

@@ -71,6 +71,7 @@ def test_one_command_trains_all_and_says_what_it_does_not_know(
     tmp_path, corpus, monkeypatch, capsys
 ):
     monkeypatch.setattr(bench, "BASELINES", {"one": OPTIONS, "two": OPTIONS})
+    monkeypatch.setattr(bench, "KNOWN", ("one", "two"))
     asked = [str(corpus.folder), "-o", str(tmp_path), "--steps", "1"]
     assert bench.main(asked) == 0
     assert all((tmp_path / name / "model" / "config.json").is_file() for name in ("one", "two"))

@@ -173,3 +173,10 @@ def test_a_window_knows_whether_its_lips_were_made():
     ends = np.cumsum(clip_frames().lengths)
     clip = np.searchsorted(ends, draw.target.numpy(), side="right")
     assert cut(clip_frames(), draw).made_lips.tolist() == (clip == 1).tolist()
+
+
+def test_without_disentanglement_nothing_is_swapped_and_both_halves_are_supervised():
+    draw = drawn(dataclasses.replace(PLAIN, passes="own"))
+    assert torch.equal(draw.speech[:, 0], draw.target)
+    assert torch.equal(draw.temporal[:, 0], draw.target)
+    assert draw.lower.all() and draw.upper.all()
