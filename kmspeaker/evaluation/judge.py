@@ -59,6 +59,8 @@ MEASURES: Mapping[str, Measure] = MappingProxyType(
         "stretches": Measure("", "stretched edges there over the performance's", "near 1"),
         "style distance": Measure("mm2", "Frechet distance of 55 keypoints and velocities"),
         "upper style distance": Measure("mm2", "the same of the 47 upper keypoints"),
+        "SCS": Measure("", "cosine of the states' scores of take and style (MIMIC)", "higher"),
+        "state read": Measure("", "share of windows read as the style's state", "higher"),
         "style found": Measure("", "share nearer to the asked style than to the own", "higher"),
         "LVE mean in the own style": Measure("mm", "LVE mean where the style is the speaker's own"),
         "amplitude": Measure("", "deviation of the lips' opening over the real one's", "near 1"),

@@ -46,8 +46,17 @@ class StateClassifier:
 
     def read(self, weights: Weights) -> list[str]:
         """The state of each window of a motion."""
+        return [STATE_NAMES[k] for k in self.scores(weights).argmax(axis=1)]
+
+    def scores(self, weights: Weights) -> Float64[np.ndarray, "windows states"]:
+        """How much each window of a motion looks like each state, before any softmax."""
         inputs = _standardise(descriptors(self.face, weights, self.fps), self.mean, self.scale)
-        return [STATE_NAMES[k] for k in (inputs @ self.slopes + self.levels).argmax(axis=1)]
+        return inputs @ self.slopes + self.levels
+
+    def embedding(self, weights: Weights) -> Float64[np.ndarray, " states"]:
+        """What a motion looks like: its scores over windows, about their mean over states."""
+        scores = self.scores(weights).mean(axis=0)
+        return scores - scores.mean()
 
 
 def descriptors(face: FaceModel, weights: Weights, fps: float) -> Descriptors:

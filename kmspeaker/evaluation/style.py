@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from tqdm import tqdm
 
-from kmspeaker.corpus.store import Clip, Split
+from kmspeaker.corpus.store import Clip, Corpus, Split
 from kmspeaker.errors import InputError
 from kmspeaker.evaluation.bootstrap import bootstrap, ratio
 from kmspeaker.evaluation.context import NOISE, EvaluationContext, evenly
@@ -83,12 +83,22 @@ def fit_state_classifier(context: EvaluationContext) -> StateClassifier:
 
 def motions_by_state(context: EvaluationContext, split: Split) -> Mapping[str, Sequence[Weights]]:
     """Motions of a split's actors by state."""
-    motions: dict[str, list[Weights]] = {}
-    for clip in context.corpus.split(split):
+    return state_motions(context.corpus, split)
+
+
+def state_motions(
+    corpus: Corpus, split: Split, most: int | None = None
+) -> Mapping[str, Sequence[Weights]]:
+    """The same of a corpus, at most so many of a state; all where None."""
+    clips: dict[str, list[Clip]] = {}
+    for clip in corpus.split(split):
         # Captured faces are in no state that is known.
         if clip.emotion in STATE_NAMES and clip.lips == "made" and clip.source != NOISE:
-            motions.setdefault(clip.emotion, []).append(context.read(clip).weights)
-    return motions
+            clips.setdefault(clip.emotion, []).append(clip)
+    return {
+        state: [corpus.read(clip).weights for clip in evenly(own, most or len(own))]
+        for state, own in clips.items()
+    }
 
 
 def _another(clips: Sequence[Clip], clip: Clip, rng: np.random.Generator) -> Clip:

@@ -166,6 +166,17 @@ class TestAnswers:
         assert found["style distance"] == pytest.approx(0, abs=1e-6)
         assert found["style found"] == 1 and found["kept"] == 1
 
+    def test_a_state_is_read_from_whoever_has_the_style_and_not_from_others(self, corpus, face):
+        judge, reader = Judge.of(face, FPS), corpus_trials.fit_reader(corpus, face)
+        for trial in corpus_trials.cross(corpus, face, 4).trials:
+            takes = trial.style.weights[: len(trial.real)], trial.real
+            has, has_not = (
+                answers.judged(judge, "cross", trial, [take], [trial.real], reader)
+                for take in takes
+            )
+            assert has["SCS"] > 0.8 and has["state read"] == 1
+            assert has_not["SCS"] < 0.5 and has_not["state read"] == 0
+
     def test_takes_of_another_length_are_refused(self, face: FaceModel):
         trials = TrialSet("matching", "corpus", "", (self.trial(),), "whisper-tiny.en")
         with pytest.raises(InputError, match="Got 39 frames from short"):

@@ -15,7 +15,8 @@ from kmspeaker.errors import InputError
 from kmspeaker.evaluation.bench.results import Answers
 from kmspeaker.evaluation.bench.trials import FPS, Trial, TrialSet
 from kmspeaker.evaluation.judge import Judge
-from kmspeaker.evaluation.metrics import describe, frechet
+from kmspeaker.evaluation.metrics import describe, frechet, style_cosine
+from kmspeaker.evaluation.state_classifier import StateClassifier
 from kmspeaker.face.rig import ARKIT_INDEX, Weights
 from kmspeaker.pipeline import Pipeline
 from kmspeaker.reference.performance import Performance
@@ -79,7 +80,9 @@ def answer(ask: Ask, judge: Judge, trials: TrialSet, system: str) -> Answers:
                     f"Got {len(take)} frames from {system} for {trial.name}, which has "
                     f"{len(trial.real)}; a take must be as long as its speech."
                 )
-        for measure, value in judged(judge, trials.protocol, trial, takes, own).items():
+        for measure, value in judged(
+            judge, trials.protocol, trial, takes, own, trials.reader
+        ).items():
             values.setdefault(measure, {})[trial.name] = value
         if trial.name in shown:
             examples[trial.name] = takes[0]
@@ -87,13 +90,18 @@ def answer(ask: Ask, judge: Judge, trials: TrialSet, system: str) -> Answers:
 
 
 def judged(
-    judge: Judge, protocol: str, trial: Trial, takes: Sequence[Weights], own: Sequence[Weights]
+    judge: Judge,
+    protocol: str,
+    trial: Trial,
+    takes: Sequence[Weights],
+    own: Sequence[Weights],
+    reader: StateClassifier | None = None,
 ) -> dict[str, float]:
     """The measures of a protocol, each the mean over takes."""
     if protocol == "matching":
         found = _mean([judge.errors(take, trial.real) for take in takes])
         found |= _mean([judge.style(take, trial.style) for take in takes])
-        return found | judge.chance(takes, trial.real)
+        return found | judge.chance(takes, trial.real) | _read(reader, trial, takes)
     if protocol == "localization":
         assert trial.follow is not None
         followed = trial.follow.weights
@@ -106,7 +114,7 @@ def judged(
     if protocol == "people":
         return _mean([judge.talk(take, trial.real) for take in takes])
     assert trial.own_style is not None
-    return _cross(judge, trial, takes, own)
+    return _cross(judge, trial, takes, own) | _read(reader, trial, takes)
 
 
 def _cross(
@@ -126,6 +134,21 @@ def _cross(
     found |= {name: lips[name] for name in ("LVE mean", "LVE max")}
     found["LVE mean in the own style"] = matching["LVE mean"]
     found["kept"] = lips["LVE mean"] / max(matching["LVE mean"], 1e-6)
+    return found
+
+
+def _read(
+    reader: StateClassifier | None, trial: Trial, takes: Sequence[Weights]
+) -> dict[str, float]:
+    """What a classifier of states says of takes and of their style; nothing where there is none."""
+    if reader is None:
+        return {}
+    style = reader.embedding(trial.style.weights[trial.style.present])
+    found = {"SCS": float(np.mean([style_cosine(reader.embedding(t), style) for t in takes]))}
+    if trial.state:
+        found["state read"] = float(
+            np.mean([answer == trial.state for take in takes for answer in reader.read(take)])
+        )
     return found
 
 

@@ -14,6 +14,8 @@ from kmspeaker.corpus.store import Clip, Corpus, Motion
 from kmspeaker.errors import InputError
 from kmspeaker.evaluation.bench.trials import CORPUS, FPS, Trial, TrialSet, require_trials
 from kmspeaker.evaluation.context import NOISE, evenly
+from kmspeaker.evaluation.state_classifier import StateClassifier, fit_classifier
+from kmspeaker.evaluation.style import state_motions
 from kmspeaker.face.rig import FaceModel
 from kmspeaker.reference.performance import Performance
 
@@ -22,6 +24,18 @@ WINDOW = 100
 LEAST = 40
 """Frames of a window, where a clip is too short for two whole ones and is cut in half."""
 NEUTRAL = "neutral"
+READ = 40
+"""Clips of each state from which the states are learnt."""
+
+
+def fit_reader(corpus: Corpus, face: FaceModel) -> StateClassifier:
+    """A classifier of the eight states, fitted on the train split's actors.
+
+    Raises:
+        InputError: A state has no clip to learn from.
+    """
+    train, val = (state_motions(corpus, split, READ) for split in ("train", "val"))
+    return fit_classifier(face, FPS, train, val)
 
 
 def performed(corpus: Corpus, face: FaceModel) -> list[Clip]:
@@ -122,6 +136,7 @@ def cross(corpus: Corpus, face: FaceModel, most: int) -> TrialSet:
                 _performance(corpus.read(other), 0, min(WINDOW, other.frames)),
                 motion.weights[half : 2 * half],
                 own_style=_performance(motion, 0, half),
+                state=other.emotion,
             )
         )
     needed = "no test actor is both neutral and in another state, build a larger corpus"

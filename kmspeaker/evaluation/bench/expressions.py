@@ -1,4 +1,4 @@
-"""What of a real expression survives in each system: measures A, C and their ceilings.
+"""What of a real expression survives in each system: measures A, C and D, and their ceilings.
 
 Place in the flow: the protocol ``expression`` of ``run``; the measures are those of
 ``kmspeaker evaluate expression``.
@@ -10,18 +10,19 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from kmspeaker import __version__
-from kmspeaker.evaluation import expression
+from kmspeaker.evaluation import expression, kept_style
 from kmspeaker.evaluation.bench.results import read_json, write_json
 from kmspeaker.evaluation.bench.tables import estimate_words
 from kmspeaker.evaluation.bootstrap import Estimate
-from kmspeaker.evaluation.expression_clips import Clip, Takes
+from kmspeaker.evaluation.expression_clips import Clip, Takes, track_clips
 from kmspeaker.evaluation.table import Table
 from kmspeaker.examples import load_examples
 from kmspeaker.face.rig import FaceModel
 from kmspeaker.media.audio import load_sound
 from kmspeaker.pipeline import Pipeline
 
-MEASURES = ("reader", "retrieval")
+MEASURES = ("reader", "retrieval", "style")
+"""Legibility and retrieval, and how much of a style is kept (slopes)."""
 Figures = Mapping[str, Estimate]
 
 
@@ -51,14 +52,19 @@ def measure(
     path = cache / f"expression-{hashlib.sha256(recipe.encode()).hexdigest()[:16]}.json"
     kept = read_json(path)
     if kept is None:
+        pipeline = Pipeline.load(name, device="cpu")
         sound = load_sound(load_examples()["delighted"].speech)
         parts = expression.measure(
             clips,
             face,
             tracks=tracks,
-            only=MEASURES,
-            takes=Takes(lambda: Pipeline.load(name, device="cpu"), sound),
+            only=MEASURES[:-1],
+            takes=Takes(lambda: pipeline, sound),
         )
+        tracked, _ = track_clips(clips, face, tracks)
+        references = [(one.clip.name, one.performance) for one in tracked]
+        kept_of_style = kept_style.make_kept(references, pipeline, sound)
+        parts["style"] = kept_style.part(kept_of_style, face, f"{len(tracked)} clips")
         kept = {
             f"{part}: {finding.figure}": vars(finding.estimate)
             for part, own in parts.items()

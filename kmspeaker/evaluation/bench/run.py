@@ -219,8 +219,7 @@ def _pictures(comparison: Comparison, face: FaceModel, faults: Faults) -> str:
         if comparison.trials.protocol != "cross":
             shown += pictures.moving(comparison, face)
     except InputError as error:
-        if str(error) not in faults.sentences:
-            faults.add(str(error))
+        faults.once(str(error))
         return ""
     return shown
 

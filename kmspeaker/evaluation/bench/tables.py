@@ -25,8 +25,8 @@ MAIN: Mapping[str, tuple[str, ...]] = {
     "matching": ("LVE mean", "LVE max", "MSE", "MOD", "FDD", "style distance"),
     "localization": ("U-MSE", "LVE mean", "LVE max", "creases", "amplitude"),
     "cross": (
-        *("style distance", "style found", "LVE mean"),
-        *("LVE mean in the own style", "kept", "upper style distance"),
+        *("style distance", "style found", "state read"),
+        *("LVE mean", "LVE mean in the own style", "kept"),
     ),
     "people": (
         *("lips follow", "lips follow below 1.5 Hz", "lips follow 1.5 to 4 Hz"),

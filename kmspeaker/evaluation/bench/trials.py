@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import Float32, Float64
 
 from kmspeaker.errors import InputError
+from kmspeaker.evaluation.state_classifier import StateClassifier
 from kmspeaker.face.rig import Weights
 from kmspeaker.reference.performance import Performance
 
@@ -42,6 +43,8 @@ class Trial:
     """Localization: what the upper face is to follow, as many frames."""
     own_style: Performance | None = None
     """Cross context: of whoever speaks, in the speech's own state."""
+    state: str = ""
+    """Of the style, where it is known."""
     loudness: Float64[np.ndarray, " heard"] | None = None
     """Of the speech, where its sound is known: for the rival that knows nothing else."""
 
@@ -67,6 +70,8 @@ class TrialSet:
     trials: tuple[Trial, ...]
     encoder: str
     """Whose features they hold."""
+    reader: StateClassifier | None = None
+    """Tells the states apart, where they are known; systems have not seen it."""
 
     @property
     def key(self) -> str:
@@ -81,6 +86,8 @@ class TrialSet:
     def digest(self) -> str:
         """Sixteen hex digits that change with any number of any trial."""
         hashed = hashlib.sha256(self.key.encode())
+        if self.reader is not None:
+            hashed.update(self.reader.slopes.round(6).tobytes())
         for trial in self.trials:
             for part in fields(trial):
                 value = getattr(trial, part.name)

@@ -4,7 +4,7 @@ Place in the flow: ``run`` measures what is wanted here; what cannot be is a sen
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -70,6 +70,11 @@ class Faults:
         self.sentences.append(sentence)
         self.tell(sentence)
 
+    def once(self, sentence: str) -> None:
+        """One more, unless it has been said."""
+        if sentence not in self.sentences:
+            self.add(sentence)
+
 
 def default_systems() -> tuple[str, ...]:
     """The models that come with the program, and the rivals without a network."""
@@ -100,10 +105,20 @@ def trial_sets(
     if bench.corpus is not None:
         folder = bench.corpus
         opened = lru_cache(1)(lambda: Corpus.open(folder))
+        reader = lru_cache(1)(lambda: corpus_trials.fit_reader(opened(), face))
+
+        def read(trials: TrialSet) -> TrialSet:
+            """The set with a classifier of states, where one can be fitted."""
+            try:
+                return replace(trials, reader=reader())
+            except InputError as error:
+                faults.once(f"No state is read from takes: {error}")
+                return trials
+
         makers += [
-            ("matching", lambda: corpus_trials.matching(opened(), face, bench.sequences)),
+            ("matching", lambda: read(corpus_trials.matching(opened(), face, bench.sequences))),
             ("localization", lambda: corpus_trials.localization(opened(), face, bench.pairs)),
-            ("cross", lambda: corpus_trials.cross(opened(), face, bench.sequences)),
+            ("cross", lambda: read(corpus_trials.cross(opened(), face, bench.sequences))),
         ]
     if clips:
         spoken = lru_cache(1)(
@@ -128,6 +143,5 @@ def trial_sets(
             try:
                 found.append(make())
             except InputError as error:
-                if str(error) not in faults.sentences:  # a corpus that is none is none to all
-                    faults.add(str(error))
+                faults.once(str(error))  # a corpus that is none is none to all
     return sorted(found, key=lambda trials: list(TITLES).index(trials.key))
