@@ -16,9 +16,13 @@ def figures(analysis: Analysis, responses: Responses) -> dict[str, go.Figure]:
     outcome = analysis.best
     own = responses.of(outcome.participants)
     if outcome.strengths:
-        return {"Strengths, 95 % intervals": _strengths(analysis, outcome)}
+        return {
+            "Strengths, 95 % intervals": _strengths(analysis, outcome),
+            "Every two conditions, mean preference and 95 % intervals": _pairs(analysis, outcome),
+        }
     return {
         "All ratings, means and 95 % intervals": _ratings(analysis, outcome, own),
+        "Every two conditions, difference and 95 % intervals": _pairs(analysis, outcome),
         "Mean of each item": _items(analysis, outcome),
         "Mean of each participant": _participants(analysis, outcome, own),
     }
@@ -57,7 +61,8 @@ def _ratings(analysis: Analysis, outcome: Outcome, responses: Responses) -> go.F
         ticks = [low + (high - low) * (k + 0.5) / 5 for k in range(5)]
         figure.update_yaxes(tickvals=ticks, ticktext=list(design.protocol.bands), showgrid=False)
         for k in range(1, 5):
-            figure.add_hline(y=low + (high - low) * k / 5, line={"width": 1, "color": "#d5d9e0"})
+            edge = low + (high - low) * k / 5
+            figure.add_hline(y=edge, line={"width": 1, "color": "#d5d9e0"}, layer="below")
     figure.update_yaxes(range=[low, high])
     return dressed(figure)
 
@@ -95,6 +100,35 @@ def _participants(analysis: Analysis, outcome: Outcome, responses: Responses) ->
         colorbar={"title": "mean"},
     )
     figure.update_xaxes(title="participant", type="category")
+    figure.update_yaxes(autorange="reversed", ticksuffix=" ")
+    return dressed(figure)
+
+
+def _pairs(analysis: Analysis, outcome: Outcome) -> go.Figure:
+    """Differences; filled where p, corrected, is below .05."""
+    design = analysis.design
+    shown = outcome.comparisons
+    found = [each.p_holm < 0.05 for each in shown]
+    figure = go.Figure()
+    figure.add_scatter(
+        x=[each.difference.value for each in shown],
+        y=[f"{design.label(each.one)}, {design.label(each.other)}" for each in shown],
+        error_x={
+            "type": "data",
+            "symmetric": False,
+            "array": [each.difference.high - each.difference.value for each in shown],
+            "arrayminus": [each.difference.value - each.difference.low for each in shown],
+        },
+        mode="markers",
+        marker={
+            "size": 10,
+            "color": COLOURS[0],
+            "symbol": ["circle" if yes else "circle-open" for yes in found],
+        },
+    )
+    figure.add_vline(x=0, line={"width": 1, "color": "#15181d"}, layer="below")
+    figure.update_xaxes(title="difference; filled: p (Holm) below .05")
+    figure.update_yaxes(autorange="reversed", ticksuffix=" ")
     return dressed(figure)
 
 

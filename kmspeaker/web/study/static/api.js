@@ -52,7 +52,7 @@ export async function ask(path, body, token = code, timeout = TIMEOUT) {
   return response;
 }
 
-export const askJson = async (path, body, token) => (await ask(path, body, token)).json();
+export const askJson = async (path, body, token, timeout) => (await ask(path, body, token, timeout)).json();
 
 export function newName() {
   return [...crypto.getRandomValues(new Uint8Array(12))].map((b) => b.toString(16).padStart(2, "0")).join("");

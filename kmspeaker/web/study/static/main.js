@@ -168,7 +168,7 @@ function openMenu() {
   dialog.append(
     h("h2", { id: "menu-title" }, "Help and my data"),
     h("h3", {}, "What to look at"), ...paragraphs(study.guidelines || study.question),
-    h("h3", {}, "Keys"), steps.howTo(study),
+    h("h3", {}, "How to"), ...steps.howTo(study),
     h("h3", {}, "Your code"), h("p", {}, "With it you go on later, on any device."), h("p", { class: "code" }, myCode()),
     h("h3", {}, "Stopping"),
     h("div", { class: "line" },

@@ -3,6 +3,8 @@
 import { ask, askJson } from "./api.js";
 import { download, h, show } from "./dom.js";
 
+const LONGEST = 600_000; // milliseconds that an analysis may take
+
 const when = (seconds) => (seconds == null ? "–" : new Date(seconds * 1000).toLocaleString());
 
 function enter(note = "") {
@@ -26,11 +28,11 @@ function people(token, state) {
     try { await work(); } catch (error) { says.textContent = error.message; }
     target.disabled = false;
   } }, word);
-  const saved = (name) => async () => download(`${name}.zip`, await (await ask(`api/owner/${name}.zip`, undefined, token)).blob());
+  const saved = (name) => async () => download(`${name}.zip`, await (await ask(`api/owner/${name}.zip`, undefined, token, LONGEST)).blob());
   show(h("section", { class: "text wide" }, h("h1", {}, state.title),
     h("p", {}, `${state.joined} joined, ${state.finished} finished, ${state.ratings} ratings. Who has withdrawn is not counted.`),
     h("div", { class: "line" },
-      button("Analyse", async () => analysis(results, await askJson("api/owner/results", undefined, token)), "go"),
+      button("Analyse", async () => analysis(results, await askJson("api/owner/results", undefined, token, LONGEST)), "go"),
       button("Download the raw data (CSV, Parquet, codebook)", saved("data")),
       button("Download the whole report", saved("report")),
       button("Look again", async () => people(token, await askJson("api/owner/state", undefined, token)))),

@@ -6,6 +6,7 @@ import { Player } from "./player.js";
 import { bandsHead, categories, slider } from "./scales.js";
 
 const KEYS = [..."1234567890-="];
+const TOUCH = window.matchMedia("(pointer: coarse)").matches;
 const ICONS = { play: "▶ Play", pause: "❚❚ Pause" };
 
 // Resolves when the page is done; next() sends that, and answers with training's feedback.
@@ -208,7 +209,7 @@ export class RatingPage {
   #say() {
     if (this.#done) return;
     const lacking = this.#lacking();
-    this.missing.textContent = lacking || "All rated. Go on when you are sure; Enter does it, too.";
+    this.missing.textContent = lacking || `All rated. Go on when you are sure${TOUCH ? "" : "; Enter does it, too"}.`;
     this.button.disabled = Boolean(lacking);
   }
 }

@@ -111,8 +111,10 @@ export function howTo(study) {
   } else if (study.protocol === "acr") rows.push(["1 to 5", `rate, from ${study.bands[0]} to ${study.bands[4]}`]);
   else rows.push(["1, 2", "A is better, B is better"], ...(study.ties ? [["0", "neither is"]] : []));
   rows.push(["Enter", "go on"]);
-  return h("table", { class: "keys" }, h("tbody", {}, rows.map(([key, what]) =>
-    h("tr", {}, h("th", { scope: "row" }, h("kbd", {}, key)), h("td", {}, what)))));
+  const touch = { mushra: "Touch a letter to show its clip at the same moment, and drag its slider to rate it.",
+    acr: "Touch what the clip is like.", pairwise: "Touch the letter of the better one." }[study.protocol];
+  return [h("p", { class: "touch" }, touch), h("table", { class: "keys" }, h("tbody", {}, rows.map(([key, what]) =>
+    h("tr", {}, h("th", { scope: "row" }, h("kbd", {}, key)), h("td", {}, what)))))];
 }
 
 // Each answer is saved as it is given; done() ends with the completion code, or throws.
