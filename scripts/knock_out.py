@@ -75,6 +75,7 @@ VARIANTS: Mapping[str, Change] = {
     "no reading of the opening": sampled(opening_share=0.0),
     "the opening read alone": sampled(opening_share=1.0),
     "no reading of contacts": sampled(keeps_contacts=False),
+    "no reading of the upper face": sampled(upper_share=0.0),
     "1 step": sampled(steps=1),
     "8 steps": sampled(steps=8),
 }

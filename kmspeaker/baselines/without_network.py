@@ -15,22 +15,19 @@ from jaxtyping import Float, Float32
 from torch import Tensor
 
 from kmspeaker.errors import InputError
-from kmspeaker.face.keypoints import keypoint_set, keypoint_track
 from kmspeaker.face.least_squares import bounded_least_squares
 from kmspeaker.face.rig import UPPER_SHAPES, FaceModel, Weights
 from kmspeaker.model.linear_reading import with_context
 from kmspeaker.model.motion_space import WEIGHTS, playable
 from kmspeaker.model.network import KMSpeaker, ModelConfig
 from kmspeaker.model.sampling import generate_batch, global_style_of
+from kmspeaker.model.upper_reading import upper_face_read
 from kmspeaker.reference.performance import Performance
 
 SECONDS = 10.0
 """Of a reference that ``copied`` repeats; a style has one size."""
 STILL = 1e-6
 """Spread of a reading below which it says nothing."""
-EASE = 1e-3
-"""Of the linear reading of keypoints: what is added to each shape's own energy of 1, so that those
-which are not told apart share what is seen."""
 
 
 class Rival(ABC):
@@ -196,25 +193,6 @@ def blended(face: FaceModel, lower: Weights, upper: Weights) -> Weights:
     gram = face.gram()
     wanted = lower @ gram + (upper - lower).astype(np.float64) @ (masked @ deltas.T)
     return bounded_least_squares(gram, wanted, start=lower).astype(np.float32)
-
-
-def upper_face_read(face: FaceModel, weights: Weights) -> Weights:
-    """The upper face's weights that a performance's upper keypoints tell, by least squares alone.
-
-    Args:
-        face: the rig.
-        weights: the performance's, of which only the upper keypoints are looked at.
-    """
-    upper = keypoint_set(face, "ours").upper
-    each = keypoint_track(face, np.eye(WEIGHTS, dtype=np.float32))[:, upper].reshape(WEIGHTS, -1)
-    each = each.astype(np.float64)  # those of the mouth too: cheeks and lower lids move with it
-    # Shapes differ a hundredfold in energy: solve for weights times their own energy's root.
-    energy = np.sqrt((each**2).sum(axis=1)).clip(min=1e-6)
-    scaled = each / energy[:, None]
-    seen = keypoint_track(face, weights)[:, upper].reshape(len(weights), -1)
-    gram = scaled @ scaled.T + EASE * np.eye(WEIGHTS)
-    solved = bounded_least_squares(gram, seen @ scaled.T, upper=energy, iterations=400)
-    return np.where(UPPER_SHAPES, solved / energy, 0).astype(np.float32)
 
 
 def _seen(performance: Performance) -> Weights:

@@ -64,6 +64,9 @@ class ModelConfig:
     keeps_contacts: bool = False
     """Whether lips touch, and the lower one the teeth, wherever a linear reading of the speech
     hears p, b, m, f or v (``model.contact_reading``). Ours; the paper has none."""
+    upper_share: float = 0.0
+    """Of a linear reading of the performance's keypoints in the upper face of localization
+    (``model.upper_reading``). Ours; the paper has none."""
     n_coeffs: int = 128
     """Components of the motion space; set by the data when training begins."""
     speech_reach: float = 0.2
@@ -146,6 +149,7 @@ BASE = ModelConfig(
     upper_noise=1.2,
     opening_share=0.75,
     keeps_contacts=True,
+    upper_share=1.0,
     speech_kernel=5,
     aligned_conditions=True,
     style_statistics=True,

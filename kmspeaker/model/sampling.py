@@ -20,6 +20,7 @@ from kmspeaker.model.contact_reading import keep_heard_contacts
 from kmspeaker.model.motion_space import playable, rig_fingerprint
 from kmspeaker.model.network import KMSpeaker
 from kmspeaker.model.opening import blend_opening
+from kmspeaker.model.upper_reading import follow_upper
 from kmspeaker.model.windows import Windows, frame_noise
 from kmspeaker.reference.performance import Performance
 
@@ -150,7 +151,21 @@ def generate_batch(
     )
     weights = model.motion.decode(coefficients).cpu().numpy().astype(np.float64)
     gram = face.gram()
-    return tuple(playable(_by_readings(model, face, take, speech), gram) for take in weights)
+    takes = (_by_readings(model, face, take, speech) for take in weights)
+    if temporal is not None and guidance != 0 and config.upper_share:
+        performance = temporal.resampled(config.fps)
+        takes = (
+            follow_upper(
+                take,
+                face,
+                performance,
+                keypoints=config.keypoint_set,
+                share=config.upper_share,
+                guidance=guidance,
+            )
+            for take in takes
+        )
+    return tuple(playable(take, gram) for take in takes)
 
 
 def _by_readings(

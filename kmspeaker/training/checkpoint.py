@@ -89,7 +89,10 @@ class State(Generic[Network]):
         return int(metadata["step"])
 
 
-SAMPLER = (*("steps", "bend", "lower_noise", "upper_noise", "opening_share", "keeps_contacts"),)
+SAMPLER = (
+    *("steps", "bend", "lower_noise", "upper_noise"),
+    *("opening_share", "keeps_contacts", "upper_share"),
+)
 """Settings of a model that say how it is sampled; training does not depend on them."""
 
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from kmspeaker.baselines.without_network import RIVALS, blended, upper_face_read
-from kmspeaker.face.rig import ARKIT_INDEX, UPPER_SHAPES, FaceModel, Weights
+from kmspeaker.baselines.without_network import RIVALS, blended
+from kmspeaker.face.rig import ARKIT_INDEX, FaceModel, Weights
 from kmspeaker.pipeline import Pipeline
 from kmspeaker.reference.performance import Performance
 
@@ -61,7 +61,6 @@ def test_the_linear_rival_opens_lips_with_the_reading_and_reads_brows_from_keypo
     for name in ("browInnerUp", "browDownRight", "eyeBlinkLeft"):
         read, real = (w[:, ARKIT_INDEX[name]] for w in (weights, performance.weights))
         assert np.corrcoef(read, real)[0, 1] > 0.95
-    assert not upper_face_read(face, performance.weights)[:, ~UPPER_SHAPES].any()
     opening, theirs = (w @ face.lip_opening for w in (weights, performance.weights))
     assert abs(np.corrcoef(opening, theirs)[0, 1]) < 0.7  # the lips say other words
     assert 0.5 < opening.std() / theirs.std() < 1.5
