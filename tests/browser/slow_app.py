@@ -12,6 +12,6 @@ from kmspeaker.web import serve, service
 
 if __name__ == "__main__":
     # What videos show is tested elsewhere: here they only have to come.
-    service.save_comparison = partial(service.save_comparison, width=320, height=180, fps=10.0)
+    service.save_comparison = partial(service.save_comparison, width=320, height=180, fps=5.0)
     port, seconds = int(sys.argv[1]), float(sys.argv[2])
     serve(FakeSpeaker(steps=100, step_seconds=seconds / 100), port=port)
