@@ -15,8 +15,8 @@ from kmspeaker.animation.metrics import correlation, jitter
 from kmspeaker.evaluation import metrics
 from kmspeaker.evaluation.lips import agreement
 from kmspeaker.evaluation.metrics import Region
-from kmspeaker.evaluation.seam import EVERY, Seam, offsets
-from kmspeaker.evaluation.talk import BANDS, NERVOUS, closing, in_band, nervousness
+from kmspeaker.evaluation.seam import EVERY, Creases, Seam, offsets
+from kmspeaker.evaluation.talk import BANDS, NERVOUS, closing, in_band, nervousness, pausing
 from kmspeaker.face.rig import FaceModel, Weights
 from kmspeaker.reference.performance import Performance
 
@@ -72,6 +72,8 @@ MEASURES: Mapping[str, Measure] = MappingProxyType(
         "closures hit": Measure("", "share of the person's closures within 80 ms", "higher"),
         "closures by chance": Measure("", "share that would be hit at other times", "near 0"),
         "nervousness": Measure("", f"variance above {NERVOUS:g} Hz over the person's", "near 1"),
+        "pauses": Measure("", "opening in pauses, share of its own 95th percentile", "near 0"),
+        "pauses of people": Measure("", "the same of the person", "near 0"),
         "jitter": Measure("mm", "how far lips lie off a smooth path (ours)"),
         "diversity": Measure("mm", "mean distance between takes of other noise", "higher"),
         "best of takes": Measure("mm", "LVE mean of the best take (CE of ProbTalk3D)"),
@@ -138,14 +140,24 @@ class Judge:
         }
         return {name: float(value) for name, value in found.items()}
 
-    def upper_errors(self, made: Weights, performance: Weights) -> dict[str, float]:
-        """How the upper face follows a performance, and whether the face is whole between."""
-        one, other = (self.upper.motion(each) for each in (made, performance))
+    def creases(self, weights: Weights) -> Creases:
+        """Of the skin between the halves of the face, on the first identity."""
         neutral = self.face.neutral(self.face.identities[0])[None, self.seam.vertices]
-        own, theirs = (
-            self.seam.creases(offsets(self.face, each[::EVERY], self.seam) + neutral, neutral)
-            for each in (made, performance)
-        )
+        moved = offsets(self.face, weights[::EVERY], self.seam)
+        return self.seam.creases(moved + neutral, neutral)
+
+    def upper_errors(
+        self, made: Weights, performance: Weights, theirs: Creases
+    ) -> dict[str, float]:
+        """How the upper face follows a performance, and whether the face is whole between.
+
+        Args:
+            made: A take.
+            performance: What it is to follow.
+            theirs: ``creases`` of the performance.
+        """
+        one, other = (self.upper.motion(each) for each in (made, performance))
+        own = self.creases(made)
         return {
             "U-MSE": float(metrics.mean_distance(one, other)),
             "creases": own.bends_at_borders / max(theirs.bends_at_borders, 1e-6),
@@ -163,13 +175,26 @@ class Judge:
             for name, upper in (("style distance", False), ("upper style distance", True))
         }
 
-    def talk(self, made: Weights, real: Weights) -> dict[str, float]:
-        """How the lips' opening moves beside a person's: at the best lag within 80 ms."""
+    def talk(
+        self, made: Weights, real: Weights, pauses: Sequence[tuple[int, int]] = ()
+    ) -> dict[str, float]:
+        """How the lips' opening moves beside a person's: at the best lag within 80 ms.
+
+        Args:
+            made: A take.
+            real: The person.
+            pauses: First frame of each pause, and the first of the speech that ends it.
+        """
         own, theirs = (each.astype(np.float64) @ self.face.lip_opening for each in (made, real))
         times = np.arange(len(real)) / self.fps
         best = agreement(times, theirs, times, own)
-        own = np.interp(times + best.lag, times, own)
         found = {"lips follow": best.correlation}
+        if pauses:
+            found["pauses"], found["pauses of people"] = (
+                float(np.mean([*paused.short, *paused.long]))
+                for paused in (pausing(curve, pauses) for curve in (own, theirs))
+            )
+        own = np.interp(times + best.lag, times, own)
         for low, high in BANDS:
             bands = (in_band(curve, low, high) for curve in (own, theirs))
             found[f"lips follow {_band(low, high)}"] = correlation(*bands, flat=0.0)

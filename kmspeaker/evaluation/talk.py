@@ -108,7 +108,13 @@ def fit_talk_ridge(talkers: Sequence[Talker]) -> Ridge:
 
 def pauses(sound: Sound, frames: int) -> list[tuple[int, int]]:
     """First frame of each pause between words, and the first of the speech that ends it."""
-    level = 20 * np.log10(loudness(sound, FPS, frames) + 1e-6)
+    return pauses_in(loudness(sound, FPS, frames))
+
+
+def pauses_in(loud: Curve) -> list[tuple[int, int]]:
+    """The same of the loudness of each frame."""
+    frames = len(loud)
+    level = 20 * np.log10(loud + 1e-6)
     quiet = level < np.quantile(level, 0.95) - QUIET
     click = max(1, round(CLICK * FPS))
     for what in (False, True):  # fill clicks within pauses, then drops within speech

@@ -175,7 +175,11 @@ class TestJudge:
         for name, value in judge.errors(take, take).items():
             if name not in ("amplitude", "jitter"):
                 assert value == 0, name
-        assert judge.upper_errors(take, take) == {"U-MSE": 0, "creases": 1, "stretches": 1}
+        assert judge.upper_errors(take, take, judge.creases(take)) == {
+            "U-MSE": 0,
+            "creases": 1,
+            "stretches": 1,
+        }
         assert judge.talk(take, take)["lips follow"] == pytest.approx(1)
         reference = Performance.from_weights(take, 30.0)
         assert judge.style(take, reference)["style distance"] == pytest.approx(0, abs=1e-6)
@@ -218,7 +222,7 @@ class TestJudge:
         one, other = some_weights(60, 1), some_weights(60, 2)
         found = (
             judge.errors(one, other)
-            | judge.upper_errors(one, other)
+            | judge.upper_errors(one, other, judge.creases(other))
             | judge.style(one, Performance.from_weights(other, 30.0))
             | judge.talk(one, other)
             | judge.chance((one, other), other)

@@ -90,6 +90,14 @@ def test_hair_covers_the_scalp_and_turns_with_the_head(face: FaceModel, renderer
             assert changed.sum() > 400 and np.median(rows) < SIZE / 2
 
 
+def test_a_bare_head_is_the_geometry_alone_and_moves_as_any(face: FaceModel):
+    with HeadRenderer(face, face.identities[0], SIZE, SIZE, yaw=0.0, bare=True) as bare:
+        picture = bare.frame(pose()).astype(int)
+        cheek = picture[SIZE // 2, SIZE * 2 // 5]
+        assert np.ptp(cheek) < 25 and cheek[0] > 100, "it is grey"
+        assert (difference(bare.frame(pose(jawOpen=0.5)), picture) > 30).sum() > 40
+
+
 @pytest.mark.parametrize("yaw", [30.0, -30.0])
 def test_yaw_turns_the_head_to_the_viewers_right(face: FaceModel, yaw: float):
     with HeadRenderer(face, face.identities[0], SIZE, SIZE, yaw=yaw) as turned:

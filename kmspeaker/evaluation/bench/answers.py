@@ -17,6 +17,7 @@ from kmspeaker.evaluation.bench.trials import FPS, Trial, TrialSet
 from kmspeaker.evaluation.judge import Judge
 from kmspeaker.evaluation.metrics import describe, frechet, style_cosine
 from kmspeaker.evaluation.state_classifier import StateClassifier
+from kmspeaker.evaluation.talk import pauses_in
 from kmspeaker.face.rig import ARKIT_INDEX, Weights
 from kmspeaker.pipeline import Pipeline
 from kmspeaker.reference.performance import Performance
@@ -105,14 +106,16 @@ def judged(
     if protocol == "localization":
         assert trial.follow is not None
         followed = trial.follow.weights
+        creases = judge.creases(followed)
         return _mean(
             [
-                judge.upper_errors(take, followed) | judge.lip_errors(take, trial.real)
+                judge.upper_errors(take, followed, creases) | judge.lip_errors(take, trial.real)
                 for take in takes
             ]
         )
     if protocol == "people":
-        return _mean([judge.talk(take, trial.real) for take in takes])
+        pauses = [] if trial.loudness is None else pauses_in(trial.loudness)
+        return _mean([judge.talk(take, trial.real, pauses) for take in takes])
     assert trial.own_style is not None
     return _cross(judge, trial, takes, own) | _read(reader, trial, takes)
 
