@@ -142,11 +142,15 @@ class Sessions:
         return not self._over(more, loose)
 
     def sweep(self) -> None:
-        """Delete uploads of nobody: the older ones, and the empty files that Gradio leaves."""
-        long_ago = time.time() - LONGEST_UNASKED
+        """Delete uploads of nobody: the older ones, and the empty files that Gradio leaves.
+
+        An empty file that is young may be one that Gradio is about to fill.
+        """
+        now = time.time()
         for path, size in self._loose():
             with suppress(OSError):
-                if size == 0 or path.stat().st_mtime < long_ago:
+                age = now - path.stat().st_mtime
+                if age > LONGEST_UNASKED or (size == 0 and age > LONGEST_LOOSE):
                     path.unlink()
                     if path.parent != self._upload_root:
                         path.parent.rmdir()
