@@ -2,35 +2,43 @@
 
 Starts the app with the bundled model, plays its examples in headless Chromium and keeps every view
 light and dark: the first page, a take, four takes side by side, the Direct panel; the first page
-and a take on a phone; and the head with lips closed and open.
+and a take on a phone; six systems, of those there are, on both; and the head with lips closed and
+open.
 """
 
 import argparse
+import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from PIL import Image
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from kmspeaker.face.rig import ARKIT_INDEX
 from kmspeaker.pipeline import Pipeline
 from kmspeaker.web import serve
+from kmspeaker.web.models import models_to_compare
 
 DOCS = Path(__file__).parent.parent / "docs"
 DESK, PHONE, WALL = (1440, 900), (390, 844), (3840, 2160)
 FLAGS = ["--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
 FLAGS += ["--autoplay-policy=no-user-gesture-required", "--disable-background-networking"]
+QUALITY = 85
+"""Of WebP."""
 PATIENCE = 240_000  # milliseconds
 VIEWER = "document.querySelector('.km-stage').kmViewer"
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Rewrite docs/app-*.png.")
+    parser = argparse.ArgumentParser(description="Rewrite docs/app-*.webp.")
     parser.add_argument("--model", default="small")
     parser.add_argument("--chromium", default="/usr/bin/chromium")
-    parser.add_argument("--only", choices=("desk", "phone", "wall"), help="not all")
+    parser.add_argument("--models", type=Path, help="folder of more systems, as for the app")
+    parser.add_argument("--only", choices=("desk", "phone", "wall", "systems"), help="not all")
     options = parser.parse_args()
-    demo = serve(Pipeline.load(options.model), port=0, block=False)
+    others = models_to_compare(options.models, "cpu")
+    demo = serve(Pipeline.load(options.model), others=others, port=0, block=False)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=options.chromium, args=FLAGS)
         for dark in (False, True):
@@ -47,6 +55,9 @@ def main() -> None:
         if options.only in (None, "wall"):
             with opened(browser, demo.local_url, WALL) as page:
                 keep(page, "first-4k")
+        if options.only in (None, "systems"):
+            with opened(browser, demo.local_url, DESK) as page:
+                systems(page)
         browser.close()
     demo.close()
 
@@ -61,12 +72,8 @@ def desk(page: Page, shade: str, example: str) -> None:
     if not shade:
         for pose in ("closed", "open"):
             show(page, moment(page, pose))
-            page.locator(".km-view").screenshot(path=DOCS / f"app-lips-{pose}.png")
-            print(DOCS / f"app-lips-{pose}.png")
-    page.get_by_role("button", name="Direct the take").click()
-    for group in ("Number of takes and models", "Intensity"):
-        page.get_by_role("button", name=group).click()
-    page.wait_for_timeout(3000)  # what is typed before the panel is alive is lost
+            keep(page, f"lips-{pose}", ".km-view")
+    unfold(page, "Number of takes and systems", "Intensity")
     page.get_by_label("number input for Takes at once").fill("4")
     page.keyboard.press("Tab")
     page.get_by_role("button", name="Direct the take").scroll_into_view_if_needed()
@@ -81,6 +88,34 @@ def desk(page: Page, shade: str, example: str) -> None:
     show(page, 1.0)
     page.evaluate(f"{VIEWER}.clock.pause()")
     keep(page, f"compare{shade}")
+
+
+def systems(page: Page) -> None:
+    """All systems say one pair; six of them are looked at, then on a phone."""
+    page.check("#consent input")
+    play(page, "delighted")
+    open_mouth = moment(page, "open")
+    unfold(page, "Number of takes and systems")
+    page.get_by_role("button", name="Compare all").click()
+    page.get_by_role("button", name="Direct the take").click()
+    page.get_by_role("button", name="Generate").click()
+    page.get_by_text("takes together").wait_for()
+    page.evaluate(f"{VIEWER}.clock.pause()")
+    page.evaluate(f"{VIEWER}.view.change({{ heads: {VIEWER}.view.state.heads.slice(0, 6) }})")
+    page.wait_for_function(f"{VIEWER}.renderer.views.length === 6")
+    for name, size in (("systems", DESK), ("systems-phone", PHONE)):
+        page.set_viewport_size({"width": size[0], "height": size[1]})
+        page.locator(".km-stage").evaluate("(stage) => stage.scrollIntoView()")
+        show(page, open_mouth)
+        keep(page, name)
+
+
+def unfold(page: Page, *groups: str) -> None:
+    """Open the Direct panel and these groups of it."""
+    page.get_by_role("button", name="Direct the take").click()
+    for group in groups:
+        page.get_by_role("button", name=group).click()
+    page.wait_for_timeout(3000)  # what is typed before the panel is alive is lost
 
 
 @contextmanager
@@ -136,9 +171,12 @@ def show(page: Page, seconds: float) -> None:
     page.wait_for_timeout(1500)
 
 
-def keep(page: Page, name: str) -> None:
-    page.screenshot(path=DOCS / f"app-{name}.png", timeout=PATIENCE)
-    print(DOCS / f"app-{name}.png", flush=True)
+def keep(page: Page, name: str, part: str | None = None) -> None:
+    shown = page if part is None else page.locator(part)
+    picture = Image.open(io.BytesIO(shown.screenshot(timeout=PATIENCE)))
+    path = DOCS / f"app-{name}.webp"
+    picture.convert("RGB").save(path, quality=QUALITY, method=6)
+    print(path, flush=True)
 
 
 if __name__ == "__main__":
