@@ -122,6 +122,13 @@ def add_parser(commands: Commands) -> None:
     )
     add_quiet(serve)
     serve.set_defaults(run=run_serve)
+    rescue = actions.add_parser(
+        "rescue", help="take in what a participant's page could not save but offered as a file"
+    )
+    rescue.add_argument("study", type=Path, metavar="STUDY", help="what build made")
+    rescue.add_argument("file", type=Path, metavar="FILE", help="ratings-not-saved.json")
+    rescue.add_argument("--database", metavar="URL", help=_DATABASE)
+    rescue.set_defaults(run=run_rescue)
     analyse = actions.add_parser(
         "analyse",
         help="a report, tables for a paper, and the raw data",
@@ -234,21 +241,44 @@ def open_study(
             token cannot be used.
     """
     _check_installed()
-    from kmspeaker.study.store import Store, StoreUnavailable
     from kmspeaker.study.study_folder import load_study
     from kmspeaker.web.study.serving import study_app
 
     study = load_study(folder)
-    try:
-        store = Store(database or study.database, study.design, stimuli_hash=study.stimuli_hash)
-    except StoreUnavailable as error:
-        raise InputError(f"Cannot open the ratings: {error}") from error
-    try:
+    with _opened(study, database) as store:
         app = study_app(study, store, token=token or os.environ.get(_TOKEN) or None)
         with _mirrored(store, study.design, mirror, mirror_minutes):
             yield study, app
-    finally:
-        store.close()
+
+
+@contextmanager
+def _opened(study: "Study", database: str | None) -> "Iterator[Store]":
+    """Where a study's ratings are, until the end of the context; a sentence where they are not."""
+    from kmspeaker.study.store import Store, StoreUnavailable
+
+    try:
+        store = Store(database or study.database, study.design, stimuli_hash=study.stimuli_hash)
+        try:
+            yield store
+        finally:
+            store.close()
+    except StoreUnavailable as error:
+        raise InputError(f"Cannot open the ratings: {error}") from error
+
+
+def run_rescue(options: argparse.Namespace) -> int:
+    """Take the file in; 2 where something in it could not be."""
+    _check_installed()
+    from kmspeaker.study.study_folder import load_study
+    from kmspeaker.web.study.rescue import rescue
+
+    study = load_study(options.study)
+    with _opened(study, options.database) as store:
+        taken, refused = rescue(study, store, options.file)
+    for sentence in refused:
+        print(f"Not taken: {sentence}", file=sys.stderr)
+    print(f"{taken} saved, {len(refused)} not.")
+    return 2 * bool(refused)
 
 
 def run_analyse(options: argparse.Namespace) -> None:
@@ -256,7 +286,6 @@ def run_analyse(options: argparse.Namespace) -> None:
     _check_installed()
     from kmspeaker.study.analysis import analyse
     from kmspeaker.study.report import write_report
-    from kmspeaker.study.store import Store, StoreUnavailable
     from kmspeaker.study.study_folder import DATABASE, load_study
 
     study = load_study(options.study, check_files=False)
@@ -265,14 +294,8 @@ def run_analyse(options: argparse.Namespace) -> None:
             f"Got no ratings in {options.study / DATABASE}; nobody has taken part yet, or name "
             "the database with --database."
         )
-    try:
-        store = Store(
-            options.database or study.database, study.design, stimuli_hash=study.stimuli_hash
-        )
+    with _opened(study, options.database) as store:
         responses = store.responses()
-        store.close()
-    except StoreUnavailable as error:
-        raise InputError(f"Cannot read the ratings: {error}") from error
     analysis = analyse(study.design, responses)
     written = write_report(analysis, responses, options.output)
     _print_analysis(analysis, options.output, len(written))

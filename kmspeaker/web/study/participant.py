@@ -5,6 +5,7 @@ Place in the flow: the page -> here -> ``study.store``. Whoever asks is known by
 """
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,8 +18,11 @@ from starlette.routing import Route
 from kmspeaker.errors import InputError
 from kmspeaker.study.participants import Participant
 from kmspeaker.study.store import Store
-from kmspeaker.web.study.guard import Body, Refused, Said, bearer, read
+from kmspeaker.web.study.guard import Body, Refused, bearer, read
 from kmspeaker.web.study.views import Views, stored_plays, stored_rating
+
+WITHDRAWN_MAY = ("withdraw", "delete")
+"""What who has withdrawn may still ask."""
 
 Answers = dict[str, Any]
 Endpoint = Callable[[Request], Awaitable[Response]]
@@ -77,24 +81,39 @@ class Participants:
     def __init__(self, store: Store, views: Views) -> None:
         self._store = store
         self._views = views
+        self._works: dict[str, tuple[type[Body], Callable[[Participant, Any], Answers]]] = {
+            "rate": (Rate, self._rate),
+            "play": (Play, self._play),
+            "next": (Next, self._next),
+            "answer": (Answer, self._answer),
+            "finish": (Nothing, self._finish),
+            "withdraw": (Nothing, self._withdraw),
+            "delete": (Nothing, self._delete),
+        }
+
+    def told(self, code: str, name: str, said: Body) -> Answers:
+        """What a participant asks of the store, by the last word of its address.
+
+        Raises:
+            InputError: The store refuses it.
+            Refused: Nobody has this code, or he has withdrawn.
+        """
+        try:
+            who = self._store.resume(code)
+        except InputError as error:
+            raise Refused(401, str(error)) from error
+        if who.withdrawn_at is not None and name not in WITHDRAWN_MAY:
+            raise Refused(410, "You have withdrawn; nothing more is kept.")
+        return self._works[name][1](who, said)
 
     def routes(self) -> list[Route]:
         """Every address under ``/api/``."""
-        asked: list[tuple[str, Endpoint]] = [
-            ("join", self._join),
-            ("rate", self._told(Rate, self._rate)),
-            ("play", self._told(Play, self._play)),
-            ("next", self._told(Next, self._next)),
-            ("answer", self._told(Answer, self._answer)),
-            ("finish", self._told(Nothing, self._finish)),
-            ("withdraw", self._told(Nothing, self._withdraw, withdrawn=True)),
-            ("delete", self._told(Nothing, self._delete, withdrawn=True)),
-        ]
         return [
             Route("/api/study", self._study, methods=["GET"]),
             Route("/api/session", self._session, methods=["GET"]),
             Route("/api/clips/{file}", self._clip, methods=["GET"]),
-            *(Route(f"/api/{name}", endpoint, methods=["POST"]) for name, endpoint in asked),
+            Route("/api/join", self._join, methods=["POST"]),
+            *(Route(f"/api/{name}", self._told(name), methods=["POST"]) for name in self._works),
         ]
 
     async def _study(self, request: Request) -> Response:
@@ -132,24 +151,12 @@ class Participants:
             raise Refused(404, "This clip is on none of your pages.")
         return FileResponse(path, headers={"Cache-Control": "private, no-store"})
 
-    def _told(
-        self,
-        kind: type[Said],
-        work: Callable[[Participant, Said], Answers],
-        *,
-        withdrawn: bool = False,
-    ) -> Endpoint:
-        """An endpoint of a participant that is told something; even of a withdrawn one or not."""
+    def _told(self, name: str) -> Endpoint:
+        kind = self._works[name][0]
 
         async def endpoint(request: Request) -> Response:
             said = await read(request, kind)
-
-            def answer() -> Answers:
-                who = self._who(request)
-                if who.withdrawn_at is not None and not withdrawn:
-                    raise Refused(410, "You have withdrawn; nothing more is kept.")
-                return work(who, said)
-
+            answer = partial(self.told, bearer(request), name, said)
             return JSONResponse(await run_in_threadpool(answer))
 
         return endpoint
