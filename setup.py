@@ -13,6 +13,7 @@ setup(
         "kmspeaker.bundled": ["**/*"],
         "kmspeaker.corpus": ["people.toml"],
         "kmspeaker.corpus.speech": ["sentences.toml"],
+        "kmspeaker.evaluation.peers": ["*.mjs", "wlipsync.json"],
         "kmspeaker.export": ["*.glsl"],
         "kmspeaker.study": ["ready/*.yaml"],
         "kmspeaker.web": ["static/**"],

@@ -72,8 +72,9 @@ def _add_bench(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--systems",
         metavar="NAMES",
-        help="models as --model names them elsewhere, and held,copied,linear,blend; the first is "
-        "tested against the others (default: all that are here)",
+        help="models as --model names them elsewhere, held,copied,linear,blend, and other people's "
+        "openfacefx,rhubarb,wlipsync,headaudio for the protocol people; the first is tested "
+        "against the others (default: all that are here, but for other people's)",
     )
     parser.add_argument(
         "--protocol",

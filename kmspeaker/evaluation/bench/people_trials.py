@@ -28,6 +28,7 @@ from kmspeaker.evaluation.expression_clips import TABLE, Clip, Tracked
 from kmspeaker.evaluation.expression_retrieval import cut
 from kmspeaker.evaluation.lips import loudness
 from kmspeaker.evaluation.matching import LEAST_SECONDS, spoken_half
+from kmspeaker.media.audio import Sound
 from kmspeaker.reference.performance import Performance
 from kmspeaker.speech.encoders import SpeechEncoder, speech_features
 
@@ -48,6 +49,8 @@ class Spoken:
     """As many frames as ``features``."""
     features: np.ndarray
     loudness: Float64[np.ndarray, " frames"]
+    sound: Sound
+    """As long as ``features``."""
 
 
 def read_spoken(clips: Sequence[Tracked], encoder: SpeechEncoder) -> list[Spoken]:
@@ -74,6 +77,7 @@ def read_spoken(clips: Sequence[Tracked], encoder: SpeechEncoder) -> list[Spoken
                 cut(real, 0, frames),
                 speech_features(encoder, sound, fps=FPS, frames=frames),
                 loudness(sound, FPS, frames),
+                Sound(sound.samples[: round(frames / FPS * sound.sample_rate)], sound.sample_rate),
             )
         )
     if not found:
@@ -163,6 +167,7 @@ def _trial(
         one.real.weights,
         own_style=own,
         loudness=one.loudness,
+        sound=one.sound,
     )
 
 

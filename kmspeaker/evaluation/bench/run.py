@@ -16,6 +16,7 @@ from kmspeaker.evaluation.bench.answers import LOUDNESS, answer, ask_loudness, a
 from kmspeaker.evaluation.bench.comparison import Comparison, compare
 from kmspeaker.evaluation.bench.facts import Facts, measure_facts
 from kmspeaker.evaluation.bench.figures import figures_of
+from kmspeaker.evaluation.bench.outside import ask_peer
 from kmspeaker.evaluation.bench.page import Chapter, write_page
 from kmspeaker.evaluation.bench.results import (
     Answers,
@@ -30,6 +31,7 @@ from kmspeaker.evaluation.bench.trials import FPS, TrialSet
 from kmspeaker.evaluation.bench.wanted import Bench, Faults, trial_sets, unseen_clips
 from kmspeaker.evaluation.expression_clips import Clip
 from kmspeaker.evaluation.judge import Judge
+from kmspeaker.evaluation.peers import PEERS
 from kmspeaker.face.rig import FaceModel
 from kmspeaker.parallel import Workers
 from kmspeaker.pipeline import Pipeline
@@ -48,7 +50,13 @@ class Entrant:
     """In tables."""
     version: str
     encoder: str
+    """Empty of what hears the sound itself: loudness, and other people's lip sync."""
     fps: float
+
+    @property
+    def lips_alone(self) -> bool:
+        """Whether it answers the protocol ``people`` and no other."""
+        return not self.encoder
 
 
 @dataclass(frozen=True)
@@ -92,19 +100,24 @@ def run_bench(
         raise InputError("Got no system that can be loaded; name one with --systems.")
     tell("trials")
     clips = unseen_clips(bench, faults)
-    encoder = entrants[0].encoder if entrants else ENCODERS[0]
+    systems = [each for each in entrants if not each.lips_alone]
+    encoder = systems[0].encoder if systems else ENCODERS[0]
     sets = trial_sets(bench, clips, face, faults, encoder)
+    if "people" not in {trials.protocol for trials in sets}:
+        for each in entrants:
+            if each.lips_alone:
+                faults.add(f"{each.name}: Got no trials of the protocol people, its only one.")
     answers = _answers(bench, entrants, sets, cache, workers or Workers(), faults, tell)
     chapters = []
     for trials in sets:
         if answers[trials.key]:
             chapters.append(_chapter(trials, answers[trials.key], face, bench, faults))
     if "expression" in bench.protocols:
-        chapters += _expression(bench, entrants, clips, face, cache, faults, tell)
+        chapters += _expression(bench, systems, clips, face, cache, faults, tell)
     if not chapters:
         raise InputError(f"Got nothing that could be measured: {' '.join(faults.sentences)}")
     tell("speed")
-    facts = _facts(bench, entrants, cache, faults)
+    facts = _facts(bench, systems, cache, faults)
     chapters.append(Chapter("Systems", [facts_table(facts)], {}))
     about = {
         "systems": ", ".join(f"{each.name} ({each.version})" for each in entrants),
@@ -120,6 +133,9 @@ def _entrants(bench: Bench, faults: Faults) -> list[Entrant]:
         if place == LOUDNESS:
             continue
         try:
+            if place in PEERS:
+                found.append(Entrant(place, place, f"{place}@{PEERS[place].version()}", "", FPS))
+                continue
             pipeline = Pipeline.load(place, device=bench.device)
         except InputError as error:
             faults.add(f"{place}: {error}")
@@ -147,9 +163,9 @@ def _answers(
     loudness = Entrant(LOUDNESS, LOUDNESS, LOUDNESS, "", FPS)
     for each in (*entrants, loudness):
         for number, trials in enumerate(sets):
-            if each is loudness and trials.protocol != "people":
+            if each.lips_alone and trials.protocol != "people":
                 continue
-            if each is not loudness and (each.encoder, each.fps) != (trials.encoder, FPS):
+            if not each.lips_alone and (each.encoder, each.fps) != (trials.encoder, FPS):
                 faults.add(
                     f"{each.name}: Got a system that hears {each.encoder} at {each.fps:g} frames/s "
                     f"and trials of {trials.encoder} at {FPS:g}; make a corpus of its encoder."
@@ -191,7 +207,10 @@ def _open(
     def work(job: tuple[str, str, int]) -> Answers | str:
         place, name, number = job
         try:
-            ask = ask_loudness if place == LOUDNESS else asker(pipeline(place), seeds)
+            if place == LOUDNESS:
+                ask = ask_loudness
+            else:
+                ask = ask_peer(place) if place in PEERS else asker(pipeline(place), seeds)
             return answer(ask, judge, sets[number], name)
         except InputError as error:
             return str(error)

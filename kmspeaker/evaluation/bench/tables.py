@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from kmspeaker.evaluation.bench.comparison import ALPHA, Comparison
 from kmspeaker.evaluation.bench.facts import Facts
+from kmspeaker.evaluation.bench.outside import notes
 from kmspeaker.evaluation.bench.paper import TABLES
 from kmspeaker.evaluation.bootstrap import Estimate
 from kmspeaker.evaluation.judge import MEASURES
@@ -69,6 +70,7 @@ def _figures(
         f"their trials. Against {comparison.systems[0]} by Wilcoxon's signed rank over trials, "
         f"Holm-corrected over systems: - is worse, + is better (p < {ALPHA:g}). {definitions}."
     )
+    note = " ".join([note, *notes(comparison.systems)])
     return Table(name, title, ("system", *map(heading, measures)), rows, note)
 
 

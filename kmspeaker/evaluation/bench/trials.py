@@ -15,6 +15,7 @@ from jaxtyping import Float32, Float64
 from kmspeaker.errors import InputError
 from kmspeaker.evaluation.state_classifier import StateClassifier
 from kmspeaker.face.rig import Weights
+from kmspeaker.media.audio import Sound
 from kmspeaker.reference.performance import Performance
 
 FPS = 30.0
@@ -47,6 +48,8 @@ class Trial:
     """Of the style, where it is known."""
     loudness: Float64[np.ndarray, " heard"] | None = None
     """Of the speech, where its sound is known: for the rival that knows nothing else."""
+    sound: Sound | None = None
+    """The speech itself, for other people's lip sync; what is known by ``features`` otherwise."""
 
     def __post_init__(self) -> None:
         """Refuse parts that differ in length."""
@@ -91,6 +94,8 @@ class TrialSet:
         for trial in self.trials:
             for part in fields(trial):
                 value = getattr(trial, part.name)
+                if part.name == "sound":
+                    continue  # another sound has other features
                 hashed.update(f"{part.name}:".encode())
                 if isinstance(value, Performance):
                     hashed.update(np.ascontiguousarray(value.weights, np.float32).tobytes())

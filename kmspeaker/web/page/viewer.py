@@ -5,7 +5,6 @@ its weights. Everything is a file with an address, so the component's value stay
 """
 
 import hashlib
-import os
 from collections.abc import Mapping
 from io import BytesIO
 from pathlib import Path
@@ -16,6 +15,7 @@ import numpy as np
 from jaxtyping import Float, Int32, UInt8
 from PIL import Image
 
+from kmspeaker.assets import node_folder
 from kmspeaker.export.material import BOTH_SIDES, hair_normals, hair_surface, surface
 from kmspeaker.face.hair import Hair
 from kmspeaker.face.head_pose import HEAD_PIVOT
@@ -52,7 +52,7 @@ _PHONE_TEXTURE = (1024, 512)
 
 
 def stage(assets: Mapping[str, Any], **options: Any) -> gr.HTML:
-    """Up to four 3D heads with their sound, and the reference beside them in step.
+    """Up to twelve 3D heads with their sound, and the reference beside them in step.
 
     Its value, where ``motion``, ``sound``, ``data`` and ``video`` name files::
 
@@ -113,9 +113,7 @@ def mounting(module: str) -> str:
 
 def three_folder() -> Path:
     """Where set-up puts three.js."""
-    cache = os.environ.get("KMSPEAKER_CACHE")
-    root = Path(cache) if cache else Path.home() / ".cache" / "kmspeaker"
-    return root / "node" / "node_modules" / "three"
+    return node_folder() / "node_modules" / "three"
 
 
 def viewer_assets(face: FaceModel, folder: Path) -> dict[str, Any]:
