@@ -1,7 +1,7 @@
 """Draw the README's pictures from an animation that `kmspeaker stylize ... -o take.npz` wrote.
 
 python -m scripts.draw_head stills take.npz docs/head
-    docs/head_closed.png and docs/head_open.png: where the lips are closest and widest apart
+    docs/head_closed.webp and docs/head_open.webp: where the lips are closest and widest apart
 python -m scripts.draw_head preview one.npz two.npz -o docs/preview.webp
     takes of the same speech side by side, each on its own head: a small looping picture
 python -m scripts.draw_head turntable -o docs/turntable.mp4
@@ -62,8 +62,8 @@ def draw_stills(options: argparse.Namespace) -> None:
     closed, opened = closed_and_open(face, weights, identity)
     with HeadRenderer(face, identity, options.size, options.size, yaw=options.yaw) as renderer:
         for name, frame in (("closed", closed), ("open", opened)):
-            path = options.output.with_name(f"{options.output.name}_{name}.png")
-            Image.fromarray(renderer.frame(weights[frame])).save(path, optimize=True)
+            path = options.output.with_name(f"{options.output.name}_{name}.webp")
+            Image.fromarray(renderer.frame(weights[frame])).save(path, quality=88)
             print(f"{path}: {identity} at {frame / fps:.2f} s")
 
 

@@ -1,4 +1,4 @@
-"""Draw the keypoint sets and the masks on the head, `docs/keypoints.png` (the paper's Figure 6)."""
+"""Draw the keypoint sets and the masks on the head, `docs/keypoints.webp` (the paper's Figure 6)."""
 
 import argparse
 from pathlib import Path
@@ -35,7 +35,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--identity", default="clara")
     parser.add_argument("--face", type=Path, help="folder; the bundled face when not given")
-    parser.add_argument("--output", type=Path, default=DOCS / "keypoints.png")
+    parser.add_argument("--output", type=Path, default=DOCS / "keypoints.webp")
     options = parser.parse_args()
     face = FaceModel.load(options.face)
     head = face.neutral(options.identity)
@@ -62,7 +62,7 @@ def main() -> None:
         font = ImageFont.load_default(20)
         draw.text((corner[0] + PANEL / 2, corner[1] + TITLE / 2), title, INK, font, anchor="mm")
     options.output.parent.mkdir(exist_ok=True)
-    page.save(options.output, optimize=True)
+    page.save(options.output, quality=88)
     print(options.output)
 
 

@@ -1,6 +1,6 @@
 """Draw tracked and generated lips of real clips side by side: curves, and outlines at instants.
 
-python -m scripts.draw_lips ../data/clips docs/lips.png --corpus corpora/open --model small
+python -m scripts.draw_lips ../data/clips docs/lips.webp --corpus corpora/open --model small
     three clips: those at the quartiles of the model's own agreement with the tracked lips
 python -m scripts.draw_lips ... --only LipNet_brbk7n audio_visual_speech_1 LipReadingQuiz_2
     these three
@@ -88,7 +88,7 @@ def main() -> None:
     sheet = Sheet(WIDTH, ROW * len(selection))
     for row, one in enumerate(selection):
         draw_clip(sheet, one, row * ROW)
-    sheet.finished().save(options.output, optimize=True)
+    sheet.finished().save(options.output, quality=88)
     print(f"{options.output}: {', '.join(one.name for one in selection)}")
 
 
