@@ -7,7 +7,7 @@ loaded; nothing of a request stays on it, so that two visitors may share one.
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -54,6 +54,7 @@ class Pipeline:
         model: str = DEFAULT_MODEL,
         *,
         device: str = "auto",
+        beside: "Pipeline | None" = None,
         progress: Progress | None = None,
     ) -> "Pipeline":
         """Load a model by name and everything it needs.
@@ -62,6 +63,8 @@ class Pipeline:
             model: a bundled name, a folder, or ``owner/repo@revision`` on the Hugging Face Hub; or
                 a rival without a network (``baselines.without_network``), around the default model.
             device: "cpu", "cuda", or "auto" for a GPU where there is one.
+            beside: one that is loaded: its face is shared, its encoder where both hear with the
+                same, and a rival is built around its model where that is one of ours.
             progress: told the fraction of a download that is done.
 
         Raises:
@@ -69,6 +72,9 @@ class Pipeline:
                 not there.
         """
         device = _device(device)
+        if model in RIVALS and beside is not None and isinstance(beside.model, KMSpeaker):
+            name = f"{model}@{beside.model_name.rsplit('@', 1)[-1]}"
+            return replace(beside, model=rival(model, beside.model), model_name=name)
         folder = resolve_model(DEFAULT_MODEL if model in RIVALS else model, progress=progress)
         digest = verify_model(folder)
         system: System = load_system(folder, "cpu" if model in RIVALS else device)
@@ -77,8 +83,13 @@ class Pipeline:
             name, system = model, rival(model, system)
         else:
             name = model if "/" in model and not Path(model).exists() else folder.name
-        encoder = load_encoder(system.config.speech_encoder, device)
-        return cls(FaceModel.load(), encoder, system, f"{name}@{digest[:8]}")
+        hears = system.config.speech_encoder
+        if beside is not None and beside.model.config.speech_encoder == hears:
+            encoder = beside.encoder
+        else:
+            encoder = load_encoder(hears, device)
+        face = FaceModel.load() if beside is None else beside.face
+        return cls(face, encoder, system, f"{name}@{digest[:8]}")
 
     @property
     def fps(self) -> float:

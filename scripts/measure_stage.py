@@ -72,7 +72,7 @@ def make_takes(page: Page, heads: int, seconds: float) -> None:
         page.set_input_files(".km-audio input[type=file]", speech)
         page.locator(".km-audio").get_by_text(stamp(seconds)).first.wait_for()
     page.get_by_role("button", name="Direct the take").click()
-    page.get_by_role("button", name="Number of takes and models").click()
+    page.get_by_role("button", name="Number of takes and systems").click()
     page.get_by_label("number input for Takes at once").fill(str(heads))
     page.keyboard.press("Tab")
     page.get_by_role("button", name="Direct the take").click()

@@ -10,6 +10,7 @@ from pathlib import Path
 from kmspeaker.baselines.baseline import Baseline
 from kmspeaker.baselines.without_network import RIVALS, Rival
 from kmspeaker.errors import InputError
+from kmspeaker.hub import bundled_models
 from kmspeaker.model.folder import read_config
 from kmspeaker.model.network import KMSpeaker
 
@@ -22,6 +23,24 @@ BASELINES: Mapping[str, tuple[str, str]] = {
     "diffposetalk": ("diffposetalk", "DiffPoseTalk"),
 }
 """File and class of each method; imported when asked for."""
+
+TITLES: Mapping[str, str] = {
+    "msmd": "MSMD",
+    "mimic": "MIMIC",
+    "meshtalk": "MeshTalk",
+    "diffposetalk": "DiffPoseTalk",
+    "blend": "Blend (masks)",
+    "blend-no-style": "Blend (masks), no style",
+    "linear": "Linear reading",
+    "held": "The reference's pose, held",
+    "copied": "The reference, copied",
+}
+"""What the systems of others, and those without a network, are called where people read."""
+
+
+def title(name: str) -> str:
+    """What people call the system of that name; variants from a folder keep their names."""
+    return TITLES.get(name) or (f"KM-Speaker ({name})" if name in bundled_models() else name)
 
 
 def baseline_class(name: str) -> type[Baseline]:

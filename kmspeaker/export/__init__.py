@@ -105,9 +105,10 @@ def save_comparison(
     width: int = 1920,
     height: int = 1080,
     fps: float | None = None,
+    nameless: bool = False,
     progress: Progress | None = None,
 ) -> Path:
-    """Write one to eight heads beside each other as a video, up to 1080p at 60 pictures a second.
+    """Write one to twelve heads beside each other as a video, up to 1080p at 60 pictures a second.
 
     See ``mp4.write_comparison`` for the arguments.
 
@@ -131,6 +132,7 @@ def save_comparison(
             width=width,
             height=height,
             fps=fps,
+            nameless=nameless,
             progress=report,
         )
     return path

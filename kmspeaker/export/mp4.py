@@ -1,4 +1,4 @@
-"""Rendered heads as a video with their sound: one, or up to eight beside each other."""
+"""Rendered heads as a video with their sound: one, or up to twelve beside each other."""
 
 import json
 from collections.abc import Callable, Iterator, Sequence
@@ -13,7 +13,7 @@ from scipy.interpolate import PchipInterpolator
 
 from kmspeaker.animation.animation import FaceAnimation
 from kmspeaker.errors import InputError
-from kmspeaker.export.provenance import credited_provenance
+from kmspeaker.export.provenance import GENERATOR, credited_provenance
 from kmspeaker.export.render import HeadRenderer
 from kmspeaker.face.rig import FaceModel
 from kmspeaker.media.video_writer import write_video
@@ -21,10 +21,10 @@ from kmspeaker.progress import Progress
 
 Picture = UInt8[np.ndarray, "height width 3"]
 
-MOST_HEADS = 8
+MOST_HEADS = 12
 MOST_SIDE, MOST_FPS = 1920, 60.0
 """A picture's longer side in pixels and its rate may not be above these."""
-_COLUMNS = (1, 2, 3, 2, 3, 3, 4, 4)
+_COLUMNS = (1, 2, 3, 2, 3, 3, 4, 4, 5, 5, 4, 4)
 """Of one head, of two, and so on."""
 _LABEL_HEIGHT = 0.045
 """Of a label's letters, as a share of the tile's shorter side."""
@@ -55,6 +55,7 @@ def write_comparison(
     width: int = 1920,
     height: int = 1080,
     fps: float | None = None,
+    nameless: bool = False,
     progress: Progress | None = None,
 ) -> None:
     """Render heads beside each other, seen by one camera, with the first one's sound.
@@ -69,6 +70,7 @@ def write_comparison(
         width: Pixels, of the whole picture.
         height: Pixels.
         fps: Pictures a second; between frames the motion is interpolated. The first's own if None.
+        nameless: Tell nobody, in the file's own facts either, who moves which head.
         progress: Told the fraction done; an exception it raises stops the work.
 
     Raises:
@@ -93,7 +95,11 @@ def write_comparison(
             _pictures(heads, frames, columns, progress),
             fps,
             animations[0].sound,
-            comment=json.dumps(_comment(animations, labels, face)),
+            comment=json.dumps(
+                _nameless_comment(animations, labels, face)
+                if nameless
+                else _comment(animations, labels, face)
+            ),
         )
 
 
@@ -197,3 +203,15 @@ def _comment(animations: Sequence[FaceAnimation], labels: Sequence[str], face: F
     return {
         "heads": [{"label": label, **each} for label, each in zip(labels, sources, strict=True)]
     }
+
+
+def _nameless_comment(
+    animations: Sequence[FaceAnimation], labels: Sequence[str], face: FaceModel
+) -> dict:
+    """What remains of ``_comment`` where nothing may tell who moves a head."""
+    heads = [
+        {"label": label, "identity": animation.identity, "head": face.credit(animation.identity)}
+        for label, animation in zip(labels, animations, strict=True)
+    ]
+    hidden = "saved while names were hidden; whoever saved it can tell what moves each head"
+    return {"generator": GENERATOR, "heads": heads, "synthetic": f"synthetic heads, {hidden}"}

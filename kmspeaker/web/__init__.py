@@ -18,7 +18,7 @@ from kmspeaker.limits import MAX_SECONDS, SERVER_DISK_MB, SERVER_MEMORY_MB, TAKE
 if TYPE_CHECKING:
     from starlette.applications import Starlette
 
-    from kmspeaker.web.models import Speaker
+    from kmspeaker.web.models import Loader, Speaker
 
 
 def serve(
@@ -32,7 +32,7 @@ def serve(
     memory_mb: int = SERVER_MEMORY_MB,
     disk_mb: int = SERVER_DISK_MB,
     trusted_proxies: str | None = None,
-    others: "Mapping[str, Callable[[], Speaker]] | None" = None,
+    others: "Mapping[str, Loader] | None" = None,
     mcp: bool = False,
     browser: bool = False,
     announce: Callable[[str], None] | None = None,
@@ -56,7 +56,7 @@ def serve(
         trusted_proxies: Addresses and networks of proxies, with commas between, or ``private``:
             the visitor is whom the last of them names in ``X-Forwarded-For``. Where None it is
             whoever opens the connection, and that header is not read.
-        others: Ways to load further models to compare, by name.
+        others: Ways to load further systems to compare, by name; ``models.models_to_compare``.
         mcp: Also offer the endpoints as tools to MCP clients, under ``/gradio_api/mcp``.
         browser: Also open the page in this machine's browser.
         announce: Told in one line, once the page answers: where, with which model and limits.

@@ -262,9 +262,10 @@ class Handlers:
         """
         session = self._session(request)
         keys, identity = stage["shown"][:MOST_SHOWN], stage["identity"]
+        names = stage.get("names")
         self._service.count_job(visitor(request))
         with job(session) as stop:
-            return str(self._service.export_shown(session, keys, identity, progress, stop))
+            return str(self._service.export_shown(session, keys, identity, progress, stop, names))
 
     @readable
     def export_track(self, request: gr.Request) -> str:

@@ -4,16 +4,19 @@ Both ask in the same words (``Order``), within the same limits; whatever belongs
 their session.
 """
 
+import html
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from string import ascii_uppercase
 
 import gradio as gr
 
 from kmspeaker.animation.animation import FaceAnimation, Use
 from kmspeaker.animation.controls import Controls
+from kmspeaker.baselines.systems import title
 from kmspeaker.errors import InputError
 from kmspeaker.export import FORMATS, save_animation, save_comparison, save_on_head
 from kmspeaker.face.rig import FaceModel
@@ -26,8 +29,9 @@ from kmspeaker.web.errors import Stopped, page_progress
 from kmspeaker.web.gpu import on_gpu
 from kmspeaker.web.limits import Limits, RateLimit, check_reference, check_speech
 from kmspeaker.web.models import Models
-from kmspeaker.web.session import Session, SessionReference, SessionTake, Stop
+from kmspeaker.web.session import TAKES_KEPT, Session, SessionReference, SessionTake, Stop
 from kmspeaker.web.session_files import file_name, write_reference, write_takes
+from kmspeaker.web.stage_value import MOST_SHOWN
 
 _STAGE_TEXTS = {"listen": "Listening to the speech", "generate": "Making the face move"}
 MOST_TAKES = 4
@@ -36,6 +40,8 @@ _ON_ANY_HEAD = (".glb", ".csv")
 _NOT_OURS = (
     "Your own GLB is saved as GLB or CSV only: choose one of our heads for other files and videos."
 )
+NAMELESS = tuple(ascii_uppercase[:MOST_SHOWN])
+"""What heads are called while names are hidden."""
 VOICES_KEPT = 4
 """Sounds taken out of a visitor's videos; older ones are deleted."""
 _GPU_SECONDS = (10, 120)
@@ -89,6 +95,11 @@ class Service:
             raise InputError(
                 "There is no second reference to blend in yet; give one under Style, or set its "
                 "share to 0."
+            )
+        if order.takes > TAKES_KEPT:
+            raise InputError(
+                f"Got {len(order.models)} systems with {len(order.seeds)} takes each; this page "
+                f"keeps {TAKES_KEPT} takes, so choose fewer systems or fewer takes."
             )
         self.rate.check(visitor, order.takes)
         check_speech(order.speech, self.limits)
@@ -183,14 +194,29 @@ class Service:
             second = self.read(session, order.second, progress, stop).performance
         session.current = reference
         self.rate.count(visitor, order.takes)
+        models = order.models or (self.models.own_name,)
         animations: list[FaceAnimation] = []
-        for model in order.models or (self.models.own_name,):
-            animations += self._speak(
-                sound, reference.performance, order, second, model, progress, stop
-            )
+        labels: list[str] | None = None if len(models) == 1 else []
+        faults: dict[str, InputError] = {}
+        for model in models:
+            try:
+                takes = self._speak(
+                    sound, reference.performance, order, second, model, progress, stop
+                )
+            except InputError as error:
+                faults[model] = error
+                continue
+            animations += takes
+            if labels is not None:
+                labels += [title(model)] * len(takes)
         if stop.is_set():
             raise Stopped
-        return write_takes(session, animations, reference, [detail(a) for a in animations])
+        if not animations:
+            raise next(iter(faults.values()))
+        for model, error in faults.items():  # the others are to be seen all the same
+            gr.Warning(html.escape(str(error)), title=f"{title(model)} did not speak")
+        details = [detail(animation) for animation in animations]
+        return write_takes(session, animations, reference, details, labels)
 
     def export(
         self,
@@ -225,10 +251,20 @@ class Service:
         identity: str,
         progress: gr.Progress | None,
         stop: Stop,
+        names: Sequence[str] | None = None,
     ) -> Path:
         """Write a video of takes and references beside each other, with their labels.
 
         The first one's sound is heard, and takes come first.
+
+        Args:
+            session: The visitor's.
+            keys: Of takes and references.
+            identity: Who wears them.
+            progress: Shows how much is written.
+            stop: Read meanwhile.
+            names: What each is called while the visitor does not want to know who it is; the file
+                then tells nobody either.
 
         Raises:
             InputError: There is none of them.
@@ -240,7 +276,10 @@ class Service:
             raise InputError("There is nobody on the stage; show a head, then save the video.")
         if session.other_mesh(identity) is not None:
             raise InputError(_NOT_OURS)
-        labels = [head.label for head in (*takes, *references)]
+        heads = (*takes, *references)
+        nameless = names is not None and len(names) == len(keys) and all(map(is_nameless, names))
+        called = dict(zip(keys, names or (), strict=False)) if nameless else {}
+        labels = [called.get(head.key, head.label) for head in heads]
         animations = [take.animation for take in takes]
         animations += [reference.captured(identity) for reference in references]
         folder = session.download()
@@ -249,6 +288,7 @@ class Service:
             labels,
             session.face or self.face,
             folder / f"km-speaker_side-by-side_{len(labels)}.mp4",
+            nameless=bool(called),
             progress=page_progress(progress, "Writing the video", stop),
         )
 
@@ -262,8 +302,12 @@ class Service:
         progress: gr.Progress | None,
         stop: Stop,
     ) -> tuple[FaceAnimation, ...]:
+        number = f"{order.models.index(model) + 1} of {len(order.models)}" if order.models else ""
+        who = f"{title(model)} ({number}): " if len(order.models) > 1 else ""
+
         def report(stage: str, fraction: float) -> None:
-            page_progress(progress, _STAGE_TEXTS.get(stage, stage.capitalize()), stop)(fraction)
+            text = _STAGE_TEXTS.get(stage, stage.capitalize())
+            page_progress(progress, who + text, stop)(fraction)
 
         return self.models.get(model).animate(
             sound,
@@ -305,6 +349,11 @@ def _bytes_of(animation: FaceAnimation, suffix: str, face: FaceModel) -> int:
     """About how large a file becomes; the formats with every vertex of every frame matter."""
     vertices = face.neutral(face.identities[0]).size * 4 * len(animation.weights)
     return {".npz": vertices, ".zip": 2 * vertices}.get(suffix, 0)
+
+
+def is_nameless(name: str) -> bool:
+    """Whether the stage calls a head so while names are hidden: ``Head A``, ``Head B``, ..."""
+    return name.startswith("Head ") and name[5:] in NAMELESS
 
 
 def _gpu_seconds(sound: Sound, performance: Performance, order: Order, *rest: object) -> int:

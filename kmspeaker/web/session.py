@@ -18,8 +18,8 @@ from kmspeaker.reference.performance import Performance
 from kmspeaker.reference.tracking import FaceTrack
 from kmspeaker.web.room import disk_of, memory_of
 
-TAKES_KEPT = 12
-"""A visitor's newest takes; older ones are deleted."""
+TAKES_KEPT = 24
+"""A visitor's newest takes, two rounds of all systems; older ones are deleted."""
 REFERENCES_KEPT = 4
 DOWNLOADS_KEPT = 12
 """A visitor's newest written files with what lies beside them; older ones are deleted."""

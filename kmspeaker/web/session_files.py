@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
+from itertools import chain, count
 from pathlib import Path
 
 from kmspeaker.animation.animation import FaceAnimation
@@ -24,21 +25,37 @@ def write_takes(
     animations: Sequence[FaceAnimation],
     reference: SessionReference | None,
     details: Sequence[str],
+    labels: Sequence[str] | None = None,
 ) -> list[SessionTake]:
-    """Put takes of one speech in the visitor's folder and catalogue."""
+    """Put takes of one speech in the visitor's folder and catalogue.
+
+    Args:
+        session: The visitor's.
+        animations: The takes.
+        reference: Whom they follow.
+        details: How each was made, in a few words.
+        labels: Who spoke each, where several systems did; told apart by a number where need be.
+    """
     sound = session.file("speech", ".webm")
     write_opus(sound, animations[0].sound)
     takes = []
-    for animation, detail in zip(animations, details, strict=True):
+    for place, (animation, detail) in enumerate(zip(animations, details, strict=True)):
         motion = session.file("take", ".bin")
         motion.write_bytes(take_arrays(animation))
         number = session.number("take")
-        take = SessionTake(
-            f"take-{number}", f"Take {number}", detail, animation, motion, sound, reference
-        )
+        label = f"Take {number}" if labels is None else _untaken(session, labels[place])
+        take = SessionTake(f"take-{number}", label, detail, animation, motion, sound, reference)
         session.keep(take)
         takes.append(take)
     return takes
+
+
+def _untaken(session: Session, label: str) -> str:
+    """The label, with a number where another take has it."""
+    with session.lock:
+        taken = {take.label for take in session.takes.values()}
+    numbered = (f"{label} ({number})" for number in count(2))
+    return next(each for each in chain([label], numbered) if each not in taken)
 
 
 def write_reference(

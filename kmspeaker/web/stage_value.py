@@ -5,7 +5,7 @@ from typing import Any
 
 from kmspeaker.web.session import Session, SessionReference, SessionTake
 
-MOST_SHOWN = 4
+MOST_SHOWN = 12
 """Heads beside each other on the stage."""
 
 

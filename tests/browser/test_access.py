@@ -95,7 +95,7 @@ def test_axe_finds_nothing_serious_in_any_view(
     assert violations(page, axe, *rules) == []
     page.check("#consent input")
     play(page)
-    for part in ("Own face", "Direct the take", "Number of takes and models", "Intensity"):
+    for part in ("Own face", "Direct the take", "Number of takes and systems", "Intensity"):
         unfold(page, part)
     page.locator(".km-chip", has_text="Reference").click()
     page.locator("[data-mode=difference]").click()
@@ -121,7 +121,7 @@ def test_the_stage_is_heard_as_it_is_seen(two: Page):
     stage = two.locator(".km-stage")
     tree = stage.aria_snapshot()
     for line in (
-        'group "Heads on the stage, up to four"',
+        'group "Heads on the stage, up to twelve"',
         'button "Take 1" [pressed]',
         'button "Side by side" [pressed]',
         'region "Take 1, ',

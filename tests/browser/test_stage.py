@@ -46,8 +46,6 @@ def test_any_of_the_catalogue_stand_beside_each_other_alone_or_swapped(page: Pag
     for label in ("Take 2", "Take 3"):
         page.get_by_role("button", name=label, exact=True).click()
     expect(page.locator(".km-panel")).to_have_count(4)
-    page.get_by_role("button", name="Keypoints").click()
-    expect(page.locator(".km-tip")).to_contain_text("Four heads fit")
     page.get_by_role("button", name="Swap").click()
     expect(page.locator(".km-panel b").first).to_have_text("Reference")
     page.keyboard.press("2")
@@ -58,6 +56,26 @@ def test_any_of_the_catalogue_stand_beside_each_other_alone_or_swapped(page: Pag
     page.wait_for_function(f"{VIEWER}.view.state.faces['take-2'] === 'amara'")
 
 
+def test_twelve_heads_fit_each_to_be_made_out(page: Page, value: dict[str, Any]):
+    heads = [{**value["heads"][k % 3], "key": f"copy-{k}", "label": f"Copy {k}"} for k in range(13)]
+    keys = [head["key"] for head in heads]
+    few = page.locator(".km-view").bounding_box()
+    many = {**value, "heads": heads, "shown": keys, "reference": None}
+    page.evaluate("(value) => window.viewer.show(value)", many)
+    expect(page.locator(".km-panel")).to_have_count(12, timeout=PATIENCE)
+    page.get_by_role("button", name="Copy 12", exact=True).click()
+    expect(page.locator(".km-tip")).to_contain_text("12 heads fit")
+    view = page.locator(".km-view").bounding_box()
+    assert few is not None and view is not None and view["height"] > 1.2 * few["height"]
+    boxes = page.evaluate(f"{VIEWER}.panels.boxes()")
+    assert min(min(box["width"], box["height"]) for box in boxes) > 130
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.wait_for_function(f"{VIEWER}.panels.boxes().every(({{ width }}) => width === 388 / 3)")
+    boxes = page.evaluate(f"{VIEWER}.panels.boxes()")
+    assert {round(box["height"]) for box in boxes} == {164}
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
 def test_blind_heads_keep_their_secret_until_it_is_revealed(page: Page):
     show(page, ["take-1", "take-2", "take-3"])
     page.get_by_role("button", name="Blind").click()
@@ -65,6 +83,12 @@ def test_blind_heads_keep_their_secret_until_it_is_revealed(page: Page):
     assert page.locator(".km-panel select").count() == 0, "another face would tell who it is"
     order = page.locator(".km-panel").evaluate_all("(all) => all.map((each) => each.dataset.key)")
     assert sorted(order) == ["take-1", "take-2", "take-3"]
+    expect(page.locator(".km-chip").first).to_be_hidden()
+    expect(page.locator(".km-names-hidden")).to_contain_text("3 heads in chance order")
+    page.keyboard.press("2")
+    expect(page.locator(".km-panel b")).to_have_text(["Head B"])
+    assert "solo" not in page.evaluate(f"{VIEWER}.view.link"), "the address tells"
+    page.keyboard.press("0")
     page.get_by_role("button", name="Reveal").click()
     expect(page.locator(".km-panel b").first).to_contain_text("Take")
     assert [name.lower().replace(" ", "-") for name in names(page)] == order

@@ -68,6 +68,24 @@ def test_many_heads_stand_in_rows_and_an_empty_place_stays_white(
     assert moving > 2 * alike, "only the first one moves"
 
 
+def test_a_nameless_video_tells_no_system_in_its_own_facts_either(face: FaceModel, tmp_path: Path):
+    animation = moving_take(face)
+    labels = ["Head A", "Head B"]
+    path = save_comparison(
+        [animation, animation],
+        labels,
+        face,
+        tmp_path / "blind.mp4",
+        width=160,
+        height=80,
+        nameless=True,
+    )
+    with av.open(str(path)) as video:
+        comment = video.metadata["comment"]
+    assert [head["label"] for head in json.loads(comment)["heads"]] == labels
+    assert animation.model not in comment and "seed" not in comment and "synthetic" in comment
+
+
 def test_another_rate_goes_through_every_frame_and_never_beyond(face: FaceModel):
     animation = turning(moving_take(face))
     double = at_rate(animation, 60.0)
@@ -85,7 +103,7 @@ def test_another_rate_goes_through_every_frame_and_never_beyond(face: FaceModel)
     ("heads", "labels", "options", "says"),
     [
         (0, 0, {}, "heads"),
-        (9, 9, {}, "heads"),
+        (13, 13, {}, "heads"),
         (2, 1, {}, "label"),
         (1, 1, {"width": 3840}, "3840"),
         (1, 1, {"height": 10}, "10"),

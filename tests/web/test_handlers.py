@@ -283,7 +283,8 @@ def test_other_models_speak_too_and_are_loaded_when_first_asked(
     other.model_name = "other@11111111"
     loaded = []
 
-    def load() -> FakeSpeaker:
+    def load(beside) -> FakeSpeaker:
+        assert beside is own
         loaded.append(1)
         return other
 
@@ -295,7 +296,13 @@ def test_other_models_speak_too_and_are_loaded_when_first_asked(
     stage, _, about, _ = generate(handlers, speech, video, models=["fake", "other"], count=2)
     generate(handlers, speech, video, models=["other"])
     assert len(stage["shown"]) == 4 and len(loaded) == 1
-    assert "fake@00000000" in about and "other@11111111" in about
+    assert [head["label"] for head in stage["heads"] if head["key"] in stage["shown"]] == [
+        "fake",
+        "fake (2)",
+        "other",
+        "other (2)",
+    ]
+    assert "2 systems" in about and "fake@00000000" in about and "other@11111111" in about
     with pytest.raises(gr.Error, match="nobody"):
         generate(handlers, speech, video, models=["nobody"])
 

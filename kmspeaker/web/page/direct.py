@@ -9,6 +9,7 @@ import gradio as gr
 from gradio.components import Component
 
 from kmspeaker.animation.controls import CHOICES, DEFAULTS, RANGES
+from kmspeaker.baselines.systems import title
 from kmspeaker.web.service import MOST_TAKES
 
 
@@ -105,11 +106,12 @@ class Direct:
         return [*(DEFAULTS[name] for name in self.controls), None, 1, [own_model]]
 
 
-def direct(models: tuple[str, ...]) -> Direct:
+def direct(models: tuple[str, ...], missing: tuple[str, ...] = ()) -> Direct:
     """Build the panel.
 
     Args:
-        models: Names of the models that can speak, the page's own first.
+        models: Names of the systems that can speak, the page's own first.
+        missing: Names of those whose weights are not here.
     """
     controls: dict[str, Component] = {}
     with gr.Accordion("Direct the take", open=False, elem_id="direct", elem_classes="km-direct"):
@@ -118,11 +120,11 @@ def direct(models: tuple[str, ...]) -> Direct:
             apply_default_css=False,
         )
         second = None
-        for title, texts in GROUPS.items():
-            with gr.Accordion(title, open=False, elem_classes="km-group"):
+        for group, texts in GROUPS.items():
+            with gr.Accordion(group, open=False, elem_classes="km-group"):
                 for name, text in texts.items():
                     controls[name] = _control(name, text)
-                if title == "Style":
+                if group == "Style":
                     second = gr.File(
                         label="A second reference to blend in (video, track or CSV)",
                         file_types=["video", ".npz", ".csv"],
@@ -131,7 +133,7 @@ def direct(models: tuple[str, ...]) -> Direct:
                     )
                     controls["style_mix"] = _control("style_mix", MIX)
         assert second is not None
-        with gr.Accordion("Number of takes and models", open=False, elem_classes="km-group"):
+        with gr.Accordion("Number of takes and systems", open=False, elem_classes="km-group"):
             count = gr.Slider(
                 1,
                 MOST_TAKES,
@@ -141,23 +143,34 @@ def direct(models: tuple[str, ...]) -> Direct:
                 info="Each has its own seed, counted up from the one below. Default 1.",
             )
             speakers = gr.CheckboxGroup(
-                list(models),
+                [(title(name), name) for name in models],
                 value=[models[0]],
-                label="Models that speak",
-                info="Each makes its own takes, to be compared on the stage.",
+                label="Systems that speak",
+                info="Each makes its own takes of the same pair, side by side on the stage.",
                 visible=len(models) > 1,
                 elem_id="models",
             )
+            everyone = gr.Button(
+                "Compare all",
+                size="sm",
+                visible=len(models) > 1,
+                elem_id="compare-all",
+                elem_classes="km-quiet",
+            )
+            if missing:
+                gr.HTML(f"<p class='km-lead'>{_missing(missing)}</p>", apply_default_css=False)
         reset = gr.Button("Reset all", size="sm", elem_id="reset", elem_classes="km-quiet")
     # Said also while the panel is closed: a forgotten setting is not taken for the model's fault.
     summary = gr.HTML("", apply_default_css=False, elem_id="direct-summary")
     panel = Direct(controls, second, count, speakers, summary)
     reset.click(None, None, panel.all, js=setting_script(panel.defaults(models[0])))
+    everyone.click(None, None, speakers, js=setting_script([list(models)]))
     names = {name: _label(name) for name in controls}
+    told: list[Component] = [*controls.values(), speakers]
     gr.on(
-        [component.change for component in controls.values()],  # pyright: ignore[reportAttributeAccessIssue]
+        [component.change for component in told],  # pyright: ignore[reportAttributeAccessIssue]
         None,
-        list(controls.values()),
+        told,
         summary,
         js=_summary_script(names),
         api_visibility="private",
@@ -196,19 +209,34 @@ def _label(name: str) -> str:
     return {**texts, "style_mix": MIX}[name].label
 
 
+def _missing(names: tuple[str, ...]) -> str:
+    """What cannot be chosen, and how it can be had."""
+    titles = [title(name) for name in names]
+    listed = titles[0] if len(titles) == 1 else f"{', '.join(titles[:-1])} and {titles[-1]}"
+    return (
+        f"The weights of {listed} are not installed: update KM-Speaker to get them, or train them "
+        "with <code>python -m kmspeaker.training.bench</code> and open the app with "
+        "<code>--models FOLDER</code>."
+    )
+
+
 def setting_script(values: list[Any]) -> str:
     """A script that gives components these values."""
     return f"() => {json.dumps(values)}"
 
 
 def _summary_script(names: Mapping[str, str]) -> str:
-    """The script that says which controls are not as usual."""
+    """The script that says which controls are not as usual, and how many systems will speak."""
     labels, usual = json.dumps(list(names.values())), json.dumps([DEFAULTS[name] for name in names])
     return (
         "(...values) => {"
+        " const speakers = values.pop().length;"
         f" const labels = {labels}, usual = {usual};"
         " const moved = labels.filter((label, i) => values[i] !== usual[i])"
         "  .map((label) => label.toLowerCase());"
-        " return moved.length ? `<p class='km-summary'>Directed: ${moved.join(', ')}.</p>` : '';"
+        " const directed = moved.length ? `Directed: ${moved.join(', ')}.` : '';"
+        " const many = speakers > 1 ? `${speakers} systems will speak, side by side.` : '';"
+        " const said = [directed, many].filter(Boolean).join(' ');"
+        " return said ? `<p class='km-summary'>${said}</p>` : '';"
         "}"
     )

@@ -8,22 +8,31 @@ from kmspeaker.web.session import SessionReference
 
 
 def take_facts(takes: Sequence[FaceAnimation], reference_seconds: float) -> str:
-    """Which weights spoke, and how long each stage took, as HTML."""
+    """Who spoke, and how long each stage took, or each system where there are several, as HTML.
+
+    The page shows the first sentence alone while names are hidden.
+    """
     first = takes[0]
-    stages = {"reference": reference_seconds, **first.stage_seconds}
-    total = sum(first.stage_seconds.values())
+    by_model = {take.model: sum(take.stage_seconds.values()) for take in takes}
+    total = sum(by_model.values())
+    stages = {"reference": reference_seconds}
+    stages |= first.stage_seconds if len(by_model) == 1 else by_model
     parts = "".join(
         f"<li><span>{html.escape(stage)}</span><b>{seconds:.2f} s</b></li>"
         for stage, seconds in stages.items()
     )
-    models = " and ".join(html.escape(name) for name in dict.fromkeys(t.model for t in takes))
     seeds = ", ".join(str(seed) for seed in dict.fromkeys(take.seed for take in takes))
     together = "" if len(takes) == 1 else f" {len(takes)} takes together."
-    speed = f"{first.seconds / total:.1f} times faster than real time" if total > 0 else ""
+    if len(by_model) == 1:
+        who = f"Spoken by <b>{html.escape(first.model)}</b>, seed {seeds}, {first.steps} steps."
+        speed = f", {first.seconds / total:.1f} times faster than real time" if total > 0 else ""
+    else:
+        who, speed = f"Spoken by <b>{len(by_model)} systems</b>, seed {seeds}.", ""
     return (
-        f"<div class='km-facts'><p>Spoken by <b>{models}</b>, seed {seeds}, "
-        f"{first.steps} steps. {first.seconds:.1f} s of speech in {total:.1f} s"
-        f"{', ' + speed if speed else ''}.{together}</p><ul>{parts}</ul></div>"
+        "<p class='km-facts km-hidden-names'>Who spoke is hidden until you press Reveal; takes are "
+        "saved by name after that.</p>"
+        f"<div class='km-facts'><p>{who} {first.seconds:.1f} s of speech in {total:.1f} s{speed}."
+        f"{together}</p><ul>{parts}</ul></div>"
     )
 
 

@@ -10,6 +10,7 @@ from gradio.components import Component
 
 from kmspeaker.web.handlers import PageFields
 from kmspeaker.web.limits import Limits
+from kmspeaker.web.models import Models
 from kmspeaker.web.page.direct import Direct, direct
 from kmspeaker.web.page.limits_table import limits_table
 from kmspeaker.web.page.viewer import STATIC, choices
@@ -80,11 +81,11 @@ class Inputs:
         return simple | set(self.direct.all)
 
 
-def inputs(models: tuple[str, ...], limits: Limits, load: Any) -> Inputs:
+def inputs(models: Models, limits: Limits, load: Any) -> Inputs:
     """Build them.
 
     Args:
-        models: Names of the models that can speak, the page's own first.
+        models: The systems that can speak.
         limits: Said in the notice.
         load: The page's ``load`` event, to remember the consent.
     """
@@ -135,7 +136,7 @@ def inputs(models: tuple[str, ...], limits: Limits, load: Any) -> Inputs:
         reference_facts = gr.HTML("", apply_default_css=False)
         own_voice = gr.Button("Use the video's own voice", size="sm", elem_id="own-voice")
         use = choices(USES, name="What to take from the reference", value="stylize", elem_id="use")
-    panel = direct(models)
+    panel = direct(models.names, models.missing)
     with gr.Row(elem_classes="km-go"):
         seed = gr.Number(0, label="Seed", precision=0, minimum=0, min_width=84, scale=0)
         generate = gr.Button("Generate", variant="primary", elem_id="generate")

@@ -4,7 +4,7 @@ import atexit
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from kmspeaker.web.api import endpoints
 from kmspeaker.web.errors import unavailable
 from kmspeaker.web.handlers import Handlers, PageFields
 from kmspeaker.web.limits import Limits
-from kmspeaker.web.models import Models, Speaker
+from kmspeaker.web.models import Loader, Models, Speaker
 from kmspeaker.web.page.curves import Inspector, plotly_folder
 from kmspeaker.web.page.direct import setting_script
 from kmspeaker.web.page.events import PRESS_DOWNLOAD, PRIVATE
@@ -44,9 +44,12 @@ _WEAR = (
 _ON_STAGE = (
     "(stage) => { const keys = [...document.querySelectorAll('.km-panels [data-key]')]"
     ".filter((panel) => !panel.hidden).map((panel) => panel.dataset.key);"
-    " return {...stage, shown: keys.length ? keys : stage.shown}; }"
+    " const names = document.body.classList.contains('km-nameless')"
+    " ? [...document.querySelectorAll('.km-panels .km-name b')].map((name) => name.textContent)"
+    " : null;"
+    " return {...stage, shown: keys.length ? keys : stage.shown, names}; }"
 )
-"""Which heads the visitor looks at is known only to the browser."""
+"""Which heads the visitor looks at, and under which names, is known only to the browser."""
 
 _SHOW_SPEECH = "() => document.querySelector('.km-audio').scrollIntoView({block: 'nearest'})"
 _HEARD = "() => { document.dispatchEvent(new Event('km-heard')); return []; }"
@@ -61,14 +64,14 @@ def build_demo(
     pipeline: Speaker,
     *,
     limits: Limits | None = None,
-    others: Mapping[str, Callable[[], Speaker]] | None = None,
+    others: Mapping[str, Loader] | None = None,
 ) -> gr.Blocks:
     """Lay out the page around a loaded pipeline.
 
     Args:
         pipeline: What generates; ``pipeline.Pipeline``.
         limits: What a visitor may ask; the defaults where None.
-        others: Ways to load further models to compare, by name.
+        others: Ways to load further systems to compare, by name.
 
     Returns:
         The page, with its queue; start it with ``demo.launch(**launch_options())``.
@@ -109,7 +112,7 @@ def build_demo(
         )
         with gr.Row(elem_classes="km-columns", equal_height=False):
             with gr.Column(elem_classes="km-inputs", scale=0, min_width=400):
-                form = inputs(service.models.names, limits, demo.load)
+                form = inputs(service.models, limits, demo.load)
             with gr.Column(elem_classes="km-result", scale=1, min_width=320):
                 assets = viewer_assets(pipeline.face, face_folder)
                 output = result(pipeline.face, examples, assets, identity, nothing_yet)

@@ -12,6 +12,7 @@ export class CompareBar {
     this.view = view;
     this.say = say;
     this.chips = root.querySelector(".km-chips");
+    this.hidden = root.querySelector(".km-names-hidden");
     this.modes = [...root.querySelectorAll("[data-mode]")];
     const find = (name) => root.querySelector(`.km-${name}`);
     this.swapButton = find("swap");
@@ -93,11 +94,14 @@ export class CompareBar {
     if (heads.includes(key)) {
       if (heads.length > 1) this.view.change(without(this.view.state, key));
     } else if (heads.length < MOST_SHOWN) this.view.change({ heads: [...heads, key], solo: null });
-    else this.say("Four heads fit: take one away first.");
+    else this.say(`${MOST_SHOWN} heads fit: take one away first.`);
   }
 
   #reflect() {
     const { heads, mode, blind, revealed } = this.view.state;
+    // Whoever takes a name away and sees which head goes knows it.
+    this.chips.hidden = Boolean(blind) && !revealed;
+    this.hidden.textContent = this.chips.hidden ? `${heads.length} heads in chance order, names hidden` : "";
     for (const chip of this.chips.children) chip.setAttribute("aria-pressed", heads.includes(chip.dataset.key));
     for (const button of this.modes) {
       button.setAttribute("aria-pressed", button.dataset.mode === mode);

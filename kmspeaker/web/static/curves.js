@@ -128,11 +128,11 @@ class Curves {
 
   #label(legend) {
     this.legend.replaceChildren(
-      ...legend.map(({ label, note, colour, dashed }) => {
+      ...legend.map(({ label, note, colour, drawn }) => {
         const item = document.createElement("li");
         const line = document.createElement("i");
         line.style.borderColor = colour;
-        item.classList.toggle("km-dashed", dashed);
+        line.style.borderTopStyle = drawn;
         item.append(line, note ? `${label}, ${note}` : label);
         item.title = label;
         return item;

@@ -85,13 +85,19 @@ function styled(heads, colour, duration) {
     const note = moved
       ? `moved ${head.place.shift > 0 ? "later" : "earlier"} by ${Math.abs(head.place.shift).toFixed(2)} s`
       : again ? `starts again after ${head.track.seconds.toFixed(1)} s` : "";
-    return { ...head, dashed, note, colour: dashed ? colour("soft") : colour(`line-${(takes++ % 4) + 1}`) };
+    return { ...head, dashed, note, ...lineOf(dashed ? null : takes++, colour) };
   });
 }
 
-function line({ label, track, place, colour, dashed }, read, duration, axes) {
+/** Four colours, first drawn through, then in dots, then in long dashes. */
+function lineOf(number, colour) {
+  if (number === null) return { colour: colour("soft"), dash: "4px,3px", drawn: "dashed" };
+  const [dash, drawn] = [["solid", "solid"], ["2px,2px", "dotted"], ["10px,3px", "dashed"]][Math.floor(number / 4) % 3];
+  return { colour: colour(`line-${(number % 4) + 1}`), dash, drawn };
+}
+
+function line({ label, track, place, colour, dashed, dash }, read, duration, axes) {
   const { x, y } = onClock(track, read, place, duration);
-  const dash = dashed ? "4px,3px" : "solid";
   const format = axes.yaxis && "%{y:.2f}";
   return { x, y, ...axes, name: label, mode: "lines", connectgaps: false, line: { color: colour, width: dashed ? 1.6 : 2, dash }, hovertemplate: format };
 }

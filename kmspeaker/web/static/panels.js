@@ -3,6 +3,7 @@
 
 const TALL = 295; // mm of the head a panel of any height shows
 const WIDE = 205; // mm it must show
+const FEW = 4; // heads that need no larger stage
 
 export class Panels {
   #panels = [];
@@ -65,6 +66,9 @@ export class Panels {
   #arrange() {
     const { clientWidth: width, clientHeight: height } = this.root;
     const count = this.#panels.length;
+    const stage = this.root.closest(".km-stage");
+    stage.classList.toggle("km-many", count > FEW);
+    stage.style.setProperty("--km-thirds", Math.ceil(count / 3)); // rows on a phone
     let best = { size: 0, columns: 1 };
     for (let columns = 1; columns <= count; columns++) {
       const rows = Math.ceil(count / columns);

@@ -6,7 +6,8 @@
 // head that has one is heard, else the value's. `repeats` says that what is shorter than the sound
 // starts again; else its last picture stays. `neutral` are words on what was said to be the face at rest.
 
-export const MOST_SHOWN = 4;
+export const MOST_SHOWN = 12; // as in stage_value.py
+export const LETTERS = "ABCDEFGHIJKL";
 const NOTHING = { heads: [], shown: [], sound: null, reference: null };
 
 /** The value with every part there. */

@@ -92,10 +92,11 @@ export class View extends EventTarget {
 
   #write() {
     clearTimeout(this.#writing);
-    const { heads, mode, solo, base, range, divider, blind, faces, points, whole } = this.#state;
+    const { heads, mode, solo, base, range, divider, blind, revealed, faces, points, whole } = this.#state;
+    const telling = !blind || revealed; // else a key beside a head would say who it is
     const parts = { view: mode, heads: heads.join(), ...this.#extras() };
-    if (solo) parts.solo = solo;
-    if (base) parts.base = base;
+    if (solo && telling) parts.solo = solo;
+    if (base && telling) parts.base = base;
     if (range !== START.range) parts.mm = range;
     if (mode === "wipe") parts.divider = divider.toFixed(2);
     if (blind) parts.blind = blind;

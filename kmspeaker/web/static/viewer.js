@@ -1,4 +1,4 @@
-// The stage: up to four heads on one clock under one camera, their sound, and the reference beside them.
+// The stage: up to twelve heads on one clock under one camera, their sound, and the reference beside them.
 // `mount` is called once by the Gradio component; afterwards every change of its value comes through
 // `watch`. See value.js for the value.
 
@@ -15,7 +15,7 @@ import { Rig } from "./rig.js";
 import { Renderer } from "./renderer.js";
 import { loadThree } from "./three_loader.js";
 import { Transport } from "./transport.js";
-import { readValue } from "./value.js";
+import { LETTERS, readValue } from "./value.js";
 import { View } from "./view.js";
 
 const WAITING = ""; // the key of the head that is there before any other
@@ -216,7 +216,8 @@ class Viewer {
   #staged() {
     const { heads, identity } = this.#value;
     const { solo, mode, blind, revealed, faces } = this.view.state;
-    const nameless = blind && !revealed;
+    const nameless = Boolean(blind) && !revealed;
+    document.body.classList.toggle("km-nameless", nameless);
     const known = this.view.order.filter((key) => heads.some((head) => head.key === key));
     if (!known.length) return [{ key: WAITING, label: "", identity, motion: null }];
     const shown = solo && known.includes(solo) ? [solo] : mode === "wipe" ? known.slice(0, 2) : known;
@@ -225,7 +226,7 @@ class Viewer {
     const same = blind ? entries[0].identity : null;
     return entries.map((head) => ({
       ...head,
-      ...(nameless && { label: `Head ${"ABCD"[known.indexOf(head.key)]}`, detail: "" }),
+      ...(nameless && { label: `Head ${LETTERS[known.indexOf(head.key)]}`, detail: "" }),
       identity: same ?? wearable(faces[head.key], this.assets) ?? head.identity,
     }));
   }
