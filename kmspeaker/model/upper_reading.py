@@ -14,8 +14,11 @@ from kmspeaker.face.least_squares import bounded_least_squares
 from kmspeaker.face.rig import ARKIT_NAMES, UPPER_SHAPES, FaceModel, Weights
 from kmspeaker.reference.performance import Performance
 
-FOLLOWED = UPPER_SHAPES & ~np.array([name.startswith("eyeLook") for name in ARKIT_NAMES])
-"""Shapes of the upper face that its keypoints show."""
+FOLLOWED = UPPER_SHAPES & ~np.array(
+    [name.startswith(("eyeLook", "noseSneer")) for name in ARKIT_NAMES]
+)
+"""Shapes of the upper face that its keypoints show, and that do not move the lips: a sneer lifts the
+upper one by 2.6 mm, and lips are the speech's."""
 RIDGE = 1e-3
 """Added to each shape's own energy of 1, so that those which are not told apart share what is
 seen."""
