@@ -1,4 +1,4 @@
-"""Draw the keypoint sets and the masks on the head, `docs/keypoints.webp` (the paper's Figure 6)."""
+"""Draw the keypoint sets and the masks on the head, `docs/keypoints.webp` (paper Figure 6)."""
 
 import argparse
 from pathlib import Path

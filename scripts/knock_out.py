@@ -26,7 +26,6 @@ from kmspeaker.evaluation.report import Finding
 from kmspeaker.examples import load_examples
 from kmspeaker.media.audio import Sound, load_sound
 from kmspeaker.model.network import KMSpeaker
-from kmspeaker.model.sampling import generate_batch
 from kmspeaker.pipeline import Pipeline
 from kmspeaker.reference.performance import Performance
 
@@ -108,6 +107,7 @@ def main() -> None:
     print("|---" * (3 + len(heads)) + "|")
     for name, change in VARIANTS.items():
         model = copy.deepcopy(pipeline.model)
+        assert isinstance(model, KMSpeaker)
         change(model)
         changed = dataclasses.replace(pipeline, model=model)
         follows = lips(changed, talkers)
@@ -119,10 +119,10 @@ def main() -> None:
 
 def lips(pipeline: Pipeline, talkers: Sequence[talk.Talker]) -> list[float]:
     """Correlation of each talker's lips with a take's in the mean style."""
-    model, face = pipeline.model, pipeline.face
+    face = pipeline.face
     follows: list[float] = []
     for one in talkers:
-        (weights,) = generate_batch(model, face, one.features, model.style_mean[None])
+        (weights,) = pipeline.motion(one.features, pipeline.model.style_mean[None])
         opening = settle_lips(weights, face, FPS).astype(np.float64) @ face.lip_opening
         follows.append(agreement(one.times, one.opening, one.times, opening).correlation)
     return follows

@@ -24,6 +24,7 @@ from kmspeaker.examples import load_examples
 from kmspeaker.face.lip_contact import CLOSED
 from kmspeaker.face.rig import ARKIT_INDEX, ARKIT_NAMES, UPPER_SHAPES, FaceModel
 from kmspeaker.media.audio import Sound, load_sound
+from kmspeaker.model.network import KMSpeaker
 from kmspeaker.model.sampling import generate
 from kmspeaker.pipeline import MOST_TAKES, Pipeline
 from kmspeaker.reference.performance import Performance
@@ -147,6 +148,7 @@ def test_the_defaults_change_nothing(
     take = ask(use)
     features = speech_features(pipeline.encoder, sound, fps=pipeline.fps, frames=len(take))
     followed = performance if use == "localize" else None
+    assert isinstance(pipeline.model, KMSpeaker)
     plain = generate(pipeline.model, pipeline.face, features, performance, followed)
     settled = settle_lips(plain, pipeline.face, pipeline.fps)
     # Frames beyond the performance's end are empty either way, but summed in another order.
@@ -172,13 +174,13 @@ def test_all_takes_are_one_batch(
     pipeline: Pipeline, sound: Sound, performance: Performance, monkeypatch: pytest.MonkeyPatch
 ):
     asked: list[int] = []
-    network = type(pipeline.model).forward
+    network = KMSpeaker.forward
 
     def counted(model, x_t, *conditions):
         asked.append(len(x_t))
         return network(model, x_t, *conditions)
 
-    monkeypatch.setattr(type(pipeline.model), "forward", counted)
+    monkeypatch.setattr(KMSpeaker, "forward", counted)
     pipeline.animate(sound, performance, use="stylize", seeds=(0,), steps=1)
     pipeline.animate(sound, performance, use="stylize", seeds=(0, 1, 2), steps=1)
     half = len(asked) // 2

@@ -17,7 +17,7 @@ from kmspeaker.reference.performance import Performance
 FOLLOWED = UPPER_SHAPES & ~np.array(
     [name.startswith(("eyeLook", "noseSneer")) for name in ARKIT_NAMES]
 )
-"""Shapes of the upper face that its keypoints show, and that do not move the lips: a sneer lifts the
+"""Shapes of the upper face that its keypoints show, and that leave the lips alone: a sneer lifts the
 upper one by 2.6 mm, and lips are the speech's."""
 RIDGE = 1e-3
 """Added to each shape's own energy of 1, so that those which are not told apart share what is
