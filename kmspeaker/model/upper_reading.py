@@ -17,8 +17,8 @@ from kmspeaker.reference.performance import Performance
 FOLLOWED = UPPER_SHAPES & ~np.array(
     [name.startswith(("eyeLook", "noseSneer")) for name in ARKIT_NAMES]
 )
-"""Shapes of the upper face that its keypoints show, and that leave the lips alone: a sneer lifts the
-upper one by 2.6 mm, and lips are the speech's."""
+"""Shapes of the upper face that its keypoints show, and that leave the lips to the speech: a sneer
+lifts the upper one by 2.6 mm."""
 RIDGE = 1e-3
 """Added to each shape's own energy of 1, so that those which are not told apart share what is
 seen."""
