@@ -100,6 +100,7 @@ def systems(page: Page) -> None:
     page.get_by_role("button", name="Direct the take").click()
     page.get_by_role("button", name="Generate").click()
     page.get_by_text("takes together").wait_for()
+    page.wait_for_function(f"{VIEWER}.stats().playing")
     page.evaluate(f"{VIEWER}.clock.pause()")
     page.evaluate(f"{VIEWER}.view.change({{ heads: {VIEWER}.view.state.heads.slice(0, 6) }})")
     page.wait_for_function(f"{VIEWER}.renderer.views.length === 6")
@@ -107,6 +108,7 @@ def systems(page: Page) -> None:
         page.set_viewport_size({"width": size[0], "height": size[1]})
         page.locator(".km-stage").evaluate("(stage) => stage.scrollIntoView()")
         show(page, open_mouth)
+        page.wait_for_timeout(3000)  # drawn finely
         keep(page, name)
 
 
