@@ -15,7 +15,8 @@ from kmspeaker import __version__
 
 ROOT = Path(__file__).resolve().parents[1]
 EXTRAS = {"": "requirements.txt"} | {
-    name: f"requirements-{name}.txt" for name in ("train", "voices", "evaluation", "peers", "study", "dev")
+    name: f"requirements-{name}.txt"
+    for name in ("train", "voices", "evaluation", "peers", "study", "dev")
 }
 
 
