@@ -167,7 +167,8 @@ def test_the_stage_alone_is_saved_as_a_video_with_the_references_sound(
 ):
     given = {}
 
-    def save(animations, labels, face, path, progress):
+    def save(animations, labels, face, path, progress, nameless):
+        assert not nameless
         given.update(animations=animations, labels=labels)
         return path
 
