@@ -86,6 +86,11 @@ class Baseline(nn.Module, ABC):
             step: counted from 0, for methods that train in phases.
         """
 
+    def phase_of(self, step: int) -> int:
+        """First step of the phase of training that a step belongs to."""
+        del step
+        return 0
+
     @abstractmethod
     def encode_style(
         self,
@@ -128,10 +133,7 @@ class Baseline(nn.Module, ABC):
         """
         del face  # the rig's coefficients say all that a baseline sees
         performance = performance.resampled(self.config.fps)
-        if not performance.present.any():
-            raise InputError(
-                "Got a reference without a face in any frame; use one that shows a face."
-            )
+        performance.require_face()
         device = self.motion.mean.device
         motion = self.motion.encode(torch.from_numpy(performance.weights).float().to(device))
         windows = Windows.over(len(performance), window=self.config.window_frames, overlap=0)
@@ -157,8 +159,8 @@ class Baseline(nn.Module, ABC):
         """ARKit weights that say the speech; the arguments are those of ``generate_batch``.
 
         Raises:
-            InputError: it learnt another rig, the features are not its encoder's, or ``steps`` is
-                below 1.
+            InputError: it learnt another rig, the features are not its encoder's, ``steps`` is
+                below 1, or the performance shows no face.
         """
         config, device = self.config, self.motion.mean.device
         if steps is not None and steps < 1:
@@ -175,11 +177,8 @@ class Baseline(nn.Module, ABC):
         speech = (torch.from_numpy(features).to(device) - self.speech_mean) / self.speech_scale
         followed = None
         if performance is not None:
-            followed = self.motion.encode(
-                torch.from_numpy(_of_length(performance.resampled(config.fps).weights, len(speech)))
-                .float()
-                .to(device)
-            )
+            followed = _of_length(performance.resampled(config.fps).held_weights(), len(speech))
+            followed = self.motion.encode(torch.from_numpy(followed).float().to(device))
         takes = self.make(
             speech,
             style,

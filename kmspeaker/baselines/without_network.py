@@ -14,7 +14,6 @@ import torch
 from jaxtyping import Float, Float32
 from torch import Tensor
 
-from kmspeaker.errors import InputError
 from kmspeaker.face.least_squares import bounded_least_squares
 from kmspeaker.face.rig import UPPER_SHAPES, FaceModel, Weights
 from kmspeaker.model.linear_reading import with_context
@@ -99,7 +98,7 @@ class Copied(Rival):
     def animate(self, face, features, style, performance=None, **asked) -> tuple[Weights, ...]:  # noqa: D102
         motion = style.numpy().reshape(-1, WEIGHTS)
         if performance is not None:
-            motion = _seen(performance.resampled(self.config.fps))
+            motion = performance.resampled(self.config.fps).held_weights()
         return _for_each(np.resize(motion.clip(0, 1), (len(features), WEIGHTS)), **asked)
 
 
@@ -136,7 +135,7 @@ class Linear(Rival):
         opening = np.maximum(spread * reading, -max(float(pose @ face.lip_opening), 0.0))
         weights = playable(pose + opening[:, None] * direction, face.gram())
         if performance is not None:
-            read = upper_face_read(face, performance.resampled(self.config.fps).weights)
+            read = upper_face_read(face, performance.resampled(self.config.fps).held_weights())
             frames = min(len(read), len(weights))
             weights[:frames, UPPER_SHAPES] = read[:frames, UPPER_SHAPES]
         return _for_each(weights, **asked)
@@ -166,7 +165,7 @@ class Blend(Rival):
         takes = generate_batch(self.ours, face, features, style, **asked)
         if performance is None:
             return takes
-        upper = performance.resampled(self.config.fps).weights[: len(features)]
+        upper = performance.resampled(self.config.fps).held_weights()[: len(features)]
         # Beyond the performance's end the take is its own.
         return tuple(
             np.concatenate([blended(face, take[: len(upper)], upper), take[len(upper) :]])
@@ -196,8 +195,7 @@ def blended(face: FaceModel, lower: Weights, upper: Weights) -> Weights:
 
 
 def _seen(performance: Performance) -> Weights:
-    if not performance.present.any():
-        raise InputError("Got a reference without a face in any frame; use one that shows a face.")
+    performance.require_face()
     return performance.weights[performance.present]
 
 

@@ -232,8 +232,7 @@ def global_style_of(
         InputError: no frame shows a face.
     """
     performance = performance.resampled(model.config.fps)
-    if not performance.present.any():
-        raise InputError("Got a reference without a face in any frame; use one that shows a face.")
+    performance.require_face()
     keypoints = keypoint_track(face, performance.weights, model.config.keypoint_set)
     length = model.config.window_frames
     windows = Windows.over(len(performance), window=length, overlap=0)

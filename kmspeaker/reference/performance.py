@@ -63,6 +63,30 @@ class Performance:
         """Duration."""
         return len(self) / self.fps
 
+    def require_face(self) -> None:
+        """Refuse a performance to take anything from.
+
+        Raises:
+            InputError: no frame shows a face.
+        """
+        if not self.present.any():
+            raise InputError(
+                "Got a reference without a face in any frame; use one that shows a face."
+            )
+
+    def held_weights(self) -> Weights:
+        """Weights that mean something everywhere: where the face is lost, the last pose seen.
+
+        Before the first pose seen it is that one.
+
+        Raises:
+            InputError: no frame shows a face.
+        """
+        self.require_face()
+        frames = np.arange(len(self))
+        last = np.maximum.accumulate(np.where(self.present, frames, self.present.argmax()))
+        return self.weights[last]
+
     def resampled(self, fps: float) -> "Performance":
         """The same performance at another rate, linear between frames."""
         if fps == self.fps:

@@ -47,7 +47,7 @@ class BaselineOptions:
     schedule: Literal["cosine", "constant"] = "cosine"
     weight_decay: float = 1e-6
     gradient_clip: float = 1.0
-    ema_decay: float = 0.998
+    ema_decay: float = 0.995
     kept_variance: float = 0.9999
     """As ``TrainingOptions.kept_variance``."""
     validate_every: int = 500
@@ -166,7 +166,9 @@ def _step(
     for group in optimiser.param_groups:
         group["lr"] = rate
     optimiser.step()
-    decay = min(options.ema_decay, (1 + step) / (10 + step))
+    # A phase's parameters have not moved before it: their average begins with it.
+    since = step - model.phase_of(step)
+    decay = min(options.ema_decay, (1 + since) / (10 + since))
     get_ema_multi_avg_fn(decay)(list(state.average.parameters()), list(model.parameters()), None)
     figures = {name: float(value.detach()) for name, value in losses.items()}
     return {**figures, "gradient": norm, "learning_rate": rate}
