@@ -80,6 +80,11 @@ class TrainingOptions:
     """Whether every item gets a held pose and an amplitude of its own (``held_styles``), so that
     styles are without end (ours; the paper has recorded actors)."""
 
+    readings: bool = True
+    """Whether the model, once trained, is helped by what is read linearly from speech and keypoints
+    (``ModelConfig.opening_share``, ``keeps_contacts``, ``upper_share``); without, an ablation shows
+    what the network alone has learnt."""
+
     velocity_weight: float = 1.0
     """Of the error of frame differences against that of frames. The paper weights both by 100."""
     lip_weight: float = 0.2
@@ -136,7 +141,7 @@ class TrainingOptions:
         return dataclasses.replace(base, **values)
 
 
-FREE = ("steps", "validate_every", "save_every", "video_every")
+FREE = ("steps", "validate_every", "save_every", "video_every", "readings")
 """Options that may change when a run goes on; ``steps`` only stretches the schedule."""
 
 PAPER = TrainingOptions(
@@ -174,7 +179,10 @@ def preset_of(options: TrainingOptions) -> ModelConfig:
     """
     if options.size not in PRESETS:
         raise InputError(f"Got size {options.size!r}; use one of {', '.join(PRESETS)}.")
-    return PRESETS[options.size]
+    preset = PRESETS[options.size]
+    if options.readings:
+        return preset
+    return dataclasses.replace(preset, opening_share=0.0, keeps_contacts=False, upper_share=0.0)
 
 
 def _parse(text: str, kind: Any) -> Any:
