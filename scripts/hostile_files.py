@@ -43,8 +43,7 @@ def hostile(name: str, read: Callable[[Path], Any]) -> Callable:
 
 
 def read_head(path: Path) -> None:
-    loaded = load_head(path, FACE)
-    if isinstance(loaded, ArkitHead):
+    if isinstance(loaded := load_head(path, FACE), ArkitHead):
         head_geometry(loaded, FACE)
 
 

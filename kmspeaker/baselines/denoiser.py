@@ -17,7 +17,7 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 
 from kmspeaker.baselines.baseline import BaselineConfig
-from kmspeaker.model.layers import Attention, band, sinusoids
+from kmspeaker.model.layers import Attention, band, feed_forward_of, sinusoids
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,12 +70,7 @@ class _Layer(nn.Module):
         self.norms = nn.ModuleList(nn.LayerNorm(d_model) for _ in range(3))
         self.self_attention = Attention(d_model, heads)
         self.cross_attention = Attention(d_model, heads)
-        self.feed_forward = nn.Sequential(
-            nn.Linear(d_model, feed_forward),
-            nn.GELU(),
-            nn.Dropout(dropout),
-            nn.Linear(feed_forward, d_model),
-        )
+        self.feed_forward = feed_forward_of(d_model, feed_forward, dropout)
         self.dropout = nn.Dropout(dropout)
 
     def forward(

@@ -26,6 +26,7 @@ from kmspeaker.evaluation.report import Finding, Part, Target
 from kmspeaker.face.keypoints import keypoint_set, keypoint_track
 from kmspeaker.face.rig import ARKIT_INDEX, UPPER_SHAPES, FaceModel, Weights
 from kmspeaker.media.audio import Sound
+from kmspeaker.model.upper_reading import upper_face_read
 from kmspeaker.pipeline import Pipeline
 from kmspeaker.reference.live_link import read_live_link
 from kmspeaker.reference.performance import Performance
@@ -244,8 +245,6 @@ def _localization_rows(kept: Sequence[Kept], face: FaceModel) -> list[Finding]:
     per_weight = keypoint_track(face, np.eye(len(ARKIT_INDEX), dtype=np.float32))[:, chosen]
     reach = np.linalg.norm(per_weight[~UPPER_SHAPES], axis=2).max(axis=0)
     groups = {"upper keypoints": reach >= 0, "keypoints no mouth reaches": reach < MOUTH_REACH}
-    flat = per_weight[UPPER_SHAPES].reshape(UPPER_SHAPES.sum(), -1).astype(np.float64)
-    readout = np.linalg.pinv(flat, rcond=1e-3)
     names = ("dubs", "its upper weights copied", "a linear readout", "its mean pose")
     off: Mapping[tuple[str, str], list[float]] = {
         (group, name): [] for group in groups for name in names
@@ -255,14 +254,11 @@ def _localization_rows(kept: Sequence[Kept], face: FaceModel) -> list[Finding]:
         shown = one.reference.present[:frames]
         own, dub = one.reference.weights[:frames][shown], one.localized[:frames][shown]
         real = _upper(face, own)
-        mouth = _upper(face, np.where(UPPER_SHAPES, 0, dub).astype(np.float32))
-        read = ((real - mouth).reshape(len(real), -1) @ readout).clip(0, 1)
-        solved = dub.copy()
-        solved[:, UPPER_SHAPES] = read
+        read = np.where(UPPER_SHAPES, upper_face_read(face, own), dub).astype(np.float32)
         made = {
             "dubs": _upper(face, dub),
             "its upper weights copied": _upper(face, np.where(UPPER_SHAPES, own, dub)),
-            "a linear readout": _upper(face, solved),
+            "a linear readout": _upper(face, read),
             "its mean pose": real.mean(axis=0, keepdims=True),
         }
         for group, counted in groups.items():

@@ -104,6 +104,13 @@ class Attention(nn.Module):
         return x.unflatten(-1, (self.heads, -1)).transpose(1, 2)  # (batch, heads, frames, width)
 
 
+def feed_forward_of(d_model: int, width: int, dropout: float) -> nn.Sequential:
+    """The two layers that a transformer applies to each frame alone."""
+    return nn.Sequential(
+        nn.Linear(d_model, width), nn.GELU(), nn.Dropout(dropout), nn.Linear(width, d_model)
+    )
+
+
 class FlowLayer(nn.Module):
     """Self-attention, cross-attention to speech, feed-forward; each after its own adaptive norm."""
 
@@ -116,12 +123,7 @@ class FlowLayer(nn.Module):
         self.cross_norm = AdaptiveLayerNorm(d_model, condition_width)
         self.cross_attention = Attention(d_model, heads)
         self.forward_norm = AdaptiveLayerNorm(d_model, condition_width)
-        self.feed_forward = nn.Sequential(
-            nn.Linear(d_model, feed_forward),
-            nn.GELU(),
-            nn.Dropout(dropout),
-            nn.Linear(feed_forward, d_model),
-        )
+        self.feed_forward = feed_forward_of(d_model, feed_forward, dropout)
         self.dropout = nn.Dropout(dropout)
 
     def forward(
