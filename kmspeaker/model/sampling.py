@@ -151,19 +151,15 @@ def generate_batch(
     )
     weights = model.motion.decode(coefficients).cpu().numpy().astype(np.float64)
     gram = face.gram()
-    takes = (_by_readings(model, face, take, speech) for take in weights)
+    takes = np.stack([_by_readings(model, face, take, speech) for take in weights])
     if temporal is not None and guidance != 0 and config.upper_share:
-        performance = temporal.resampled(config.fps)
-        takes = (
-            follow_upper(
-                take,
-                face,
-                performance,
-                keypoints=config.keypoint_set,
-                share=config.upper_share,
-                guidance=guidance,
-            )
-            for take in takes
+        takes = follow_upper(
+            takes,
+            face,
+            temporal.resampled(config.fps),
+            keypoints=config.keypoint_set,
+            share=config.upper_share,
+            guidance=guidance,
         )
     return tuple(playable(take, gram) for take in takes)
 

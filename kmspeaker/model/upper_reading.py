@@ -51,18 +51,18 @@ def upper_face_read(
 
 
 def follow_upper(
-    weights: Float[np.ndarray, "frames 52"],
+    takes: Float[np.ndarray, "takes frames 52"],
     face: FaceModel,
     performance: Performance,
     *,
     keypoints: str,
     share: float,
     guidance: float = 1.0,
-) -> Float64[np.ndarray, "frames 52"]:
-    """A take whose upper face is that of a performance, as far as its keypoints tell.
+) -> Float64[np.ndarray, "takes frames 52"]:
+    """Takes whose upper face is that of a performance, as far as its keypoints tell.
 
     Args:
-        weights: the network's.
+        takes: the network's.
         face: the rig.
         performance: at the take's rate; beyond its end, and where it shows no face, the network's
             motion stays.
@@ -71,17 +71,18 @@ def follow_upper(
         guidance: below 1 so much less of it; above 1 the performance goes so much further from its
             own mean.
     """
-    frames = min(len(weights), len(performance))
-    seen = np.zeros(len(weights), bool)
+    spoken = takes.shape[1]
+    frames = min(spoken, len(performance))
+    seen = np.zeros(spoken, bool)
     seen[:frames] = performance.present[:frames]
     if not seen.any():
-        return weights.astype(np.float64)
-    read = np.zeros((len(weights), len(ARKIT_NAMES)))
+        return takes.astype(np.float64)
+    read = np.zeros((spoken, len(ARKIT_NAMES)))
     read[:frames] = upper_face_read(face, performance.weights[:frames], keypoints)
     middle = read[seen].mean(axis=0)
     wanted = middle + max(guidance, 1.0) * (read - middle)
     follows = share * min(guidance, 1.0) * _eased(seen, round(EASE * performance.fps))
-    return weights + follows[:, None] * FOLLOWED * (wanted - weights)
+    return takes + follows[:, None] * FOLLOWED * (wanted - takes)
 
 
 def _eased(seen: Bool[np.ndarray, " frames"], frames: int) -> Float64[np.ndarray, " frames"]:

@@ -29,7 +29,10 @@ def test_upper_keypoints_tell_the_upper_face_whatever_the_mouth_does(
 
 def follow(face: FaceModel, performance: Performance, frames: int = 40, **asked) -> np.ndarray:
     take = np.full((frames, 52), 0.5)
-    return follow_upper(take, face, performance, **{"keypoints": "ours", "share": 1.0, **asked})
+    (followed,) = follow_upper(
+        take[None], face, performance, **{"keypoints": "ours", "share": 1.0, **asked}
+    )
+    return followed
 
 
 def test_only_shapes_that_keypoints_show_are_followed_and_only_where_a_face_is_seen(
