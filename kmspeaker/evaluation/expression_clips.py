@@ -159,7 +159,7 @@ def track_clips(
     """
     found: list[Tracked] = []
     dropped: dict[str, str] = {}
-    for clip in tqdm(list(clips), desc="track", leave=False):
+    for clip in tqdm(list(clips), desc="track", leave=False, disable=None):
         try:
             track = track_of(clip.path, tracks)
             found.append(Tracked(clip, track, retarget(track, face, fps=FPS)))
