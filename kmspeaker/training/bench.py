@@ -29,9 +29,7 @@ BASELINES: Mapping[str, BaselineOptions] = {
 _FROM_OURS = TrainingOptions(
     steps=600, learning_rate=3e-4, warm_up=50, video_every=0, readings=False
 )
-_NEW_KEYPOINTS = dataclasses.replace(
-    _FROM_OURS, steps=1000, learning_rate=1e-3, relearns_styles=True
-)
+_NEW_KEYPOINTS = dataclasses.replace(_FROM_OURS, learning_rate=1e-3, relearns_styles=True)
 VARIANTS: Mapping[str, TrainingOptions] = {
     "ours-longer": _FROM_OURS,
     "no-disentanglement": dataclasses.replace(_FROM_OURS, passes="own"),
