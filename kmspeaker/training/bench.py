@@ -40,10 +40,15 @@ VARIANTS: Mapping[str, TrainingOptions] = {
     "68-keypoints": dataclasses.replace(_NEW_KEYPOINTS, keypoints="ibug68"),
     "1660-keypoints": dataclasses.replace(_NEW_KEYPOINTS, keypoints="dense"),
     "meshtalk-encoder": dataclasses.replace(_NEW_KEYPOINTS, keypoints="dense", implicit_style=True),
+    "no-style-statistics": dataclasses.replace(
+        _FROM_OURS, learning_rate=1e-3, style_statistics=False
+    ),
+    "no-held-styles": dataclasses.replace(_FROM_OURS, held_styles=False),
+    "no-closure-weight": dataclasses.replace(_FROM_OURS, closure_weight=0.0),
 }
-"""The paper's ablations, begun from ours, with fewer steps than ours had, and the network alone.
-Two are controls: as many steps with nothing ablated, and our own keypoints learnt anew as the other
-sets are."""
+"""The paper's ablations, and at the end those of what we added: begun from ours, with fewer steps
+than ours had, and the network alone. Two are controls: as many steps with nothing ablated, and our
+own keypoints learnt anew as the other sets are."""
 
 KNOWN = (*BASELINES, *VARIANTS)
 

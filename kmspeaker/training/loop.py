@@ -152,7 +152,9 @@ def _begin(
         n_upper_keypoints=int(keypoints.upper.sum()),
         implicit_style=options.implicit_style,
         global_style=options.global_style,
-        style_statistics=preset.style_statistics and not options.implicit_style,
+        style_statistics=(
+            preset.style_statistics and options.style_statistics and not options.implicit_style
+        ),
         rig=rig,
     )
     device, data = clip_frames.weights.device, clip_frames.fingerprint

@@ -53,6 +53,8 @@ class TrainingOptions:
     """``ModelConfig.implicit_style``: the paper's ablation, with ``keypoints`` dense."""
     global_style: bool = True
     """``ModelConfig.global_style``; False is the paper's ablation."""
+    style_statistics: bool = True
+    """``ModelConfig.style_statistics``, where the size has them; False shows what they carry."""
     relearns_styles: bool = False
     """Whether a training that begins from a model learns anew how styles are read, so that sets of
     keypoints can be compared from the same start (ours)."""

@@ -47,6 +47,8 @@ def test_every_ablation_begins_from_ours_and_speaks(
     sets = {"68-keypoints": "ibug68", "1660-keypoints": "dense", "meshtalk-encoder": "dense"}
     assert config.keypoint_set == sets.get(name, "ours")
     assert config.global_style == (name != "no-global-style")
+    styled = name not in ("no-style-statistics", "meshtalk-encoder")
+    assert config.style_statistics == styled
     assert config.implicit_style == (name == "meshtalk-encoder")
     reference = Performance.from_weights(some_weights(60), config.fps)
     speech = np.zeros((20, config.d_speech), np.float32)
