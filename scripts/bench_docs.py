@@ -1,8 +1,9 @@
 """What the documents show of a report of ``kmspeaker evaluate``: its main tables, and pictures.
 
-    python -m scripts.bench_docs REPORT
+    python -m scripts.bench_docs REPORT [--ablations REPORT]
 
-writes ``docs/bench/tables.md`` and the pictures beside it. Needs Chromium.
+writes ``docs/bench/tables.md`` and the pictures beside it, and ``ablations.md`` of a report of
+ours and its ablations. Needs Chromium.
 """
 
 import argparse
@@ -14,7 +15,7 @@ from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 
 DOCS = Path(__file__).parent.parent / "docs" / "bench"
-LEFT_OUT = (": further", ": small against the others")
+LEFT_OUT = (": further", " against the others")
 """Ends of the headings of tables that only the report has."""
 TABLE_1 = "Matching context (Table 1), real people"
 TABLE_2 = "Dialogue localization (Table 2), real people"
@@ -27,11 +28,14 @@ WIDTH = 1200
 def main() -> None:
     parser = argparse.ArgumentParser(description="Rewrite docs/bench.")
     parser.add_argument("report", type=Path, metavar="REPORT", help="folder of the report")
+    parser.add_argument("--ablations", type=Path, metavar="REPORT")
     parser.add_argument("--chromium", default="/usr/bin/chromium")
     options = parser.parse_args()
     report = options.report
     DOCS.mkdir(exist_ok=True)
-    (DOCS / "tables.md").write_text(main_tables((report / "tables.md").read_text()))
+    write_tables(report, "tables.md", "Systems beside each other")
+    if options.ablations:
+        write_tables(options.ablations, "ablations.md", "Ablations of the network, alone")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=options.chromium, args=["--no-sandbox"]
@@ -44,11 +48,11 @@ def main() -> None:
         browser.close()
 
 
-def main_tables(markdown: str) -> str:
+def write_tables(report: Path, name: str, title: str) -> None:
     """Those of a report's tables that the documents show, each once."""
-    pieces = filter(None, re.split(r"(?m)^(?=### )", markdown))
+    pieces = filter(None, re.split(r"(?m)^(?=### )", (report / "tables.md").read_text()))
     kept = dict.fromkeys(p for p in pieces if not p.splitlines()[0].endswith(LEFT_OUT))
-    return "# Systems beside each other\n\n" + "".join(kept).lstrip()
+    (DOCS / name).write_text(f"# {title}\n\n" + "".join(kept).lstrip())
 
 
 def save(page: Page, heading: str, kind: str, path: Path) -> None:

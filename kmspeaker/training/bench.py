@@ -22,9 +22,13 @@ from kmspeaker.training.loop import train
 from kmspeaker.training.options import TrainingOptions
 
 BASELINES: Mapping[str, BaselineOptions] = {
-    name: BaselineOptions(name) for name in ("msmd", "diffposetalk", "mimic", "meshtalk")
+    "msmd": BaselineOptions("msmd", steps=1500, learning_rate=4e-4),
+    "meshtalk": BaselineOptions("meshtalk", steps=2000, learning_rate=2e-3),
+    "diffposetalk": BaselineOptions("diffposetalk", steps=2500, learning_rate=1e-3),
+    "mimic": BaselineOptions("mimic", steps=1500, learning_rate=1e-3),
 }
-"""All with one learning rate so far; none was tuned."""
+"""Of 4e-4, 1e-3 and 2e-3 the rate at which a run of 250 steps (of diffposetalk 600) ended with the
+lowest error of the lips on the validation clips."""
 
 _FROM_OURS = TrainingOptions(
     steps=600, learning_rate=3e-4, warm_up=50, video_every=0, readings=False
