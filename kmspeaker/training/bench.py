@@ -31,7 +31,7 @@ BASELINES: Mapping[str, BaselineOptions] = {
 lowest error of the lips on the validation clips."""
 
 _FROM_OURS = TrainingOptions(
-    steps=600, learning_rate=3e-4, warm_up=50, video_every=0, readings=False
+    steps=600, learning_rate=3e-4, warm_up=50, validate_every=600, video_every=0, readings=False
 )
 _NEW_KEYPOINTS = dataclasses.replace(_FROM_OURS, learning_rate=1e-3, relearns_styles=True)
 VARIANTS: Mapping[str, TrainingOptions] = {
