@@ -24,7 +24,7 @@ from kmspeaker.training.options import TrainingOptions
 BASELINES: Mapping[str, BaselineOptions] = {
     "msmd": BaselineOptions("msmd", steps=1500, learning_rate=4e-4),
     "meshtalk": BaselineOptions("meshtalk", steps=2000, learning_rate=2e-3),
-    "diffposetalk": BaselineOptions("diffposetalk", steps=2500, learning_rate=1e-3),
+    "diffposetalk": BaselineOptions("diffposetalk", steps=1800, learning_rate=1e-3),
     "mimic": BaselineOptions("mimic", steps=1500, learning_rate=1e-3),
 }
 """Of 4e-4, 1e-3 and 2e-3 the rate at which a run of 250 steps (of diffposetalk 600) ended with the
@@ -33,7 +33,9 @@ lowest error of the lips on the validation clips."""
 _FROM_OURS = TrainingOptions(
     steps=600, learning_rate=3e-4, warm_up=50, validate_every=600, video_every=0, readings=False
 )
-_NEW_KEYPOINTS = dataclasses.replace(_FROM_OURS, learning_rate=1e-3, relearns_styles=True)
+_NEW_KEYPOINTS = dataclasses.replace(
+    _FROM_OURS, steps=400, learning_rate=1e-3, relearns_styles=True
+)
 VARIANTS: Mapping[str, TrainingOptions] = {
     "ours-longer": _FROM_OURS,
     "no-disentanglement": dataclasses.replace(_FROM_OURS, passes="own"),
@@ -45,10 +47,10 @@ VARIANTS: Mapping[str, TrainingOptions] = {
     "1660-keypoints": dataclasses.replace(_NEW_KEYPOINTS, keypoints="dense"),
     "meshtalk-encoder": dataclasses.replace(_NEW_KEYPOINTS, keypoints="dense", implicit_style=True),
     "no-style-statistics": dataclasses.replace(
-        _FROM_OURS, learning_rate=1e-3, style_statistics=False
+        _FROM_OURS, steps=400, learning_rate=1e-3, style_statistics=False
     ),
-    "no-held-styles": dataclasses.replace(_FROM_OURS, held_styles=False),
-    "no-closure-weight": dataclasses.replace(_FROM_OURS, closure_weight=0.0),
+    "no-held-styles": dataclasses.replace(_FROM_OURS, steps=400, held_styles=False),
+    "no-closure-weight": dataclasses.replace(_FROM_OURS, steps=400, closure_weight=0.0),
 }
 """The paper's ablations, and at the end those of what we added: begun from ours, with fewer steps
 than ours had, and the network alone. Two are controls: as many steps with nothing ablated, and our
