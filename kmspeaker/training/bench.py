@@ -28,7 +28,8 @@ BASELINES: Mapping[str, BaselineOptions] = {
     "mimic": BaselineOptions("mimic", steps=1500, learning_rate=1e-3),
 }
 """Of 4e-4, 1e-3 and 2e-3 the rate at which a run of 250 steps (of diffposetalk 600) ended with the
-lowest error of the lips on the validation clips."""
+lowest error of the lips on the validation clips. Of mimic 4e-4 and 1e-3 end alike (2.33, 2.35 mm);
+it has the one that follows better (.64, .67)."""
 
 _FROM_OURS = TrainingOptions(
     steps=600, learning_rate=3e-4, warm_up=50, validate_every=600, video_every=0, readings=False
