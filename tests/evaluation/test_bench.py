@@ -344,6 +344,18 @@ class TestReport:
         assert [row[0] for row in rows[1:]] == ["one", "held"]
         assert "needs people" in outcome.page.read_text()
 
+    def test_a_blend_is_asked_only_where_there_is_a_performance_to_blend(
+        self, corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ):
+        monkeypatch.setattr(run, "measure_facts", lambda *_: facts.Facts("x@0", 1, 0.5, 3.0))
+        asked = wanted(corpus, ("held", "blend"), protocols=("matching",), seeds=(0,))
+        (fault,) = run.run_bench(asked, tmp_path).faults
+        assert "blend" in fault and "localization, its only one" in fault
+        assert [row[0] for row in _rows(tmp_path / "tables" / "matching-corpus.csv")] == [
+            "system",
+            "held",
+        ]
+
     def test_nothing_to_measure_is_refused(self, corpus, systems, tmp_path):
         with pytest.raises(InputError, match="--corpus or folders of --clips"):
             Bench(systems)

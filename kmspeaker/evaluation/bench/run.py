@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, replace
 from functools import lru_cache, partial
 from pathlib import Path
 
+from kmspeaker.baselines.without_network import Blend
 from kmspeaker.errors import InputError
 from kmspeaker.evaluation.bench import expressions, pictures
 from kmspeaker.evaluation.bench.answers import LOUDNESS, answer, ask_loudness, asker
@@ -27,7 +28,7 @@ from kmspeaker.evaluation.bench.results import (
     write_json,
 )
 from kmspeaker.evaluation.bench.tables import TITLES, facts_table, tables_of
-from kmspeaker.evaluation.bench.trials import FPS, TrialSet
+from kmspeaker.evaluation.bench.trials import FPS, PROTOCOLS, TrialSet
 from kmspeaker.evaluation.bench.wanted import Bench, Faults, trial_sets, unseen_clips
 from kmspeaker.evaluation.expression_clips import Clip
 from kmspeaker.evaluation.judge import Judge
@@ -52,11 +53,9 @@ class Entrant:
     encoder: str
     """Empty of what hears the sound itself: loudness, and other people's lip sync."""
     fps: float
-
-    @property
-    def lips_alone(self) -> bool:
-        """Whether it answers the protocol ``people`` and no other."""
-        return not self.encoder
+    protocols: tuple[str, ...] = PROTOCOLS
+    """That it answers: lip sync alone has its part in ``people``, and a blend, which is ours where
+    there is no performance to blend, in ``localization``."""
 
 
 @dataclass(frozen=True)
@@ -100,13 +99,15 @@ def run_bench(
         raise InputError("Got no system that can be loaded; name one with --systems.")
     tell("trials")
     clips = unseen_clips(bench, faults)
-    systems = [each for each in entrants if not each.lips_alone]
+    systems = [each for each in entrants if each.encoder]
     encoder = systems[0].encoder if systems else ENCODERS[0]
     sets = trial_sets(bench, clips, face, faults, encoder)
-    if "people" not in {trials.protocol for trials in sets}:
-        for each in entrants:
-            if each.lips_alone:
-                faults.add(f"{each.name}: Got no trials of the protocol people, its only one.")
+    made = {trials.protocol for trials in sets}
+    for each in entrants:
+        if len(each.protocols) == 1 and not made & set(each.protocols):
+            faults.add(
+                f"{each.name}: Got no trials of the protocol {each.protocols[0]}, its only one."
+            )
     answers = _answers(bench, entrants, sets, cache, workers or Workers(), faults, tell)
     chapters = []
     for trials in sets:
@@ -134,7 +135,8 @@ def _entrants(bench: Bench, faults: Faults) -> list[Entrant]:
             continue
         try:
             if place in PEERS:
-                found.append(Entrant(place, place, f"{place}@{PEERS[place].version()}", "", FPS))
+                version = f"{place}@{PEERS[place].version()}"
+                found.append(Entrant(place, place, version, "", FPS, ("people",)))
                 continue
             pipeline = Pipeline.load(place, device=bench.device)
         except InputError as error:
@@ -143,7 +145,17 @@ def _entrants(bench: Bench, faults: Faults) -> list[Entrant]:
         name = pipeline.model_name.rsplit("@", 1)[0]
         if name in {each.name for each in found}:
             name = pipeline.model_name
-        found.append(Entrant(place, name, pipeline.model_name, pipeline.encoder.name, pipeline.fps))
+        blends = isinstance(pipeline.model, Blend)
+        found.append(
+            Entrant(
+                place,
+                name,
+                pipeline.model_name,
+                pipeline.encoder.name,
+                pipeline.fps,
+                ("localization",) if blends else PROTOCOLS,
+            )
+        )
     return found
 
 
@@ -160,12 +172,12 @@ def _answers(
     kept: dict[tuple[str, str], Answers] = {}
     jobs: list[tuple[str, str, int]] = []
     places: dict[tuple[str, str], Path] = {}
-    loudness = Entrant(LOUDNESS, LOUDNESS, LOUDNESS, "", FPS)
+    loudness = Entrant(LOUDNESS, LOUDNESS, LOUDNESS, "", FPS, ("people",))
     for each in (*entrants, loudness):
         for number, trials in enumerate(sets):
-            if each.lips_alone and trials.protocol != "people":
+            if trials.protocol not in each.protocols:
                 continue
-            if not each.lips_alone and (each.encoder, each.fps) != (trials.encoder, FPS):
+            if each.encoder and (each.encoder, each.fps) != (trials.encoder, FPS):
                 faults.add(
                     f"{each.name}: Got a system that hears {each.encoder} at {each.fps:g} frames/s "
                     f"and trials of {trials.encoder} at {FPS:g}; make a corpus of its encoder."
@@ -256,6 +268,8 @@ def _expression(
     figures: dict[str, expressions.Figures] = {}
     acted = [clip for clip in clips if clip.emotion is not None]
     for each in entrants if acted else ():
+        if "expression" not in each.protocols:
+            continue
         tell(f"{each.name}: expression")
         try:
             figures[each.name] = expressions.measure(
