@@ -27,10 +27,10 @@ BASELINES: Mapping[str, BaselineOptions] = {
     "mimic": BaselineOptions("mimic", steps=1500),
     "meshtalk": BaselineOptions("meshtalk", steps=3000),
 }
-"""Each was tried for 250 steps (diffposetalk for 600) at 4e-4, 1e-3 and 2e-3, and then in full where
-another rate than 1e-3 ended with the lower error of the lips on the validation clips. None held:
-msmd at 4e-4 ended with 2.52 mm (1e-3: 2.31), meshtalk at 2e-3 with 3.23 (3.16 after as many steps).
-Of mimic 4e-4 and 1e-3 end alike (2.33, 2.35), and 1e-3 follows better (.64, .67)."""
+"""Each was tried for 250 steps (diffposetalk for 600) at 4e-4, 1e-3 and 2e-3, and then in full
+where another rate than 1e-3 ended with the lower error of the lips on the validation clips. None
+held: msmd at 4e-4 ended with 2.52 mm (1e-3: 2.31), meshtalk at 2e-3 with 3.23 (3.16 after as many
+steps). Of mimic 4e-4 and 1e-3 end alike (2.33, 2.35), and 1e-3 follows better (.64, .67)."""
 
 _FROM_OURS = TrainingOptions(
     steps=600, learning_rate=3e-4, warm_up=50, validate_every=600, video_every=0, readings=False
