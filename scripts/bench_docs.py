@@ -1,9 +1,9 @@
 """What the documents show of a report of ``kmspeaker evaluate``: its main tables, and pictures.
 
-    python -m scripts.bench_docs REPORT [--ablations REPORT]
+    python -m scripts.bench_docs REPORT [--ablations REPORT] [--expression REPORT]
 
-writes ``docs/bench/tables.md`` and the pictures beside it, and ``ablations.md`` of a report of
-ours and its ablations. Needs Chromium.
+writes ``docs/bench/tables.md`` and the pictures beside it, ``ablations.md`` of a report of ours and
+its ablations, and ``expression.md`` of one of the protocol of that name. Needs Chromium.
 """
 
 import argparse
@@ -29,6 +29,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Rewrite docs/bench.")
     parser.add_argument("report", type=Path, metavar="REPORT", help="folder of the report")
     parser.add_argument("--ablations", type=Path, metavar="REPORT")
+    parser.add_argument("--expression", type=Path, metavar="REPORT")
     parser.add_argument("--chromium", default="/usr/bin/chromium")
     options = parser.parse_args()
     report = options.report
@@ -36,6 +37,8 @@ def main() -> None:
     write_tables(report, "tables.md", "Systems beside each other")
     if options.ablations:
         write_tables(options.ablations, "ablations.md", "Ablations of the network, alone")
+    if options.expression:
+        write_tables(options.expression, "expression.md", "Real expressions in each system")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=options.chromium, args=["--no-sandbox"]
